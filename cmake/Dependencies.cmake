@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: Apache-2.0 OR MIT
+# Every library that the project uses, found in one place. What scripts/setup unpacked into .deps/
+# is looked for after the system's own packages.
+
+find_package(PkgConfig REQUIRED)
+find_package(Threads REQUIRED)
+find_package(ZLIB REQUIRED)
+find_package(fmt REQUIRED)
+find_package(spdlog REQUIRED)
+find_package(CLI11 REQUIRED)
+find_package(nlohmann_json REQUIRED)
+find_package(CURL REQUIRED)
+find_package(Boost 1.81 REQUIRED)
+pkg_check_modules(LIBBPF REQUIRED IMPORTED_TARGET libbpf>=1.1)
+pkg_check_modules(ZSTD REQUIRED IMPORTED_TARGET libzstd)
+pkg_check_modules(LIBCAP REQUIRED IMPORTED_TARGET libcap)
+find_path(TOMLPP_INCLUDE_DIR toml++/toml.h REQUIRED)
+
+find_path(MSGPACK_INCLUDE_DIR msgpack.hpp
+          PATHS ${CMAKE_SOURCE_DIR}/.deps/msgpack-cxx/usr/include REQUIRED)
+add_library(msgpack_headers INTERFACE)
+target_include_directories(msgpack_headers SYSTEM INTERFACE ${MSGPACK_INCLUDE_DIR})
+target_compile_definitions(msgpack_headers INTERFACE MSGPACK_NO_BOOST)
+
+# Apache Arrow serves only rezolus-recording. A system package wins; else the headers and libraries
+# of the pyarrow wheel that scripts/setup unpacked.
+find_package(Arrow QUIET)
+find_package(Parquet QUIET)
+add_library(rezolus_arrow INTERFACE)
+if(Arrow_FOUND AND Parquet_FOUND)
+  target_link_libraries(rezolus_arrow INTERFACE Arrow::arrow_shared Parquet::parquet_shared)
+  set(REZOLUS_HAVE_ARROW ON)
+else()
+  set(PYARROW_DIR ${CMAKE_SOURCE_DIR}/.deps/pyarrow/pyarrow)
+  find_library(PYARROW_ARROW arrow PATHS ${PYARROW_DIR} NO_DEFAULT_PATH)
+  find_library(PYARROW_PARQUET parquet PATHS ${PYARROW_DIR} NO_DEFAULT_PATH)
+  if(PYARROW_ARROW AND PYARROW_PARQUET)
+    target_include_directories(rezolus_arrow SYSTEM INTERFACE ${PYARROW_DIR}/include)
+    target_link_libraries(rezolus_arrow INTERFACE ${PYARROW_ARROW} ${PYARROW_PARQUET})
+    set(REZOLUS_HAVE_ARROW ON)
+  else()
+    set(REZOLUS_HAVE_ARROW OFF)
+    message(WARNING "Apache Arrow was not found: rezolus-recording will not be built. "
+                    "Run scripts/setup.")
+  endif()
+endif()
+
+if(REZOLUS_TESTS)
+  find_package(GTest REQUIRED)
+  find_package(benchmark QUIET)
+endif()

@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+#pragma once
+// The commands of `rezolus`: a table, one file each. Only this folder prints to the user and
+// chooses exit codes.
+
+#include <span>
+#include <string>
+#include <string_view>
+
+namespace rezolus::cli {
+
+inline constexpr int kExitOk = 0;
+inline constexpr int kExitRuntime = 1;  // failed at run time
+inline constexpr int kExitUsage = 2;    // wrong usage or configuration
+
+struct Subcommand {
+  std::string_view name;
+  std::string_view summary;  // one line for --help
+  // arguments: what follows the command's name. Returns the exit code.
+  int (*run)(std::span<const std::string> arguments);
+};
+
+int run_agent(std::span<const std::string> arguments);   // agent.cpp
+int run_check(std::span<const std::string> arguments);   // check.cpp
+int run_record(std::span<const std::string> arguments);  // record.cpp
+int run_status(std::span<const std::string> arguments);  // status.cpp
+int run_top(std::span<const std::string> arguments);     // top.cpp
+
+}  // namespace rezolus::cli

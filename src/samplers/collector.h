@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+#pragma once
+// Everything that measures, behind one call: loads the BPF families, opens the file sources, and
+// turns their current values into a Snapshot. The agent serves it; `record` and `top` embed it.
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "base/host.h"
+#include "base/result.h"
+#include "metrics/snapshot.h"
+#include "samplers/status.h"
+
+namespace rezolus {
+
+struct CollectorConfig {
+  bool samplers_enabled = true;                  // [defaults] enabled
+  std::map<std::string, bool> sampler_enabled;   // [samplers.NAME] enabled; upstream's aliases
+                                                 // are resolved before they come here
+  std::optional<std::string> btf_path;           // external BTF for field relocation
+  std::set<std::string> pretend_missing;         // kernel features to treat as absent, for tests:
+                                                 // btf, tp_btf, raw_tp, task_storage, …
+};
+
+// The names that [samplers.NAME] accepts, sorted, with a one-line description each.
+struct SamplerName {
+  std::string_view name;
+  std::string_view description;
+};
+std::vector<SamplerName> sampler_names();
+
+// Every metric row of every sampler, for documentation and checks.
+struct SamplerMetrics {
+  std::string_view sampler;
+  std::span<const Metric> metrics;
+};
+std::vector<SamplerMetrics> all_metrics();
+
+class Collector {
+ public:
+  // Loads and attaches what is enabled. Only what makes the whole useless is an error; a sampler
+  // that cannot run is off with its reason in status().
+  static Result<std::unique_ptr<Collector>> create(const Host& host, const CollectorConfig& config);
+  ~Collector();
+
+  // Reads all sources that are due and publishes the values. One thread at a time (the sampling
+  // thread, or the caller that embeds). Never blocks on a file: slow sources have their own thread.
+  SnapshotRef collect();
+
+  // Any thread.
+  [[nodiscard]] CollectorStatus status() const;
+
+ private:
+  struct Parts;
+  explicit Collector(std::unique_ptr<Parts> parts);
+  std::unique_ptr<Parts> parts_;
+};
+
+}  // namespace rezolus

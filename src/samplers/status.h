@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+#pragma once
+// What became of every sampler and every BPF program, in terms that a person can act on. Served on
+// /samplers and /status and printed by `rezolus status`.
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace rezolus {
+
+enum class SamplerState { kActive, kDisabled, kFailed };
+enum class SamplerHealth { kUnknown, kHealthy, kUnsupported, kDegraded, kFailed };
+enum class ProgramVerdict { kOk, kUnsupported, kBroken, kNotApplicable };
+
+// One hook of a family: which of its alternative programs is attached, or why none is.
+struct ProgramStatus {
+  std::string name;    // "handle_switch"
+  std::string target;  // "sched_switch"
+  bool attached = false;
+  std::string attached_as;  // tp_btf, raw_tp, fentry, tracepoint, kprobe; empty when off
+  std::string reason;       // why it is off, or why a better alternative was not taken
+  ProgramVerdict verdict = ProgramVerdict::kOk;
+};
+
+struct SamplerStatus {
+  std::string name;
+  std::string family;  // the BPF family, or empty for samplers that read files
+  SamplerState state = SamplerState::kDisabled;
+  SamplerHealth health = SamplerHealth::kUnknown;
+  std::string reason;  // why it is disabled, failed or degraded
+  std::vector<ProgramStatus> programs;
+  std::uint64_t read_failures = 0;  // readings that failed during ticks
+};
+
+// Kernel memory of one BPF map.
+struct MapStatus {
+  std::string family;
+  std::string name;
+  std::string type;  // array, hash, task_storage, …
+  std::uint32_t max_entries = 0;
+  std::uint64_t size_bytes = 0;  // memlock of the map's fdinfo, else our own sum
+  bool mapped = false;           // mapped into this process, and so part of its smaps
+};
+
+// A loss that a family counts: events that could not be measured.
+struct LossStatus {
+  std::string family;
+  std::string reason;
+  std::uint64_t count = 0;
+};
+
+struct CollectorStatus {
+  std::vector<SamplerStatus> samplers;  // sorted by name
+  std::vector<MapStatus> maps;
+  std::vector<LossStatus> losses;
+  bool kernel_btf = false;
+  bool task_storage = false;  // per-task state is in task storage, else in a hash by thread id
+};
+
+std::string_view to_string(SamplerState state);      // active, disabled, failed
+std::string_view to_string(SamplerHealth health);    // healthy, unsupported, …; "" when unknown
+std::string_view to_string(ProgramVerdict verdict);  // ok, unsupported, broken, not_applicable
+
+}  // namespace rezolus
