@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+#pragma once
+// The log: an append-only file of frames, in segments that can each be read alone. A recording is a
+// log that is kept. A crash costs at most the tick that was being written; a damaged frame costs the
+// rest of its segment, and the loss is counted. docs/formats/log.md has every byte.
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "base/clock.h"
+#include "base/fd.h"
+#include "base/result.h"
+#include "metrics/snapshot.h"
+#include "recording/frame/frame.h"
+
+namespace rezolus {
+
+inline constexpr std::string_view kLogSuffix = ".rezlog";
+inline constexpr std::uint16_t kLogVersion = 1;
+inline constexpr std::size_t kSegmentHeaderSizeBytes = 32;
+
+struct LogOptions {
+  bool replace = false;  // an existing file is overwritten instead of refused
+  // fsync at the first append this long after the last one; 0: only at finish().
+  std::uint64_t sync_interval_ns = 0;
+  // A segment that has grown past this is followed by a new one.
+  std::uint64_t segment_size_bytes_max = 16u << 20;
+  Clock clock;
+};
+
+// Writes one log. Not thread safe. The file is complete and readable after every call; a writer that
+// goes away without finish() leaves a log that merely lacks its end frame.
+class LogWriter {
+ public:
+  // Creates the file and locks it (advisory, until the writer is destroyed). An error when the file
+  // holds something already and replace is off, or when another writer has it.
+  static Result<LogWriter> create(const std::string& path, SourceMetadata metadata,
+                                  const LogOptions& options = {});
+
+  // One tick, one write(2). After an error (disk full) the earlier ticks are intact and what was
+  // half written is removed; a later append tries again, in a new segment.
+  Result<void> append(const Snapshot& snapshot);
+
+  // Ticks that were missed.
+  Result<void> append_gap(const Gap& gap);
+
+  // Takes effect with the next append() or finish(): facts that became known during the recording.
+  void add_metadata(const SourceMetadata& metadata);
+
+  // Writes the end frame and syncs. Nothing may be appended after it.
+  Result<void> finish();
+
+  [[nodiscard]] std::uint64_t tick_count() const { return tick_count_; }
+  [[nodiscard]] std::uint64_t missed_count() const { return missed_count_; }
+  [[nodiscard]] std::uint64_t size_bytes() const { return size_bytes_; }
+  [[nodiscard]] const std::string& path() const { return path_; }
+
+ private:
+  LogWriter(std::string path, Fd fd, SourceMetadata metadata, const LogOptions& options);
+  void begin_segment(std::uint64_t realtime_ns);
+  Result<void> write_buffer();
+  Result<void> sync_if_due();
+
+  std::string path_;
+  Fd fd_;
+  LogOptions options_;
+  FrameEncoder encoder_;
+  SourceMetadata late_metadata_;
+  std::string buffer_;
+  std::uint64_t size_bytes_ = 0;
+  std::uint64_t segment_begin_bytes_ = 0;
+  std::uint64_t segment_count_ = 0;
+  bool segment_due_ = true;
+  bool finished_ = false;
+  std::uint64_t synced_ns_ = 0;
+  std::uint64_t tick_count_ = 0;
+  std::uint64_t missed_count_ = 0;
+};
+
+// What a reader could not get.
+struct LogLoss {
+  std::uint64_t damage_count = 0;  // places where bytes were unreadable, a torn tail not included
+  std::uint64_t bytes = 0;         // skipped, the torn tail included
+  std::uint64_t ticks = 0;         // known to be missing, by the numbers of the ticks around
+  bool ticks_known = true;         // false: damage reaches to the end, so there may be more
+  bool torn_tail = false;          // the last frame is incomplete: the writer was cut off
+};
+
+// Reads one log, also while it is being written. Not thread safe. Memory is bounded by the frame
+// limits, not by the file.
+class LogReader {
+ public:
+  // An error when it cannot be read, is empty, is no log, or is of a newer version.
+  static Result<LogReader> open(const std::string& path);
+
+  // The next snapshot, gap, metadata change or end; nothing at the end of the file. Damage is
+  // skipped and counted in loss(); an error is an error of read(2).
+  Result<std::optional<FrameEvent>> next();
+
+  // The next snapshot, passing over everything else; null at the end of the file.
+  Result<SnapshotRef> next_snapshot();
+
+  // Starts over at the beginning; the counters too.
+  Result<void> rewind();
+
+  // As far as it was read. Metadata can be added until the end.
+  [[nodiscard]] const SourceMetadata& metadata() const { return metadata_; }
+  [[nodiscard]] const LogLoss& loss() const { return loss_; }
+  [[nodiscard]] std::uint64_t tick_count() const { return tick_count_; }
+  [[nodiscard]] std::uint64_t missed_count() const { return missed_count_; }
+  [[nodiscard]] std::uint64_t segment_count() const { return segment_count_; }
+  [[nodiscard]] bool finished() const { return finished_; }  // an end frame was seen
+  [[nodiscard]] std::uint64_t size_bytes() const { return offset_; }  // read so far
+
+ private:
+  LogReader(std::string path, Fd fd);
+  Result<bool> fill(std::size_t size_bytes);
+  Result<bool> open_segment();
+  Result<bool> skip_to_segment();
+  void count_tick(std::uint64_t tick);
+  void consume(std::size_t size_bytes);
+  [[nodiscard]] std::string_view unread() const;
+
+  std::string path_;
+  Fd fd_;
+  std::string buffer_;
+  std::size_t consumed_ = 0;
+  std::uint64_t offset_ = 0;  // in the file, of the first unread byte
+  bool in_segment_ = false;
+  bool damaged_ = false;  // since the last readable tick
+  FrameDecoder decoder_;
+  SourceMetadata metadata_;
+  LogLoss loss_;
+  std::uint64_t next_tick_ = 0;
+  std::uint64_t tick_count_ = 0;
+  std::uint64_t missed_count_ = 0;
+  std::uint64_t segment_count_ = 0;
+  bool finished_ = false;
+};
+
+}  // namespace rezolus
