@@ -92,7 +92,7 @@ Result<std::uint64_t> parse_duration_ns(std::string_view text) {
 
 std::string format_duration(std::uint64_t duration_ns) {
   const auto with = [&](std::uint64_t unit_ns, const char* name) {
-    return fmt::format("{:g}{}", static_cast<double>(duration_ns) / static_cast<double>(unit_ns),
+    return fmt::format("{}{}", static_cast<double>(duration_ns) / static_cast<double>(unit_ns),
                        name);
   };
   if (duration_ns >= kNsPerSecond) return with(kNsPerSecond, "s");
