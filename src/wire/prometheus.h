@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+#pragma once
+// The Prometheus page: text format 0.0.4, HELP and TYPE once for each family, families sorted by
+// name, base units, no timestamps. Series without a Prometheus name (a peer's) are left out.
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "metrics/snapshot.h"
+
+namespace rezolus {
+
+inline constexpr std::string_view kPrometheusContentType =
+    "text/plain; version=0.0.4; charset=utf-8";
+
+// The `le` bounds of a lean histogram are 2^p - 1 in the stored unit, one for each p listed here,
+// and +Inf. Each is the inclusive upper end of an H2 bucket of any grouping power, so that the
+// cumulative counts are exact. The sets are part of the metrics' contract: same for all histograms
+// of a unit, whatever their content, so that they can be added up.
+inline constexpr std::size_t kLeanBounds = 13;
+// 1.023 µs, 4.095 µs, 16.383 µs, … 4.29 s, 17.18 s.
+inline constexpr std::array<int, kLeanBounds> kLeanPowersNanoseconds = {10, 12, 14, 16, 18, 20, 22,
+                                                                        24, 26, 28, 30, 32, 34};
+// 63 B, 255 B, 1023 B, … 268 MB, 1.07 GB.
+inline constexpr std::array<int, kLeanBounds> kLeanPowersBytes = {6,  8,  10, 12, 14, 16, 18,
+                                                                  20, 22, 24, 26, 28, 30};
+// Counts of things: 1, 7, 31, … 8388607, 33554431.
+inline constexpr std::array<int, kLeanBounds> kLeanPowersOther = {1,  3,  5,  7,  9,  11, 13,
+                                                                  15, 17, 19, 21, 23, 25};
+// With full detail: every p from 1 to 62, for all units.
+inline constexpr int kFullPowerMax = 62;
+
+// A family that does not come from a snapshot: build information, process_*, scrape facts.
+struct ExtraSample {
+  Labels labels;
+  double value = 0;
+};
+struct ExtraFamily {
+  std::string name;
+  std::string type;  // counter, gauge or untyped
+  std::string help;
+  std::vector<ExtraSample> samples;
+};
+
+struct PrometheusOptions {
+  // false, lean: only Series::lean, CPUs summed, 13 bounds a histogram.
+  // true: every series, a label `cpu` where there is one, 62 bounds a histogram.
+  bool full = false;
+  std::span<const ExtraFamily> extra;
+};
+
+// Encodes pages and keeps what depends on the schema alone for the next page. Not thread-safe.
+class PrometheusEncoder {
+ public:
+  PrometheusEncoder();
+  ~PrometheusEncoder();
+  PrometheusEncoder(PrometheusEncoder&&) noexcept;
+  PrometheusEncoder& operator=(PrometheusEncoder&&) noexcept;
+
+  std::string encode(const Snapshot& snapshot, const PrometheusOptions& options);
+
+ private:
+  struct Plan;
+  std::shared_ptr<const Schema> schema_;
+  std::array<std::unique_ptr<Plan>, 2> plans_;  // lean, full
+  std::size_t size_bytes_hint_ = 0;
+};
+
+// The same for a single page.
+std::string encode_prometheus(const Snapshot& snapshot, const PrometheusOptions& options);
+
+}  // namespace rezolus
