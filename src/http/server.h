@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+#pragma once
+// The HTTP/1.1 server of every mode: one thread, a table of routes, and a limit on everything that
+// a client can ask for. GET and HEAD only. Answers may be made ready by any thread; they are built,
+// compressed and written by the server's own.
+
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "base/result.h"
+
+namespace rezolus::http {
+
+struct ServerLimits {
+  std::uint32_t header_bytes_max = 8 << 10;   // beyond: 431
+  std::uint32_t body_bytes_max = 64 << 10;    // beyond: 413; below: read and ignored
+  std::uint32_t connections_max = 128;        // beyond: 503, and the connection is closed
+  std::chrono::milliseconds read_timeout{10'000};   // a whole request, from its first byte
+  std::chrono::milliseconds write_timeout{30'000};  // a whole answer
+  std::chrono::milliseconds idle_timeout{60'000};   // between two requests
+  std::chrono::milliseconds answer_timeout{10'000};  // for the handler; beyond: 503
+  std::chrono::milliseconds stop_timeout{2'000};    // for answers in flight at stop()
+};
+
+struct ServerConfig {
+  std::vector<std::string> listen;         // see http/listen_address.h
+  std::vector<std::string> allowed_hosts;  // names for the Host header, beyond those of the loopback
+  ServerLimits limits;
+  int unix_socket_mode = 0660;
+};
+
+struct Request {
+  std::string path;   // without the query
+  std::string query;  // after '?', as it was sent
+  std::string accept;  // the Accept header
+};
+
+struct Response {
+  unsigned status = 200;
+  std::string content_type = "text/plain; charset=utf-8";
+  std::shared_ptr<const std::string> body;  // shared: a body can be cached; null is empty
+};
+
+Response make_response(std::string content_type, std::string body);
+
+// Carries one answer back to the connection that asked. Cheap to copy, safe to keep longer than the
+// connection or the server lives: a late answer goes nowhere. The first answer counts.
+class Responder {
+ public:
+  // Any thread.
+  void send(Response response) const;
+  // The same; build runs on the server thread.
+  void send(std::function<Response()> build) const;
+
+ private:
+  friend class Session;
+  std::function<void(std::function<Response()>)> deliver_;
+};
+
+struct Route {
+  std::string path;
+  // Called on the server thread; must not block.
+  std::function<void(const Request&, Responder)> handle;
+};
+
+struct ServerCounters {
+  std::atomic<std::uint64_t> connections{0};          // accepted
+  std::atomic<std::uint64_t> connections_refused{0};  // beyond connections_max
+  std::atomic<std::uint64_t> requests{0};
+  std::atomic<std::uint64_t> timeouts{0};             // connections closed for being slow
+};
+
+class ServerCore;
+
+class Server {
+ public:
+  // Binds every address, then serves from a thread of its own. Errors say what to do.
+  static Result<std::unique_ptr<Server>> start(ServerConfig config, std::vector<Route> routes);
+  ~Server();
+
+  // Closes the listeners, lets answers in flight finish for stop_timeout, joins the thread. No
+  // handler runs after it. Not from the server thread.
+  void stop();
+
+  // Any thread. Takes effect with the next request.
+  void set_allowed_hosts(std::vector<std::string> names);
+
+  // What is listened on, with the ports that the kernel chose: "127.0.0.1:4241", "unix:/run/x".
+  [[nodiscard]] const std::vector<std::string>& endpoints() const { return endpoints_; }
+  [[nodiscard]] const ServerCounters& counters() const;
+
+ private:
+  explicit Server(std::shared_ptr<ServerCore> core);
+
+  std::shared_ptr<ServerCore> core_;
+  std::vector<std::string> endpoints_;
+};
+
+}  // namespace rezolus::http

@@ -1,0 +1,348 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+// The server against real sockets of this host's loopback, byte by byte where the bytes matter.
+#include "http/server.h"
+
+#include <chrono>
+#include <cstdlib>
+#include <thread>
+
+#include <boost/asio.hpp>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+namespace rezolus::http {
+namespace {
+
+namespace asio = boost::asio;
+using namespace std::chrono_literals;
+using testing::HasSubstr;
+using testing::Not;
+using testing::StartsWith;
+
+// A blocking client that never waits longer than five seconds.
+class Client {
+ public:
+  explicit Client(const std::string& endpoint) : socket_(io_) {
+    if (endpoint.starts_with("unix:")) {
+      socket_.connect(asio::local::stream_protocol::endpoint(endpoint.substr(5)));
+    } else {
+      const auto port = std::stoi(endpoint.substr(endpoint.rfind(':') + 1));
+      socket_.connect(asio::ip::tcp::endpoint(asio::ip::make_address("127.0.0.1"),
+                                              static_cast<unsigned short>(port)));
+    }
+    const timeval limit{.tv_sec = 5, .tv_usec = 0};
+    ::setsockopt(socket_.native_handle(), SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
+  }
+
+  void send(std::string_view text) {
+    boost::system::error_code ignored;
+    asio::write(socket_, asio::buffer(text), ignored);
+  }
+
+  // Everything until the server closes.
+  std::string read_to_end() {
+    std::string text;
+    char part[4096];
+    while (true) {
+      const ssize_t count = ::recv(socket_.native_handle(), part, sizeof(part), 0);
+      if (count <= 0) {
+        closed = count == 0 || errno == ECONNRESET;
+        return text;
+      }
+      text.append(part, static_cast<std::size_t>(count));
+    }
+  }
+
+  // One answer with a content-length.
+  std::string read_answer(bool head = false) {
+    while (pending_.find("\r\n\r\n") == std::string::npos) {
+      if (!read_more()) return std::exchange(pending_, {});
+    }
+    const std::size_t header_end = pending_.find("\r\n\r\n") + 4;
+    std::size_t body_bytes = 0;
+    const std::size_t at = pending_.find("Content-Length: ");
+    if (!head && at < header_end) body_bytes = std::strtoull(pending_.c_str() + at + 16, nullptr, 10);
+    while (pending_.size() < header_end + body_bytes) {
+      if (!read_more()) break;
+    }
+    std::string answer = pending_.substr(0, header_end + body_bytes);
+    pending_.erase(0, answer.size());
+    return answer;
+  }
+
+  bool closed = false;
+
+ private:
+  bool read_more() {
+    char part[4096];
+    const ssize_t count = ::recv(socket_.native_handle(), part, sizeof(part), 0);
+    if (count > 0) pending_.append(part, static_cast<std::size_t>(count));
+    return count > 0;
+  }
+
+  asio::io_context io_;
+  asio::generic::stream_protocol::socket socket_;
+  std::string pending_;
+};
+
+class ServerTest : public testing::Test {
+ protected:
+  void start(ServerConfig config = {}) {
+    if (config.listen.empty()) config.listen = {"127.0.0.1:0"};
+    std::vector<Route> routes;
+    routes.push_back({"/", [](const Request&, Responder responder) {
+                        responder.send(make_response("text/plain; charset=utf-8", "Rezolus\n"));
+                      }});
+    routes.push_back({"/echo", [](const Request& request, Responder responder) {
+                        responder.send(make_response("text/plain", request.path + "|" +
+                                                                       request.query + "|" +
+                                                                       request.accept));
+                      }});
+    routes.push_back({"/large", [](const Request&, Responder responder) {
+                        responder.send(make_response("text/plain", std::string(32 << 20, 'x')));
+                      }});
+    routes.push_back({"/text", [](const Request&, Responder responder) {
+                        responder.send(make_response("text/plain", std::string(1000, 'x')));
+                      }});
+    routes.push_back({"/never", [this](const Request&, Responder responder) { kept_ = responder; }});
+    routes.push_back({"/later", [](const Request&, Responder responder) {
+                        std::thread([responder] {
+                          std::this_thread::sleep_for(100ms);
+                          responder.send([] { return make_response("text/plain", "late"); });
+                        }).detach();
+                      }});
+    auto started = Server::start(std::move(config), std::move(routes));
+    ASSERT_TRUE(started) << started.error().message;
+    server_ = std::move(*started);
+  }
+
+  std::string ask(const std::string& request) {
+    Client client(server_->endpoints().at(0));
+    client.send(request);
+    return client.read_to_end();
+  }
+
+  std::string get(const std::string& path, const std::string& headers = "Host: localhost\r\n") {
+    return ask("GET " + path + " HTTP/1.1\r\nConnection: close\r\n" + headers + "\r\n");
+  }
+
+  Responder kept_;
+  std::unique_ptr<Server> server_;
+};
+
+TEST_F(ServerTest, AnswersWithHeadersThatAClientNeeds) {
+  start();
+  const std::string answer = get("/");
+  EXPECT_THAT(answer, StartsWith("HTTP/1.1 200 OK\r\n"));
+  EXPECT_THAT(answer, HasSubstr("Content-Type: text/plain; charset=utf-8\r\n"));
+  EXPECT_THAT(answer, HasSubstr("Content-Length: 8\r\n"));
+  EXPECT_THAT(answer, testing::EndsWith("\r\n\r\nRezolus\n"));
+}
+
+TEST_F(ServerTest, QueryAndAcceptReachTheHandler) {
+  start();
+  EXPECT_THAT(get("/echo?a=1&b", "Host: localhost\r\nAccept: x/y\r\n"),
+              testing::EndsWith("/echo|a=1&b|x/y"));
+  EXPECT_THAT(get("http://localhost/echo?q"), testing::EndsWith("/echo|q|"));
+}
+
+TEST_F(ServerTest, HeadHasTheHeadersWithoutTheBody) {
+  start();
+  Client client(server_->endpoints()[0]);
+  client.send("HEAD /text HTTP/1.1\r\nHost: localhost\r\n\r\n");
+  const std::string head = client.read_answer(true);
+  EXPECT_THAT(head, HasSubstr("Content-Length: 1000\r\n"));
+  client.send("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n");
+  EXPECT_THAT(client.read_answer(), testing::EndsWith("\r\n\r\nRezolus\n"));
+}
+
+TEST_F(ServerTest, UnknownPathsAndOtherMethodsAreRefused) {
+  start();
+  const std::string missing = get("/nothing");
+  EXPECT_THAT(missing, StartsWith("HTTP/1.1 404 Not Found\r\n"));
+  EXPECT_THAT(missing, HasSubstr("Content-Length: 0\r\n"));
+  const std::string posted = ask("POST / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
+                                 "Content-Length: 3\r\n\r\nabc");
+  EXPECT_THAT(posted, StartsWith("HTTP/1.1 405 Method Not Allowed\r\n"));
+  EXPECT_THAT(posted, HasSubstr("Allow: GET, HEAD\r\n"));
+  EXPECT_THAT(ask("nonsense\r\n\r\n"), StartsWith("HTTP/1.1 400 "));
+}
+
+TEST_F(ServerTest, ForeignHostNamesAreMisdirected) {
+  start({.allowed_hosts = {"node7"}});
+  EXPECT_THAT(get("/", "Host: evil.example\r\n"), StartsWith("HTTP/1.1 421 "));
+  EXPECT_THAT(get("/", "Host: evil.example\r\n"), HasSubstr("allowed_hosts"));
+  EXPECT_THAT(get("/", ""), StartsWith("HTTP/1.1 400 "));
+  EXPECT_THAT(get("/", "Host: node7:4241\r\n"), StartsWith("HTTP/1.1 200 "));
+  server_->set_allowed_hosts({"node8"});
+  EXPECT_THAT(get("/", "Host: node7:4241\r\n"), StartsWith("HTTP/1.1 421 "));
+  EXPECT_THAT(get("/", "Host: node8\r\n"), StartsWith("HTTP/1.1 200 "));
+  EXPECT_THAT(get("/", "Host: 127.0.0.1:1\r\n"), StartsWith("HTTP/1.1 200 "));
+}
+
+TEST_F(ServerTest, CompressesOnlyWhenAskedAndWorthIt) {
+  start();
+  const std::string plain = get("/text");
+  EXPECT_THAT(plain, HasSubstr("Vary: accept-encoding\r\n"));
+  EXPECT_THAT(plain, Not(HasSubstr("Content-Encoding")));
+  const std::string host = "Host: localhost\r\nAccept-Encoding: ";
+  EXPECT_THAT(get("/text", host + "gzip\r\n"), HasSubstr("Content-Encoding: gzip\r\n"));
+  EXPECT_THAT(get("/text", host + "gzip, zstd\r\n"), HasSubstr("Content-Encoding: zstd\r\n"));
+  EXPECT_LT(get("/text", host + "zstd\r\n").size(), 400u);
+  EXPECT_THAT(get("/", host + "gzip\r\n"), Not(HasSubstr("Content-Encoding")));
+}
+
+TEST_F(ServerTest, PipelinedRequestsAreAnsweredInOrder) {
+  start();
+  Client client(server_->endpoints()[0]);
+  client.send("GET /later HTTP/1.1\r\nHost: localhost\r\n\r\nGET / HTTP/1.1\r\nHost: localhost\r\n\r\n"
+              "GET /echo HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+  EXPECT_THAT(client.read_answer(), testing::EndsWith("late"));
+  EXPECT_THAT(client.read_answer(), testing::EndsWith("Rezolus\n"));
+  EXPECT_THAT(client.read_answer(), testing::EndsWith("/echo||"));
+}
+
+TEST_F(ServerTest, HeadersAndBodiesAreBounded) {
+  start();
+  const std::string large(9000, 'x');
+  EXPECT_THAT(get("/", "Host: localhost\r\nX: " + large + "\r\n"), StartsWith("HTTP/1.1 431 "));
+  EXPECT_THAT(ask("POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 65537\r\n\r\n"),
+              StartsWith("HTTP/1.1 413 "));
+  EXPECT_THAT(ask("POST / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
+                  "Content-Length: 65536\r\n\r\n" + std::string(65536, 'y')),
+              StartsWith("HTTP/1.1 405 "));
+}
+
+TEST_F(ServerTest, ConnectionsBeyondTheLimitAreTurnedAway) {
+  start({.limits = {.connections_max = 2}});
+  Client first(server_->endpoints()[0]);
+  Client second(server_->endpoints()[0]);
+  first.send("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n");
+  EXPECT_THAT(first.read_answer(), StartsWith("HTTP/1.1 200 "));
+  second.send("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n");
+  EXPECT_THAT(second.read_answer(), StartsWith("HTTP/1.1 200 "));
+  {
+    Client third(server_->endpoints()[0]);
+    EXPECT_THAT(third.read_to_end(), StartsWith("HTTP/1.1 503 "));
+    EXPECT_EQ(server_->counters().connections_refused, 1u);
+  }
+  first.send("GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+  EXPECT_THAT(first.read_to_end(), StartsWith("HTTP/1.1 200 "));
+}
+
+TEST_F(ServerTest, ARequestThatDripsInIsCutOff) {
+  start({.limits = {.read_timeout = 200ms}});
+  Client client(server_->endpoints()[0]);
+  const auto begin = std::chrono::steady_clock::now();
+  std::thread dripper([&client] {
+    for (const char c : std::string("GET / HTTP/1.1\r\n")) {
+      client.send({&c, 1});
+      std::this_thread::sleep_for(25ms);
+    }
+  });
+  EXPECT_EQ(client.read_to_end(), "");
+  EXPECT_TRUE(client.closed);
+  EXPECT_LT(std::chrono::steady_clock::now() - begin, 3s);
+  dripper.join();
+  EXPECT_EQ(server_->counters().timeouts, 1u);
+}
+
+TEST_F(ServerTest, IdleConnectionsAreClosed) {
+  start({.limits = {.idle_timeout = 100ms}});
+  Client client(server_->endpoints()[0]);
+  client.send("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n");
+  EXPECT_THAT(client.read_to_end(), testing::EndsWith("Rezolus\n"));
+  EXPECT_TRUE(client.closed);
+}
+
+TEST_F(ServerTest, AClientThatDoesNotReadIsCutOff) {
+  start({.limits = {.write_timeout = 300ms}});
+  Client client(server_->endpoints()[0]);
+  client.send("GET /large HTTP/1.1\r\nHost: localhost\r\n\r\n");
+  const auto limit = std::chrono::steady_clock::now() + 5s;
+  while (server_->counters().timeouts == 0 && std::chrono::steady_clock::now() < limit) {
+    std::this_thread::sleep_for(20ms);
+  }
+  EXPECT_EQ(server_->counters().timeouts, 1u);
+  EXPECT_LT(client.read_to_end().size(), 32u << 20);
+}
+
+TEST_F(ServerTest, AnswersThatNeverComeBecome503) {
+  start({.limits = {.answer_timeout = 100ms}});
+  EXPECT_THAT(get("/never"), StartsWith("HTTP/1.1 503 "));
+  kept_.send(make_response("text/plain", "too late"));  // goes nowhere
+  EXPECT_THAT(get("/"), StartsWith("HTTP/1.1 200 "));
+}
+
+TEST_F(ServerTest, StopFinishesTheAnswerInFlight) {
+  start();
+  Client idle(server_->endpoints()[0]);
+  Client client(server_->endpoints()[0]);
+  client.send("GET /later HTTP/1.1\r\nHost: localhost\r\n\r\n");
+  while (server_->counters().requests == 0) std::this_thread::sleep_for(1ms);
+  server_->stop();
+  const std::string answer = client.read_to_end();
+  EXPECT_THAT(answer, testing::EndsWith("late"));
+  EXPECT_THAT(answer, HasSubstr("Connection: close\r\n"));
+  EXPECT_EQ(idle.read_to_end(), "");
+}
+
+TEST_F(ServerTest, StopDoesNotWaitForEver) {
+  start({.limits = {.stop_timeout = 100ms}});
+  Client client(server_->endpoints()[0]);
+  client.send("GET /never HTTP/1.1\r\nHost: localhost\r\n\r\n");
+  while (server_->counters().requests == 0) std::this_thread::sleep_for(1ms);
+  const auto begin = std::chrono::steady_clock::now();
+  server_->stop();
+  EXPECT_LT(std::chrono::steady_clock::now() - begin, 2s);
+  server_.reset();
+  kept_.send(make_response("text/plain", "too late"));  // the server is gone, and that is no harm
+}
+
+TEST_F(ServerTest, APortInUseIsASentence) {
+  start();
+  const std::string endpoint = server_->endpoints()[0];
+  const auto second = Server::start({.listen = {endpoint}}, {});
+  ASSERT_FALSE(second);
+  EXPECT_THAT(second.error().message, StartsWith(endpoint + " is in use; another agent?"));
+  const auto foreign = Server::start({.listen = {"192.0.2.1:4241"}}, {});
+  ASSERT_FALSE(foreign);
+  EXPECT_THAT(foreign.error().message, HasSubstr("no such address"));
+}
+
+TEST_F(ServerTest, UnixSocketsServeWithoutAHostName) {
+  const std::string path = testing::TempDir() + "rezolus_server_test.sock";
+  ::unlink(path.c_str());
+  start({.listen = {"unix:" + path, "127.0.0.1:0"}});
+  struct stat entry{};
+  ASSERT_EQ(::stat(path.c_str(), &entry), 0);
+  EXPECT_EQ(entry.st_mode & 0777, 0660u);
+  EXPECT_THAT(get("/", "Host: anything.example\r\n"), StartsWith("HTTP/1.1 200 "));
+  const auto second = Server::start({.listen = {"unix:" + path}}, {});
+  ASSERT_FALSE(second);
+  EXPECT_THAT(second.error().message, HasSubstr("is in use"));
+  server_->stop();
+  EXPECT_NE(::stat(path.c_str(), &entry), 0) << "the socket file is left behind";
+}
+
+TEST_F(ServerTest, ADeadProcessSocketIsReplacedAndAFileIsNot) {
+  const std::string path = testing::TempDir() + "rezolus_stale_test.sock";
+  ::unlink(path.c_str());
+  {
+    asio::io_context io;
+    asio::local::stream_protocol::acceptor dead(io, asio::local::stream_protocol::endpoint(path));
+  }
+  start({.listen = {"unix:" + path}});
+  EXPECT_THAT(get("/"), StartsWith("HTTP/1.1 200 "));
+  server_->stop();
+  std::fclose(std::fopen(path.c_str(), "w"));
+  const auto refused = Server::start({.listen = {"unix:" + path}}, {});
+  ASSERT_FALSE(refused);
+  EXPECT_THAT(refused.error().message, HasSubstr("is no socket"));
+  ::unlink(path.c_str());
+}
+
+}  // namespace
+}  // namespace rezolus::http
