@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: Apache-2.0 OR MIT
+# The front door. A comment behind a target is its line in `make help`; what a target does is in
+# scripts/, CMake and tests/vm.
+
+KERNEL ?= newest
+# What loads BPF programs needs root.
+AS_ROOT := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
+BUILD_RELEASE := cmake --preset release && cmake --build --preset release
+
+.PHONY: help
+help: ## list the targets
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 24
+
+.PHONY: setup
+setup: ## install what build and tests need (asks first on a terminal)
+	@scripts/setup
+
+.PHONY: demo
+demo: setup ## record ten seconds of this machine into rezolus.parquet and print what was seen
+	$(BUILD_RELEASE) --target rezolus rezolus-recording
+	$(AS_ROOT) build/release/rezolus record --duration 10s rezolus.parquet
+
+.PHONY: build
+build: ## build everything for everyday work, in build/dev
+	cmake --preset dev && cmake --build --preset dev
+
+.PHONY: test
+test: ## the tests that need no root and no network
+	@scripts/check build-unit unit
+
+.PHONY: check
+check: setup ## every test: units, live on this kernel, end to end, benchmarks once, VM kernels
+	@scripts/check
+
+.PHONY: check-kernels
+check-kernels: setup ## the live tests on every kernel that scripts/fetch-kernels gets
+	@scripts/check --kernels all build-live vm
+
+.PHONY: check-vm
+check-vm: setup ## the live tests on one kernel: make check-vm KERNEL=6.1
+	@scripts/check --kernels $(KERNEL) build-live vm
+
+.PHONY: check-harness
+check-harness: setup ## test the VM harness itself
+	@tests/vm/run --self-test all && tests/vm/harness_test
+
+.PHONY: check-long
+check-long: ## tests that take hours (none yet)
+	@echo "check-long: there are no such tests yet" && false
+
+.PHONY: bench
+bench: setup ## run the benchmarks and print their ratios
+	$(BUILD_RELEASE)
+	@$(AS_ROOT) scripts/check --build build/release bench-full
+
+.PHONY: asan
+asan: ## the unit tests under AddressSanitizer and UndefinedBehaviorSanitizer
+	@scripts/check asan
+
+.PHONY: fuzz
+fuzz: ## fuzz the parsers of foreign bytes (none yet)
+	@echo "fuzz: there are no fuzz targets yet" && false
+
+.PHONY: format
+format: ## format C++ and BPF sources in place
+	git ls-files -z '*.cpp' '*.h' '*.c' | xargs -0 -r clang-format-19 -i
+
+.PHONY: tidy
+tidy: ## run clang-tidy over the sources of build/dev
+	run-clang-tidy-19 -quiet -p build/dev '^$(CURDIR)/src/'
+
+.PHONY: clean
+clean: ## remove build/ (what scripts/setup fetched stays in .deps/)
+	rm -rf build
