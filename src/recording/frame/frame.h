@@ -77,6 +77,9 @@ class FrameEncoder {
   // Adds to the metadata, or replaces; a decoder sees it before the next snapshot.
   void add_metadata(const SourceMetadata& metadata);
 
+  // Appends the metadata where it is due, without waiting for a snapshot. A stream has begun after it.
+  Result<void> encode_metadata(std::string& out);
+
   // Frames of their own; they need no snapshot around them, only a stream that has begun.
   static void encode_gap(const Gap& gap, std::string& out);
   void encode_end(std::string& out) const;
@@ -93,30 +96,37 @@ class FrameEncoder {
 
  private:
   struct Slot {  // one histogram
-    std::uint32_t series = 0;
-    HistogramConfig config;
-    HistogramRef last;
+    std::size_t bucket_count = 0;  // 0: no live series
+    HistogramRef last;             // null: absent
   };
 
   Result<void> encode_frames(const Snapshot& snapshot, std::string& out);
-  Result<void> encode_schema(const Snapshot& snapshot, std::string& out);
+  Result<void> encode_schema(const std::shared_ptr<const Schema>& schema, std::string& out);
+  Result<void> encode_values(const Snapshot& snapshot, std::string& out);
   [[nodiscard]] bool extends_last_schema(const Schema& schema) const;
-  void put_series(std::uint32_t index, const Series& series, std::string& out);
+  void put_groups(const Schema& schema, std::string& out);
+  bool put_retired(const Schema& schema, std::string& out);
+  Result<void> put_added(const Schema& schema, std::string& out);
+  Result<void> put_series(std::uint32_t index, const Series& series, std::string& out);
   void put_text(std::string_view text, std::string& out);
   void put_windows(const Snapshot& snapshot, std::string& out);
-  void put_presence(const Snapshot& snapshot, std::string& out);
   void put_scalars(const Snapshot& snapshot, std::string& out);
   void put_histograms(const Snapshot& snapshot, std::string& out);
+  void put_histogram(const Slot& slot, const HistogramValue& value, std::string& out);
+  void forget_schema();
   void forget_values();
 
   SourceMetadata metadata_;
   bool metadata_due_ = true;
   bool key_due_ = true;
-  bool schema_reset_due_ = true;
   std::uint64_t tick_ = 0;
-  std::unordered_map<std::string, std::uint64_t> strings_;  // text -> reference
   // What the decoder holds.
-  std::shared_ptr<const Schema> schema_;
+  std::unordered_map<std::string, std::uint64_t> strings_;  // text -> reference
+  std::size_t strings_size_bytes_ = 0;
+  std::size_t text_size_bytes_ = 0;  // of all live series
+  std::size_t buckets_total_ = 0;
+  std::shared_ptr<const Schema> schema_;  // null: the next schema frame starts anew
+  std::vector<std::uint8_t> scalar_;      // by index: 1 for a live counter or gauge
   std::uint64_t realtime_ns_ = 0;
   std::uint64_t monotonic_ns_ = 0;
   std::vector<AcquisitionWindow> windows_;
@@ -164,23 +174,28 @@ class FrameDecoder {
 
  private:
   class Reader;
-  struct Slot {
+  struct Slot {  // one histogram
     std::uint32_t series = 0;
-    std::uint64_t bucket_count = 0;
-    HistogramRef value;
+    std::size_t bucket_count = 0;  // 0: no live series
+    HistogramRef value;            // null: absent
   };
 
-  Result<void> apply_meta(Reader& in);
-  Result<void> apply_schema(Reader& in);
-  Result<void> add_series(Reader& in, Schema& schema, std::uint64_t& next_index);
-  Result<void> retire_series(Reader& in, Schema& schema);
-  Result<std::string> get_text(Reader& in);
-  Result<SnapshotRef> apply_values(Reader& in, bool key, std::uint64_t& tick);
-  Result<void> get_windows(Reader& in);
-  Result<void> get_presence(Reader& in);
-  Result<void> get_scalars(Reader& in);
-  Result<void> get_histograms(Reader& in);
-  Result<void> get_histogram(Reader& in, Slot& slot);
+  Result<std::optional<FrameEvent>> apply_payload(const FrameView& frame);
+  // They read from a Reader that remembers its first failure, and may leave a part of the state
+  // changed: apply() gives up on the stream then.
+  void apply_meta(Reader& in);
+  void apply_schema(Reader& in);
+  void get_groups(Reader& in, Schema& schema);
+  void retire_series(Reader& in, Schema& schema);
+  void add_all_series(Reader& in, Schema& schema);
+  void add_series(Reader& in, Schema& schema, std::uint32_t index);
+  std::string get_text(Reader& in);
+  SnapshotRef apply_values(Reader& in, bool key);
+  void get_windows(Reader& in);
+  void get_scalars(Reader& in);
+  void get_histograms(Reader& in);
+  void get_histogram(Reader& in, Slot& slot);
+  void forget_schema();
   void forget_values();
 
   std::string buffer_;

@@ -46,7 +46,7 @@ class LogWriter {
   Result<void> append_gap(const Gap& gap);
 
   // Takes effect with the next append() or finish(): facts that became known during the recording.
-  void add_metadata(const SourceMetadata& metadata);
+  void add_metadata(const SourceMetadata& metadata) { encoder_.add_metadata(metadata); }
 
   // Writes the end frame and syncs. Nothing may be appended after it.
   Result<void> finish();
@@ -58,7 +58,7 @@ class LogWriter {
 
  private:
   LogWriter(std::string path, Fd fd, SourceMetadata metadata, const LogOptions& options);
-  void begin_segment(std::uint64_t realtime_ns);
+  void begin_segment_if_due(std::uint64_t realtime_ns);
   Result<void> write_buffer();
   Result<void> sync_if_due();
 
@@ -66,7 +66,6 @@ class LogWriter {
   Fd fd_;
   LogOptions options_;
   FrameEncoder encoder_;
-  SourceMetadata late_metadata_;
   std::string buffer_;
   std::uint64_t size_bytes_ = 0;
   std::uint64_t segment_begin_bytes_ = 0;
@@ -94,8 +93,8 @@ class LogReader {
   // An error when it cannot be read, is empty, is no log, or is of a newer version.
   static Result<LogReader> open(const std::string& path);
 
-  // The next snapshot, gap, metadata change or end; nothing at the end of the file. Damage is
-  // skipped and counted in loss(); an error is an error of read(2).
+  // The next frame that was understood; nothing at the end of the file, where a later call goes on
+  // when the file has grown. Damage is skipped and counted in loss(); an error is one of read(2).
   Result<std::optional<FrameEvent>> next();
 
   // The next snapshot, passing over everything else; null at the end of the file.
@@ -106,7 +105,7 @@ class LogReader {
 
   // As far as it was read. Metadata can be added until the end.
   [[nodiscard]] const SourceMetadata& metadata() const { return metadata_; }
-  [[nodiscard]] const LogLoss& loss() const { return loss_; }
+  [[nodiscard]] LogLoss loss() const;
   [[nodiscard]] std::uint64_t tick_count() const { return tick_count_; }
   [[nodiscard]] std::uint64_t missed_count() const { return missed_count_; }
   [[nodiscard]] std::uint64_t segment_count() const { return segment_count_; }
@@ -114,11 +113,15 @@ class LogReader {
   [[nodiscard]] std::uint64_t size_bytes() const { return offset_; }  // read so far
 
  private:
+  enum class Found { kFrame, kSegment, kNothing, kDamage };
+
   LogReader(std::string path, Fd fd);
   Result<bool> fill(std::size_t size_bytes);
+  Result<bool> read_more();
   Result<bool> open_segment();
   Result<bool> skip_to_segment();
-  void count_tick(std::uint64_t tick);
+  Result<Found> find_frame(FrameView& frame);
+  void take(const FrameEvent& event);
   void consume(std::size_t size_bytes);
   [[nodiscard]] std::string_view unread() const;
 
@@ -127,8 +130,8 @@ class LogReader {
   std::string buffer_;
   std::size_t consumed_ = 0;
   std::uint64_t offset_ = 0;  // in the file, of the first unread byte
+  std::uint64_t tail_size_bytes_ = 0;  // of an incomplete frame at the end
   bool in_segment_ = false;
-  bool damaged_ = false;  // since the last readable tick
   FrameDecoder decoder_;
   SourceMetadata metadata_;
   LogLoss loss_;

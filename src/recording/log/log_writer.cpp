@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+#include <cerrno>
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "recording/log/log.h"
+#include "recording/log/log_segment.h"
+
+namespace rezolus {
+
+Result<LogWriter> LogWriter::create(const std::string& path, SourceMetadata metadata,
+                                    const LogOptions& options) {
+  // Not O_TRUNC and not O_EXCL: whether the file may be touched is known once it is locked.
+  auto fd = Fd::open(path, O_RDWR | O_CREAT);
+  if (!fd) return context("create log", fd.error());
+  if (::flock(fd->get(), LOCK_EX | LOCK_NB) != 0) {
+    if (errno != EWOULDBLOCK) return system_error("lock log " + path, errno);
+    return error("create log {}: another process is writing it; choose another file or stop that one",
+                 path);
+  }
+  struct stat status {};
+  if (::fstat(fd->get(), &status) != 0) return system_error("stat " + path, errno);
+  if (S_ISREG(status.st_mode) && status.st_size > 0) {
+    if (!options.replace) {
+      return error("create log {}: the file exists already; remove it or choose another name", path);
+    }
+    if (::ftruncate(fd->get(), 0) != 0) return system_error("truncate " + path, errno);
+  }
+  return LogWriter(path, std::move(*fd), std::move(metadata), options);
+}
+
+LogWriter::LogWriter(std::string path, Fd fd, SourceMetadata metadata, const LogOptions& options)
+    : path_(std::move(path)),
+      fd_(std::move(fd)),
+      options_(options),
+      encoder_(std::move(metadata)),
+      synced_ns_(options_.clock.monotonic_ns()) {}
+
+Result<void> LogWriter::append(const Snapshot& snapshot) {
+  CHECK(!finished_, "a finished log takes nothing more");
+  buffer_.clear();
+  begin_segment_if_due(snapshot.realtime_ns);
+  if (auto encoded = encoder_.encode(snapshot, buffer_); !encoded) {
+    segment_due_ = true;
+    return context("append to log " + path_, encoded.error());
+  }
+  if (auto wrote = write_buffer(); !wrote) return wrote;
+  ++tick_count_;
+  return sync_if_due();
+}
+
+void LogWriter::begin_segment_if_due(std::uint64_t realtime_ns) {
+  if (size_bytes_ - segment_begin_bytes_ >= options_.segment_size_bytes_max) segment_due_ = true;
+  if (!segment_due_) return;
+  encoder_.restart();
+  put_segment_header(
+      {.version = kLogVersion, .sequence = segment_count_, .realtime_ns = realtime_ns}, buffer_);
+}
+
+// Writes buffer_, or removes again what got into the file.
+Result<void> LogWriter::write_buffer() {
+  auto wrote = write_all(fd_.get(), buffer_);
+  if (!wrote) {
+    segment_due_ = true;
+    const auto end = static_cast<off_t>(size_bytes_);
+    if (::ftruncate(fd_.get(), end) == 0) ::lseek(fd_.get(), end, SEEK_SET);
+    const char* hint = wrote.error().error_number == ENOSPC ? " (the disk is full)" : "";
+    return context(fmt::format("append to log {}{}, {} ticks are kept", path_, hint, tick_count_),
+                   wrote.error());
+  }
+  if (buffer_.starts_with(kSegmentMagic)) {
+    segment_begin_bytes_ = size_bytes_;
+    ++segment_count_;
+    segment_due_ = false;
+  }
+  size_bytes_ += buffer_.size();
+  return {};
+}
+
+Result<void> LogWriter::sync_if_due() {
+  if (options_.sync_interval_ns == 0) return {};
+  const std::uint64_t now_ns = options_.clock.monotonic_ns();
+  if (now_ns - synced_ns_ < options_.sync_interval_ns) return {};
+  synced_ns_ = now_ns;
+  if (::fdatasync(fd_.get()) != 0) return system_error("sync log " + path_, errno);
+  return {};
+}
+
+Result<void> LogWriter::append_gap(const Gap& gap) {
+  CHECK(!finished_, "a finished log takes nothing more");
+  buffer_.clear();
+  begin_segment_if_due(gap.realtime_ns);
+  if (auto begun = encoder_.encode_metadata(buffer_); !begun) return begun;
+  FrameEncoder::encode_gap(gap, buffer_);
+  if (auto wrote = write_buffer(); !wrote) return wrote;
+  missed_count_ += gap.missed_count;
+  return {};
+}
+
+Result<void> LogWriter::finish() {
+  CHECK(!finished_, "a log is finished once");
+  buffer_.clear();
+  begin_segment_if_due(options_.clock.realtime_ns());
+  if (auto begun = encoder_.encode_metadata(buffer_); !begun) return begun;
+  encoder_.encode_end(buffer_);
+  if (auto wrote = write_buffer(); !wrote) return wrote;
+  finished_ = true;
+  // EINVAL: a pipe or a device, which has nothing to sync.
+  if (::fsync(fd_.get()) != 0 && errno != EINVAL) return system_error("sync log " + path_, errno);
+  return {};
+}
+
+}  // namespace rezolus
