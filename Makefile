@@ -63,7 +63,9 @@ fuzz: ## fuzz the parsers of foreign bytes (none yet)
 
 .PHONY: format
 format: ## format C++ and BPF sources in place
-	git ls-files -z '*.cpp' '*.h' '*.c' | xargs -0 -r clang-format-19 -i
+	git ls-files -z '*.cpp' '*.h' '*.c' ':!*.bpf.*' | xargs -0 -r clang-format-19 -i
+	git ls-files -z '*.bpf.c' '*.bpf.h' | \
+	  xargs -0 -r clang-format-19 -i --style=file:scripts/bpf.clang-format
 
 .PHONY: tidy
 tidy: ## run clang-tidy over the sources of build/dev
