@@ -20,6 +20,7 @@ function(rezolus_bpf name source)
     OUTPUT ${object}
     COMMAND ${REZOLUS_CLANG} -target bpf -mcpu=v2 -O2 -g -Wall -Werror
             -D__TARGET_ARCH_${REZOLUS_BPF_ARCH} -I${CMAKE_SOURCE_DIR}/src
+            -idirafter /usr/include/${CMAKE_LIBRARY_ARCHITECTURE}
             -MD -MF ${object}.d -MT ${object} -c ${source} -o ${object}
     COMMAND ${REZOLUS_LLVM_STRIP} -g ${object}
     DEPENDS ${source} DEPFILE ${object}.d

@@ -3,7 +3,7 @@
 
 add_library(rezolus_options INTERFACE)
 target_compile_options(rezolus_options INTERFACE
-  -Wall -Wextra -Wshadow -Wnon-virtual-dtor -Wno-missing-field-initializers
+  -Wall -Wextra -Wshadow -Wnon-virtual-dtor -Wno-missing-field-initializers -Wno-deprecated-enum-enum-conversion
   $<$<CXX_COMPILER_ID:GNU>:-Wno-maybe-uninitialized -Wno-array-bounds -Wno-stringop-overflow>)
 if(REZOLUS_SANITIZE)
   target_compile_options(rezolus_options INTERFACE

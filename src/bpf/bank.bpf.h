@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR Apache-2.0 OR MIT) */
+#pragma once
+/*
+ * Banks: how every counter and every histogram is kept. A counter costs one relaxed atomic add, a
+ * histogram two and a byte store. Adds are atomic even though rows are per CPU, since a program can
+ * be interrupted by another on its own CPU.
+ */
+#include "bpf/bank.h"
+#include "bpf/kernel.bpf.h"
+
+/* Set by the loader: possible CPUs, and histogram stripes (a power of two) minus one. */
+const volatile unsigned int cpu_count = 1;
+const volatile unsigned int histogram_stripe_mask = 0;
+
+/* Declares a sampler's knob: while it is false the verifier removes the sampler's code. */
+#define SAMPLER(sampler) const volatile bool sampler##_on = true
+
+/* A mmap-able array of rows, one per CPU: max_entries is set before loading. */
+#define COUNTERS(bank, count)                                        \
+	struct bank##_counters_row {                                 \
+		u64 value[COUNTER_ROW_SLOTS(count)];                 \
+	};                                                           \
+	struct {                                                     \
+		__uint(type, BPF_MAP_TYPE_ARRAY);                    \
+		__uint(map_flags, BPF_F_MMAPABLE);                   \
+		__uint(max_entries, 1);                              \
+		__type(key, u32);                                    \
+		__type(value, struct bank##_counters_row);           \
+	} bank##_counters SEC(".maps")
+
+/* A mmap-able array of histograms, `count` for each stripe. */
+#define HISTOGRAMS(bank, count)                                      \
+	enum { bank##_histogram_count = (count) };                   \
+	struct {                                                     \
+		__uint(type, BPF_MAP_TYPE_ARRAY);                    \
+		__uint(map_flags, BPF_F_MMAPABLE);                   \
+		__uint(max_entries, count);                          \
+		__type(key, u32);                                    \
+		__type(value, struct histogram_cell);                \
+	} bank##_histograms SEC(".maps")
+
+/* The row of one CPU, or NULL. */
+#define COUNTER_ROW_OF(bank, cpu_number)                             \
+	({                                                           \
+		u32 row_cpu_ = (cpu_number);                         \
+		(struct bank##_counters_row *)bpf_map_lookup_elem(   \
+			&bank##_counters, &row_cpu_);                \
+	})
+#define COUNTER_ROW(bank) COUNTER_ROW_OF(bank, bpf_get_smp_processor_id())
+
+/* slot must be a constant, or bounded by the caller. */
+#define COUNTER_ADD(row, slot, amount) \
+	__sync_fetch_and_add(&(row)->value[slot], amount)
+
+/* clang 14 has no count-leading-zeros for BPF: six halvings. value must not be 0. */
+static __always_inline u32 log2_floor(u64 value)
+{
+	u32 power = 0;
+
+	if (value >> 32) {
+		value >>= 32;
+		power = 32;
+	}
+	if (value >> 16) {
+		value >>= 16;
+		power += 16;
+	}
+	if (value >> 8) {
+		value >>= 8;
+		power += 8;
+	}
+	if (value >> 4) {
+		value >>= 4;
+		power += 4;
+	}
+	if (value >> 2) {
+		value >>= 2;
+		power += 2;
+	}
+	return power + (u32)(value >> 1);
+}
+
+/* H2 index, see metrics/histogram.h. All shifts are 64-bit: 32-bit ones break from 2^31 up. */
+static __always_inline u32 histogram_index(u64 value)
+{
+	if (value < (2u << HISTOGRAM_GROUPING_POWER))
+		return (u32)value;
+	u64 power = log2_floor(value);
+	u64 offset = (value - (1ULL << power)) >> (power - HISTOGRAM_GROUPING_POWER);
+
+	return (u32)(((power - HISTOGRAM_GROUPING_POWER + 1) << HISTOGRAM_GROUPING_POWER) + offset);
+}
+
+static __always_inline void histogram_cell_add(struct histogram_cell *cell, u64 value)
+{
+	u32 bucket = histogram_index(value);
+
+	if (bucket >= HISTOGRAM_BUCKETS)
+		return; /* cannot be; the verifier does not know */
+	/* Total first, parts after: the reader takes them in the other order. */
+	__sync_fetch_and_add(&cell->sum, value);
+	__sync_fetch_and_add(&cell->buckets[bucket], 1);
+	cell->dirty[bucket / HISTOGRAM_BUCKETS_PER_LINE] = 1;
+}
+
+#define HISTOGRAM_ADD(bank, histogram, amount)                                    \
+	do {                                                                      \
+		u32 cell_index_ = (bpf_get_smp_processor_id() &                   \
+				   histogram_stripe_mask) *                       \
+					  bank##_histogram_count +                \
+				  (histogram);                                    \
+		struct histogram_cell *cell_ =                                    \
+			bpf_map_lookup_elem(&bank##_histograms, &cell_index_);    \
+		if (cell_)                                                        \
+			histogram_cell_add(cell_, amount);                        \
+	} while (0)
+
+/* What could not be measured, by reason. */
+COUNTERS(loss, LOSS_REASON_COUNT);
+
+static __always_inline void count_loss(const enum loss_reason reason)
+{
+	struct loss_counters_row *row = COUNTER_ROW(loss);
+
+	if (row)
+		COUNTER_ADD(row, reason, 1);
+}
+
+/*
+ * The one door of every latency: from start to end (nanoseconds, CLOCK_MONOTONIC) into a histogram
+ * of a bank. A start after the end is a loss, never a huge value. Yields whether it was recorded;
+ * *duration is set then.
+ */
+#define LATENCY(bank, histogram, start_ns, end_ns, duration)                      \
+	({                                                                        \
+		u64 latency_start_ = (start_ns);                                  \
+		u64 latency_end_ = (end_ns);                                      \
+		bool latency_ordered_ = latency_start_ <= latency_end_;           \
+		if (latency_ordered_) {                                           \
+			*(duration) = latency_end_ - latency_start_;              \
+			HISTOGRAM_ADD(bank, histogram, *(duration));              \
+		} else {                                                          \
+			count_loss(LOSS_CLOCK_ORDER);                             \
+		}                                                                 \
+		latency_ordered_;                                                 \
+	})

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR Apache-2.0 OR MIT) */
+#pragma once
+/* Slots of the samplers blockio_latency and blockio_requests. */
+enum block_operation {
+	BLOCK_READ,
+	BLOCK_WRITE,
+	BLOCK_FLUSH,
+	BLOCK_DISCARD,
+	BLOCK_OPERATION_COUNT,
+};
+
+enum block_error {
+	BLOCK_ERROR_IO,
+	BLOCK_ERROR_TIMEOUT,
+	BLOCK_ERROR_NO_SPACE,
+	BLOCK_ERROR_TARGET,
+	BLOCK_ERROR_PROTECTION,
+	BLOCK_ERROR_UNSUPPORTED,
+	BLOCK_ERROR_OTHER,
+	BLOCK_ERROR_COUNT,
+};
+
+/* Histograms of blockio_latency: a group of four operations for each. */
+enum block_latency_histogram {
+	BLOCK_DEVICE_LATENCY = 0,
+	BLOCK_QUEUE_LATENCY = BLOCK_OPERATION_COUNT,
+	BLOCK_TOTAL_LATENCY = 2 * BLOCK_OPERATION_COUNT,
+	BLOCK_LATENCY_HISTOGRAM_COUNT = 3 * BLOCK_OPERATION_COUNT,
+};
+
+/* Counters of blockio_requests. */
+enum block_requests_counter {
+	BLOCK_OPERATIONS = 0,
+	BLOCK_BYTES = BLOCK_OPERATION_COUNT,
+	BLOCK_REQUEUES = 2 * BLOCK_OPERATION_COUNT,
+	BLOCK_ERRORS = 3 * BLOCK_OPERATION_COUNT, /* operation * BLOCK_ERROR_COUNT + error */
+	BLOCK_REQUESTS_COUNTER_COUNT =
+		BLOCK_ERRORS + BLOCK_OPERATION_COUNT * BLOCK_ERROR_COUNT,
+};

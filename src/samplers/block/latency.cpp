@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+#include "samplers/block/block_family.h"
+#include "samplers/block/metrics.h"
+
+namespace rezolus {
+namespace {
+
+constexpr auto kMetrics = joined(
+    by_operation({.slot = BLOCK_DEVICE_LATENCY,
+                  .name = "blockio_latency",
+                  .unit = Unit::kNanoseconds,
+                  .type = MetricType::kHistogram,
+                  .prometheus = "rezolus_blockio_latency_seconds",
+                  .help = "Time of a block request at the device: from its last issue to its "
+                          "completion."}),
+    by_operation({.slot = BLOCK_QUEUE_LATENCY,
+                  .name = "blockio_queue_latency",
+                  .unit = Unit::kNanoseconds,
+                  .type = MetricType::kHistogram,
+                  .prometheus = "rezolus_blockio_queue_latency_seconds",
+                  .help = "Time of a block request before the device: from its start to its last "
+                          "issue."}),
+    by_operation({.slot = BLOCK_TOTAL_LATENCY,
+                  .name = "blockio_total_latency",
+                  .unit = Unit::kNanoseconds,
+                  .type = MetricType::kHistogram,
+                  .prometheus = "rezolus_blockio_total_latency_seconds",
+                  .help = "Time of a block request in all: from its start to its completion."}));
+static_assert(check_metrics(kMetrics, 0, BLOCK_LATENCY_HISTOGRAM_COUNT));
+
+constexpr std::string_view kHooks[] = {"handle_issue", "handle_complete"};
+constexpr std::string_view kOptionalHooks[] = {"handle_insert", "handle_requeue"};
+
+}  // namespace
+
+const BpfSampler kBlockioLatency = {
+    .name = "blockio_latency",
+    .description = "time of block requests in the queue, at the device and in all",
+    .bpf_name = "latency",
+    .metrics = kMetrics,
+    .hooks = kHooks,
+    .optional_hooks = kOptionalHooks,
+};
+
+}  // namespace rezolus

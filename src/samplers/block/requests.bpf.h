@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR Apache-2.0 OR MIT) */
+#pragma once
+/*
+ * How many block requests, of what size, and how they fail. Per request: two counter adds and one
+ * histogram add at its last completion event.
+ */
+#include "samplers/block/request.bpf.h"
+
+SAMPLER(requests);
+COUNTERS(requests, BLOCK_REQUESTS_COUNTER_COUNT);
+HISTOGRAMS(requests, BLOCK_OPERATION_COUNT);
+
+/*
+ * Set by the loader. Before 5.16 (8a7d267b4a2c) the completion hands over a negative errno, since
+ * then a block status.
+ */
+const volatile bool complete_has_errno = false;
+
+static __always_inline u32 error_of_status(u32 status)
+{
+	switch (status) {
+	case 7:  /* medium */
+	case 10: /* I/O */
+		return BLOCK_ERROR_IO;
+	case 2:
+		return BLOCK_ERROR_TIMEOUT;
+	case 3:
+		return BLOCK_ERROR_NO_SPACE;
+	case 5:  /* target */
+	case 6:  /* nexus, later reservation conflict */
+	case 19:
+		return BLOCK_ERROR_TARGET;
+	case 8:
+		return BLOCK_ERROR_PROTECTION;
+	case 1:
+		return BLOCK_ERROR_UNSUPPORTED;
+	default:
+		return BLOCK_ERROR_OTHER;
+	}
+}
+
+/* What blk_status_to_errno() makes of the same states. */
+static __always_inline u32 error_of_errno(s32 negative_errno)
+{
+	switch (-negative_errno) {
+	case 5:  /* EIO */
+	case 61: /* ENODATA: medium */
+		return BLOCK_ERROR_IO;
+	case 110: /* ETIMEDOUT */
+		return BLOCK_ERROR_TIMEOUT;
+	case 28: /* ENOSPC */
+		return BLOCK_ERROR_NO_SPACE;
+	case 121: /* EREMOTEIO: target */
+	case 52:  /* EBADE: nexus */
+		return BLOCK_ERROR_TARGET;
+	case 84: /* EILSEQ */
+		return BLOCK_ERROR_PROTECTION;
+	case 95: /* EOPNOTSUPP */
+		return BLOCK_ERROR_UNSUPPORTED;
+	default:
+		return BLOCK_ERROR_OTHER;
+	}
+}
+
+/* One completion event; last: nothing of the request remains after it. */
+static __always_inline void requests_complete(u32 operation, s32 error, u64 bytes,
+					      u64 request_bytes, bool last)
+{
+	struct requests_counters_row *row = COUNTER_ROW(requests);
+
+	if (!row)
+		return;
+	if (bytes)
+		COUNTER_ADD(row, BLOCK_BYTES + operation, bytes);
+	if (error) {
+		u32 class = complete_has_errno ? error_of_errno(error) : error_of_status(error);
+
+		COUNTER_ADD(row, BLOCK_ERRORS + operation * BLOCK_ERROR_COUNT + class, 1);
+	}
+	if (!last)
+		return;
+	COUNTER_ADD(row, BLOCK_OPERATIONS + operation, 1);
+	/* A flush carries no bytes and has no size. */
+	if (request_bytes)
+		HISTOGRAM_ADD(requests, operation, request_bytes);
+}
+
+static __always_inline void requests_requeue(u32 operation)
+{
+	struct requests_counters_row *row = COUNTER_ROW(requests);
+
+	if (row)
+		COUNTER_ADD(row, BLOCK_REQUEUES + operation, 1);
+}

@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+#include "samplers/block/block_family.h"
+#include "samplers/block/metrics.h"
+
+namespace rezolus {
+namespace {
+
+constexpr std::array<std::string_view, BLOCK_ERROR_COUNT> kErrorNames = {
+    "io", "timeout", "nospc", "target", "protection", "unsupported", "other"};
+
+consteval std::array<Metric, BLOCK_OPERATION_COUNT * BLOCK_ERROR_COUNT> error_rows() {
+  std::array<Metric, BLOCK_OPERATION_COUNT * BLOCK_ERROR_COUNT> rows;
+  for (std::uint32_t i = 0; i < rows.size(); ++i) {
+    rows[i] = {.slot = BLOCK_ERRORS + i,
+               .name = "blockio_errors",
+               .labels = {{{"error", kErrorNames[i % BLOCK_ERROR_COUNT]},
+                           {"op", kBlockOperationNames[i / BLOCK_ERROR_COUNT]}}},
+               .unit = Unit::kOperations,
+               .prometheus = "rezolus_blockio_errors_total",
+               .help = "Completions of block requests with an error, by kind of error."};
+  }
+  return rows;
+}
+
+constexpr auto kMetrics = joined(
+    by_operation({.slot = BLOCK_OPERATIONS,
+                  .name = "blockio_operations",
+                  .unit = Unit::kOperations,
+                  .prometheus = "rezolus_blockio_operations_total",
+                  .help = "Block requests completed, with or without error."}),
+    by_operation({.slot = BLOCK_BYTES,
+                  .name = "blockio_bytes",
+                  .unit = Unit::kBytes,
+                  .prometheus = "rezolus_blockio_bytes_total",
+                  .help = "Bytes of completed block requests."}),
+    by_operation({.slot = BLOCK_REQUEUES,
+                  .name = "blockio_requeues",
+                  .unit = Unit::kOperations,
+                  .prometheus = "rezolus_blockio_requeues_total",
+                  .help = "Block requests put back into the queue after they had been issued."}),
+    error_rows(),
+    by_operation({.slot = 0,
+                  .name = "blockio_size",
+                  .unit = Unit::kBytes,
+                  .type = MetricType::kHistogram,
+                  .prometheus = "rezolus_blockio_size_bytes",
+                  .help = "Size of completed block requests; flushes, which carry no bytes, have "
+                          "none."}));
+static_assert(check_metrics(kMetrics, BLOCK_REQUESTS_COUNTER_COUNT, BLOCK_OPERATION_COUNT));
+
+// The issue is needed as well: it opens the state in which a request's parts are added up.
+constexpr std::string_view kHooks[] = {"handle_issue", "handle_complete"};
+constexpr std::string_view kOptionalHooks[] = {"handle_requeue"};
+
+}  // namespace
+
+const BpfSampler kBlockioRequests = {
+    .name = "blockio_requests",
+    .description = "block requests, their bytes, sizes, errors and requeues",
+    .bpf_name = "requests",
+    .metrics = kMetrics,
+    .hooks = kHooks,
+    .optional_hooks = kOptionalHooks,
+};
+
+}  // namespace rezolus

@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+#include "samplers/core/core.h"
+
+#include <array>
+#include <cerrno>
+
+#include <bpf/bpf.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "base/logging.h"
+#include "bpf/banks.h"
+#include "core.skel.h"
+#include "samplers/family.h"
+
+namespace rezolus {
+namespace {
+
+REZOLUS_EMBEDDED_OBJECT(core)
+
+constexpr const char* kIterator = "create_task_states";
+
+ObjectRequest core_request(const Host& host, bool task_storage) {
+  ObjectRequest request;
+  request.name = "core";
+  request.elf = core_object();
+  if (task_storage) {
+    request.hooks = {"handle_fork"};
+    request.manual = {kIterator};
+  } else {
+    request.hooks = {"handle_exit"};
+  }
+  request.prepare = [&host, task_storage](ObjectSettings& settings, const auto& available) {
+    set_common_knobs(settings, host);
+    settings.set_knob("use_task_storage", task_storage);
+    settings.drop_map(task_storage ? "task_hash" : "task_storage");
+    // Without its only hook the object would have no state to offer: let it say why.
+    return available.empty() ? Result<void>(error("no hook at fork or exit can be attached"))
+                             : Result<void>();
+  };
+  return request;
+}
+
+// Makes the state of every task that exists already, by running the iterator once.
+Result<void> create_states_of_existing_tasks(const Object& object) {
+  const int program = object.program_fd(kIterator);
+  const Fd link(::bpf_link_create(program, -1, BPF_TRACE_ITER, nullptr));
+  if (!link.valid()) return system_error("create the task iterator", errno);
+  const Fd iterator(::bpf_iter_create(link.get()));
+  if (!iterator.valid()) return system_error("open the task iterator", errno);
+  std::array<char, 4096> buffer{};
+  while (true) {
+    const ssize_t got = ::read(iterator.get(), buffer.data(), buffer.size());
+    if (got < 0 && (errno == EINTR || errno == EAGAIN)) continue;
+    if (got < 0) return system_error("run the task iterator", errno);
+    if (got == 0) return {};
+  }
+}
+
+}  // namespace
+
+void set_common_knobs(ObjectSettings& settings, const Host& host) {
+  const std::uint32_t cpus = host.cpus.possible_count;
+  settings.set_map_entries("loss_counters", cpus);
+  settings.set_knob("cpu_count", cpus);
+  settings.set_knob("histogram_stripe_mask", histogram_stripe_count(cpus) - 1);
+}
+
+Result<Core> Core::load(const KernelFeatures& features, const Host& host) {
+  std::string reason;
+  if (features.task_storage()) {
+    auto object = Object::load(core_request(host, true), features);
+    if (object) {
+      auto created = create_states_of_existing_tasks(*object);
+      if (created) {
+        Core core(std::move(*object));
+        core.task_storage_ = true;
+        return core;
+      }
+      reason = created.error().message;
+    } else {
+      reason = object.error().message;
+    }
+  } else {
+    reason = features.pretended_missing("task_storage") ? "task storage is pretended to be missing"
+                                                        : "the kernel has no task storage";
+  }
+  spdlog::debug("per-task state in a hash: {}", reason);
+  auto object = Object::load(core_request(host, false), features);
+  if (!object) return std::unexpected(object.error());
+  Core core(std::move(*object));
+  core.task_storage_reason_ = reason;
+  return core;
+}
+
+Result<void> Core::share_with(ObjectSettings& settings) const {
+  const std::string used = task_storage_ ? "task_storage" : "task_hash";
+  settings.set_knob("use_task_storage", task_storage_);
+  settings.drop_map(task_storage_ ? "task_hash" : "task_storage");
+  return settings.share_map(used, object_.map_fd(used));
+}
+
+}  // namespace rezolus

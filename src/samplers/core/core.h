@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+#pragma once
+// What the BPF families share, loaded before them: the per-task state.
+
+#include <optional>
+#include <string>
+
+#include "bpf/object.h"
+
+namespace rezolus {
+
+class Core {
+ public:
+  // Task storage where the kernel lets tracing programs have it, else the hash.
+  static Result<Core> load(const KernelFeatures& features, const Host& host);
+
+  [[nodiscard]] bool task_storage() const { return task_storage_; }
+  // Why the hash is used although task storage would be better; empty otherwise.
+  [[nodiscard]] const std::string& task_storage_reason() const { return task_storage_reason_; }
+  [[nodiscard]] const Object& object() const { return object_; }
+
+  // Lets a family's object that uses task state share ours.
+  Result<void> share_with(ObjectSettings& settings) const;
+
+ private:
+  explicit Core(Object object) : object_(std::move(object)) {}
+  Object object_;
+  bool task_storage_ = false;
+  std::string task_storage_reason_;
+};
+
+// What every object needs to be told: CPUs, stripes.
+void set_common_knobs(ObjectSettings& settings, const Host& host);
+
+}  // namespace rezolus

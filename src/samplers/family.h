@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+#pragma once
+// How a family of BPF samplers is declared. A family owns hooks and one BPF object; a sampler owns
+// metrics and a part of the work at those hooks. Both are constexpr values: a sampler is a table in
+// its own file and one line in its family's list.
+
+#include <cstdint>
+#include <span>
+#include <string_view>
+
+#include "base/host.h"
+#include "bpf/features.h"
+#include "bpf/object.h"
+#include "metrics/metric.h"
+
+namespace rezolus {
+
+struct BpfSampler {
+  std::string_view name;         // scheduler_runqueue: what [samplers.NAME] says
+  std::string_view description;  // one line for people
+  // The prefix of what the sampler declares in BPF: SAMPLER(runqueue) makes runqueue_on,
+  // COUNTERS(runqueue, …) runqueue_counters, HISTOGRAMS(runqueue, …) runqueue_histograms.
+  std::string_view bpf_name;
+  // Counters in slot order of the counters bank, histograms in slot order of the histograms bank.
+  std::span<const Metric> metrics;
+  std::span<const std::string_view> hooks;           // without one of these the sampler is off
+  std::span<const std::string_view> optional_hooks;  // used where the kernel has them
+};
+
+struct Family {
+  std::string_view name;
+  std::span<const BpfSampler* const> samplers;
+  std::span<const std::byte> (*object)();  // the embedded BPF object
+  bool uses_task_state = false;
+  // Sets knobs and maps that are the family's own; may be null.
+  void (*prepare)(ObjectSettings& settings, const KernelFeatures& features, const Host& host) =
+      nullptr;
+};
+
+}  // namespace rezolus
+
+// Defines the function that returns the bytes of the object embedded as NAME.skel.h.
+#define REZOLUS_EMBEDDED_OBJECT(name)                                                    \
+  std::span<const std::byte> name##_object() {                                           \
+    std::size_t size_bytes = 0;                                                          \
+    const void* data = name##_bpf::elf_bytes(&size_bytes);                               \
+    return {static_cast<const std::byte*>(data), size_bytes};                            \
+  }

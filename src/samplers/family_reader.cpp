@@ -1,0 +1,268 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+#include "samplers/family_reader.h"
+
+#include <algorithm>
+#include <cstdlib>
+#include <set>
+
+#include <bpf/libbpf.h>
+
+#include "base/logging.h"
+
+namespace rezolus {
+namespace {
+
+bool has_type(const BpfSampler& sampler, bool histogram) {
+  return std::ranges::any_of(sampler.metrics, [&](const Metric& metric) {
+    return (metric.type == MetricType::kHistogram) == histogram;
+  });
+}
+
+std::string map_name(const BpfSampler& sampler, const char* suffix) {
+  return std::string(sampler.bpf_name) + suffix;
+}
+
+std::uint32_t slot_count(const BpfSampler& sampler, bool histogram) {
+  return static_cast<std::uint32_t>(std::ranges::count_if(
+      sampler.metrics,
+      [&](const Metric& metric) { return (metric.type == MetricType::kHistogram) == histogram; }));
+}
+
+// "memlock:\t4096" of the map's fdinfo; 0 when the kernel does not say.
+std::uint64_t map_size_bytes(int fd) {
+  auto text = read_file(fmt::format("/proc/self/fdinfo/{}", fd));
+  if (!text) return 0;
+  const std::size_t at = text->find("memlock:");
+  return at == std::string::npos ? 0 : std::strtoull(text->c_str() + at + 8, nullptr, 10);
+}
+
+constexpr std::array<const char*, LOSS_REASON_COUNT> kLossNames = {
+    "no_task_state", "task_table_full", "request_table_full", "clock_order"};
+
+}  // namespace
+
+void append_map_statuses(const std::string& family, const Object& object,
+                         const std::set<std::string>& shared, std::vector<MapStatus>& maps) {
+  for (const std::string& name : object.maps()) {
+    if (shared.contains(name)) continue;
+    const char* type =
+        libbpf_bpf_map_type_str(static_cast<bpf_map_type>(object.map_type(name)));
+    maps.push_back({.family = family,
+                    .name = name,
+                    .type = type == nullptr ? "" : type,
+                    .max_entries = object.map_entries(name),
+                    .size_bytes = map_size_bytes(object.map_fd(name)),
+                    .mapped = name.ends_with("_counters") || name.ends_with("_histograms")});
+  }
+}
+
+FamilyReader::FamilyReader(const Family& family, const std::vector<bool>& enabled,
+                           const Core* core, const std::string& core_error,
+                           const KernelFeatures& features, const Host& host,
+                           SchemaBuilder& schema)
+    : family_(family), running_(family.samplers.size(), false) {
+  const bool any = std::ranges::find(enabled, true) != enabled.end();
+  std::string failure;
+  if (any && family.uses_task_state && core == nullptr) {
+    failure = core_error;
+  } else if (any) {
+    auto loaded = load(enabled, core, features, host);
+    if (!loaded) failure = loaded.error().message;
+  }
+  if (!failure.empty()) {
+    object_.reset();
+    running_.assign(running_.size(), false);
+  }
+  for (std::size_t i = 0; i < family.samplers.size(); ++i) {
+    if (running_[i]) {
+      auto sampler = activate(*family.samplers[i], host, schema);
+      if (sampler) {
+        active_.push_back(std::move(*sampler));
+      } else {
+        running_[i] = false;
+        failure = sampler.error().message;
+      }
+    }
+    describe(i, enabled[i], failure);
+  }
+}
+
+Result<void> FamilyReader::load(const std::vector<bool>& enabled, const Core* core,
+                                const KernelFeatures& features, const Host& host) {
+  ObjectRequest request;
+  request.name = family_.name;
+  request.elf = family_.object();
+  std::set<std::string> hooks;
+  for (std::size_t i = 0; i < family_.samplers.size(); ++i) {
+    if (!enabled[i]) continue;
+    for (const std::string_view hook : family_.samplers[i]->hooks) hooks.emplace(hook);
+    for (const std::string_view hook : family_.samplers[i]->optional_hooks) hooks.emplace(hook);
+  }
+  request.hooks.assign(hooks.begin(), hooks.end());
+  request.prepare = [&](ObjectSettings& settings, const std::set<std::string>& available) {
+    return prepare(settings, available, enabled, core, features, host);
+  };
+  auto object = Object::load(request, features);
+  if (!object) return std::unexpected(object.error());
+  object_ = std::move(*object);
+  auto losses = CounterBank::map(object_->map_fd("loss_counters"), host.cpus.possible_count,
+                                 LOSS_REASON_COUNT);
+  if (!losses) return std::unexpected(losses.error());
+  losses_ = std::move(*losses);
+  return {};
+}
+
+Result<void> FamilyReader::prepare(ObjectSettings& settings, const std::set<std::string>& available,
+                                   const std::vector<bool>& enabled, const Core* core,
+                                   const KernelFeatures& features, const Host& host) {
+  set_common_knobs(settings, host);
+  for (std::size_t i = 0; i < family_.samplers.size(); ++i) {
+    const BpfSampler& sampler = *family_.samplers[i];
+    running_[i] = enabled[i] && std::ranges::all_of(sampler.hooks, [&](std::string_view hook) {
+                    return available.contains(std::string(hook));
+                  });
+    settings.set_knob(map_name(sampler, "_on").c_str(), static_cast<bool>(running_[i]));
+    if (has_type(sampler, false)) {
+      const std::string map = map_name(sampler, "_counters");
+      if (running_[i]) {
+        settings.set_map_entries(map, host.cpus.possible_count);
+      } else {
+        settings.drop_map(map);
+      }
+    }
+    if (has_type(sampler, true)) {
+      const std::string map = map_name(sampler, "_histograms");
+      if (running_[i]) {
+        settings.set_map_entries(map, settings.map_entries(map) *
+                                          histogram_stripe_count(host.cpus.possible_count));
+      } else {
+        settings.drop_map(map);
+      }
+    }
+  }
+  if (std::ranges::find(running_, true) == running_.end()) {
+    return error("no hook that its samplers need can be attached");
+  }
+  if (family_.prepare != nullptr) family_.prepare(settings, features, host);
+  if (family_.uses_task_state) return core->share_with(settings);
+  return {};
+}
+
+Result<FamilyReader::ActiveSampler> FamilyReader::activate(const BpfSampler& sampler,
+                                                           const Host& host,
+                                                           SchemaBuilder& schema) {
+  ActiveSampler active;
+  const std::uint32_t cpus = host.cpus.possible_count;
+  if (has_type(sampler, false)) {
+    auto bank = CounterBank::map(object_->map_fd(map_name(sampler, "_counters")), cpus,
+                                 slot_count(sampler, false));
+    if (!bank) return std::unexpected(bank.error());
+    active.counters = std::move(*bank);
+  }
+  if (has_type(sampler, true)) {
+    auto bank = HistogramBank::map(object_->map_fd(map_name(sampler, "_histograms")),
+                                   histogram_stripe_count(cpus), slot_count(sampler, true));
+    if (!bank) return std::unexpected(bank.error());
+    active.histograms = std::move(*bank);
+  }
+  active.group = schema.add_group(fmt::format("{}/{}", sampler.name, sampler.name));
+  std::uint32_t histogram_index = schema.publish()->histogram_count;
+  const auto declare = [&](const Metric& metric, Labels labels) {
+    Series series = make_series(metric, sampler.name, std::move(labels));
+    series.group = active.group;
+    return schema.add(std::move(series));
+  };
+  for (const Metric& metric : sampler.metrics) {
+    if (metric.type == MetricType::kHistogram) {
+      active.histogram_series.push_back({histogram_index++, declare(metric, {}), metric.slot});
+    } else if (metric.dimension == Dimension::kCpu) {
+      for (std::uint32_t cpu = 0; cpu < cpus; ++cpu) {
+        active.counter_series.push_back({declare(metric, {{"id", std::to_string(cpu)}}),
+                                         metric.slot, static_cast<std::int32_t>(cpu)});
+      }
+    } else {
+      active.counter_series.push_back({declare(metric, {}), metric.slot, -1});
+    }
+  }
+  return active;
+}
+
+void FamilyReader::describe(std::size_t index, bool enabled, const std::string& failure) {
+  const BpfSampler& sampler = *family_.samplers[index];
+  SamplerStatus status;
+  status.name = sampler.name;
+  status.family = family_.name;
+  if (!enabled) {
+    status.reason = "switched off by the configuration";
+    statuses_.push_back(std::move(status));
+    return;
+  }
+  bool missing = false;
+  const auto add_hooks = [&](std::span<const std::string_view> hooks, bool required) {
+    if (!object_) return;
+    for (const HookOutcome& hook : object_->hooks()) {
+      if (std::ranges::find(hooks, hook.name) == hooks.end()) continue;
+      ProgramVerdict verdict = ProgramVerdict::kOk;
+      if (!hook.attached()) {
+        verdict = hook.missing ? ProgramVerdict::kUnsupported : ProgramVerdict::kBroken;
+        missing = missing || hook.missing;
+        if (status.reason.empty() || required) {
+          status.reason = fmt::format("{} is off: {}", hook.target, hook.reason);
+        }
+        status.health = hook.missing ? SamplerHealth::kUnsupported : SamplerHealth::kDegraded;
+      }
+      status.programs.push_back(
+          {hook.name, hook.target, hook.attached(), hook.attached_as, hook.reason, verdict});
+    }
+  };
+  status.health = SamplerHealth::kHealthy;
+  add_hooks(sampler.hooks, true);
+  add_hooks(sampler.optional_hooks, false);
+  if (running_[index]) {
+    status.state = SamplerState::kActive;
+  } else if (missing) {
+    status.state = SamplerState::kDisabled;
+    status.health = SamplerHealth::kUnsupported;
+  } else {
+    status.state = SamplerState::kFailed;
+    status.health = SamplerHealth::kFailed;
+    if (!failure.empty()) status.reason = failure;
+  }
+  statuses_.push_back(std::move(status));
+}
+
+void FamilyReader::read(Snapshot& snapshot, const Clock& clock) {
+  std::uint64_t begin_ns = clock.realtime_ns();
+  for (ActiveSampler& sampler : active_) {
+    for (const CounterSeries& series : sampler.counter_series) {
+      snapshot.scalars[series.series] =
+          series.cpu < 0 ? sampler.counters->total(series.slot)
+                         : sampler.counters->value(static_cast<std::uint32_t>(series.cpu),
+                                                   series.slot);
+      snapshot.present[series.series] = 1;
+    }
+    for (const HistogramSeries& series : sampler.histogram_series) {
+      snapshot.histograms[series.histogram_index] = sampler.histograms->read(series.slot);
+      snapshot.present[series.series] = 1;
+    }
+    const std::uint64_t end_ns = clock.realtime_ns();
+    snapshot.windows[sampler.group] = {begin_ns, end_ns};
+    begin_ns = end_ns;
+  }
+}
+
+void FamilyReader::append_maps(std::vector<MapStatus>& maps) const {
+  if (!object_) return;
+  std::set<std::string> shared;
+  if (family_.uses_task_state) shared = {"task_storage", "task_hash"};
+  append_map_statuses(std::string(family_.name), *object_, shared, maps);
+}
+
+void FamilyReader::append_losses(std::vector<LossStatus>& losses) const {
+  if (!losses_) return;
+  for (std::uint32_t reason = 0; reason < LOSS_REASON_COUNT; ++reason) {
+    losses.push_back({std::string(family_.name), kLossNames[reason], losses_->total(reason)});
+  }
+}
+
+}  // namespace rezolus

@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+#pragma once
+// A family at work: its BPF object loaded and attached, its banks mapped, its series declared, and
+// their values read into snapshots.
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/host.h"
+#include "bpf/banks.h"
+#include "bpf/object.h"
+#include "metrics/snapshot.h"
+#include "samplers/core/core.h"
+#include "samplers/family.h"
+#include "samplers/status.h"
+
+namespace rezolus {
+
+class FamilyReader {
+ public:
+  // Loads what `enabled` (in the order of family.samplers) asks for. core may be null when the
+  // family does not use task state. Never fails as a whole: what could not be had says so in
+  // statuses(). Series are added to the builder for the samplers that run.
+  FamilyReader(const Family& family, const std::vector<bool>& enabled, const Core* core,
+               const std::string& core_error, const KernelFeatures& features, const Host& host,
+               SchemaBuilder& schema);
+
+  // Reads every bank into the snapshot, which is sized to a schema that has our series.
+  void read(Snapshot& snapshot, const Clock& clock);
+
+  [[nodiscard]] const std::vector<SamplerStatus>& statuses() const { return statuses_; }
+  void append_maps(std::vector<MapStatus>& maps) const;
+  void append_losses(std::vector<LossStatus>& losses) const;
+
+ private:
+  // A counter's series and where its value stands.
+  struct CounterSeries {
+    std::uint32_t series;
+    std::uint32_t slot;
+    std::int32_t cpu;  // −1: the sum over CPUs
+  };
+  struct HistogramSeries {
+    std::uint32_t histogram_index;
+    std::uint32_t series;
+    std::uint32_t slot;
+  };
+  struct ActiveSampler {
+    std::uint32_t group = 0;
+    std::optional<CounterBank> counters;
+    std::optional<HistogramBank> histograms;
+    std::vector<CounterSeries> counter_series;
+    std::vector<HistogramSeries> histogram_series;
+  };
+
+  Result<void> load(const std::vector<bool>& enabled, const Core* core,
+                    const KernelFeatures& features, const Host& host);
+  Result<void> prepare(ObjectSettings& settings, const std::set<std::string>& available,
+                       const std::vector<bool>& enabled, const Core* core,
+                       const KernelFeatures& features, const Host& host);
+  Result<ActiveSampler> activate(const BpfSampler& sampler, const Host& host,
+                                 SchemaBuilder& schema);
+  void describe(std::size_t index, bool enabled, const std::string& failure);
+
+  const Family& family_;
+  std::optional<Object> object_;
+  std::optional<CounterBank> losses_;
+  std::vector<bool> running_;  // by sampler: its code is loaded
+  std::vector<ActiveSampler> active_;
+  std::vector<SamplerStatus> statuses_;
+};
+
+// The kernel memory of every map of an object, except those that it shares.
+void append_map_statuses(const std::string& family, const Object& object,
+                         const std::set<std::string>& shared, std::vector<MapStatus>& maps);
+
+}  // namespace rezolus

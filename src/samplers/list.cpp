@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+// The registry: every family and every file sampler, by hand. Self-registering globals would be
+// dropped by the linker.
+
+#include "samplers/list.h"
+
+#include "samplers/block/block_family.h"
+#include "samplers/files.h"
+#include "samplers/scheduler/scheduler.h"
+#include "samplers/softirq/softirq_family.h"
+#include "samplers/syscall/syscall.h"
+
+namespace rezolus {
+namespace {
+
+constexpr const Family* kFamilies[] = {
+    &kSchedulerFamily,
+    &kSyscallFamily,
+    &kBlockFamily,
+    &kSoftirqFamily,
+};
+
+constexpr const FileSampler* kFileSamplers[] = {
+    &kCpuUsage,
+    &kMemoryMeminfo,
+    &kRezolusRusage,
+};
+
+}  // namespace
+
+std::span<const Family* const> families() { return kFamilies; }
+std::span<const FileSampler* const> file_samplers() { return kFileSamplers; }
+
+}  // namespace rezolus

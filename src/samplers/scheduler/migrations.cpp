@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+#include "samplers/scheduler/migrations.h"
+
+#include "samplers/scheduler/scheduler.h"
+
+namespace rezolus {
+namespace {
+
+constexpr std::string_view kHelp =
+    "Tasks that ran on another CPU than the last time, by the CPU that they left (from) and the one "
+    "that they reached (to).";
+
+constexpr Metric kMetrics[] = {
+    {.slot = MIGRATIONS_FROM,
+     .name = "cpu_migrations",
+     .labels = {{{"direction", "from"}}},
+     .dimension = Dimension::kCpu,
+     .prometheus = "rezolus_cpu_migrations_total",
+     .help = kHelp},
+    {.slot = MIGRATIONS_TO,
+     .name = "cpu_migrations",
+     .labels = {{{"direction", "to"}}},
+     .dimension = Dimension::kCpu,
+     .prometheus = "rezolus_cpu_migrations_total",
+     .help = kHelp},
+};
+static_assert(check_metrics(kMetrics, MIGRATIONS_COUNTER_COUNT, 0));
+
+constexpr std::string_view kHooks[] = {"handle_switch"};
+
+}  // namespace
+
+const BpfSampler kCpuMigrations = {
+    .name = "cpu_migrations",
+    .description = "tasks that moved between CPUs",
+    .bpf_name = "migrations",
+    .metrics = kMetrics,
+    .hooks = kHooks,
+};
+
+}  // namespace rezolus

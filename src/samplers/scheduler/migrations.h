@@ -1,0 +1,8 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR Apache-2.0 OR MIT) */
+#pragma once
+/* Slots of the sampler cpu_migrations. */
+enum migrations_counter {
+	MIGRATIONS_FROM,
+	MIGRATIONS_TO,
+	MIGRATIONS_COUNTER_COUNT,
+};

@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+#include "samplers/scheduler/runqueue.h"
+
+#include "samplers/scheduler/scheduler.h"
+
+namespace rezolus {
+namespace {
+
+constexpr std::string_view kSwitchHelp =
+    "Switches away from a task other than idle: involuntary when it could still run, voluntary "
+    "when it blocked.";
+
+constexpr Metric kMetrics[] = {
+    {.slot = RUNQUEUE_INVOLUNTARY,
+     .name = "scheduler_context_switch",
+     .labels = {{{"kind", "involuntary"}}},
+     .dimension = Dimension::kCpu,
+     .prometheus = "rezolus_scheduler_context_switches_total",
+     .help = kSwitchHelp},
+    {.slot = RUNQUEUE_VOLUNTARY,
+     .name = "scheduler_context_switch",
+     .labels = {{{"kind", "voluntary"}}},
+     .dimension = Dimension::kCpu,
+     .prometheus = "rezolus_scheduler_context_switches_total",
+     .help = kSwitchHelp},
+    {.slot = RUNQUEUE_WAIT_NS,
+     .name = "scheduler_runqueue_wait",
+     .unit = Unit::kNanoseconds,
+     .dimension = Dimension::kCpu,
+     .prometheus = "rezolus_scheduler_runqueue_wait_seconds_total",
+     .help = "Time that tasks waited for a CPU, charged to the CPU that they then ran on."},
+    {.slot = RUNQUEUE_DISCARDED,
+     .name = "scheduler_discarded_samples",
+     .dimension = Dimension::kCpu,
+     .prometheus = "rezolus_scheduler_discarded_samples_total",
+     .help = "Times that were not recorded because their start lay after their end."},
+    {.slot = RUNQUEUE_LATENCY,
+     .name = "scheduler_runqueue_latency",
+     .unit = Unit::kNanoseconds,
+     .type = MetricType::kHistogram,
+     .prometheus = "rezolus_scheduler_runqueue_latency_seconds",
+     .help = "Time from becoming runnable to running."},
+    {.slot = RUNQUEUE_RUNNING,
+     .name = "scheduler_running",
+     .unit = Unit::kNanoseconds,
+     .type = MetricType::kHistogram,
+     .prometheus = "rezolus_scheduler_running_seconds",
+     .help = "Time that a task ran before it left the CPU, preempted or of its own accord."},
+    {.slot = RUNQUEUE_OFF_CPU,
+     .name = "scheduler_offcpu",
+     .unit = Unit::kNanoseconds,
+     .type = MetricType::kHistogram,
+     .prometheus = "rezolus_scheduler_offcpu_seconds",
+     .help = "Time that a task was blocked: from leaving a CPU to running, less the wait for a CPU."},
+};
+static_assert(check_metrics(kMetrics, RUNQUEUE_COUNTER_COUNT, RUNQUEUE_HISTOGRAM_COUNT));
+
+constexpr std::string_view kHooks[] = {"handle_switch", "handle_wakeup", "handle_wakeup_new"};
+
+}  // namespace
+
+const BpfSampler kSchedulerRunqueue = {
+    .name = "scheduler_runqueue",
+    .description = "run-queue wait, time on and off CPU, context switches",
+    .bpf_name = "runqueue",
+    .metrics = kMetrics,
+    .hooks = kHooks,
+};
+
+}  // namespace rezolus

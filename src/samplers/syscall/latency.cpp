@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+#include "samplers/syscall/metrics.h"
+#include "samplers/syscall/syscall.h"
+
+namespace rezolus {
+namespace {
+
+constexpr auto kMetrics = syscall_metrics(
+    {.name = "syscall_latency",
+     .unit = Unit::kNanoseconds,
+     .type = MetricType::kHistogram,
+     .prometheus = "rezolus_syscall_latency_seconds",
+     .help = "Time from entering a system call to leaving it, by class; calls that never return "
+             "have none."});
+static_assert(check_metrics(kMetrics, 0, SYSCALL_CLASS_COUNT));
+
+constexpr std::string_view kHooks[] = {"handle_enter", "handle_leave"};
+
+}  // namespace
+
+const BpfSampler kSyscallLatency = {
+    .name = "syscall_latency",
+    .description = "time in system calls by class",
+    .bpf_name = "latency",
+    .metrics = kMetrics,
+    .hooks = kHooks,
+};
+
+}  // namespace rezolus
