@@ -1,0 +1,15 @@
+# SPDX-License-Identifier: Apache-2.0 OR MIT
+# The samplers that read files and the thread that reads them; paths relative to this folder.
+# Live tests are listed apart: they belong to another test program.
+set(FILE_SAMPLER_SOURCES
+  slow_sources.cpp
+  cpu/cpu_usage.cpp
+  memory/memory_meminfo.cpp
+  rezolus/rezolus_rusage.cpp)
+set(FILE_SAMPLER_TESTS
+  slow_sources_test.cpp
+  cpu/cpu_usage_test.cpp
+  memory/memory_meminfo_test.cpp
+  rezolus/rezolus_rusage_test.cpp)
+set(FILE_SAMPLER_LIVE_TESTS
+  cpu/cpu_usage_live_test.cpp)

@@ -1,0 +1,14 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+#pragma once
+// The samplers that read files. Constants, so that a list may refer to them whatever the order in
+// which files are initialised.
+
+#include "samplers/source.h"
+
+namespace rezolus {
+
+extern const FileSampler kCpuUsage;
+extern const FileSampler kMemoryMeminfo;
+extern const FileSampler kRezolusRusage;
+
+}  // namespace rezolus
