@@ -82,7 +82,7 @@ struct LogLoss {
   std::uint64_t damage_count = 0;  // places where bytes were unreadable, a torn tail not included
   std::uint64_t bytes = 0;         // skipped, the torn tail included
   std::uint64_t ticks = 0;         // known to be missing, by the numbers of the ticks around
-  bool ticks_known = true;         // false: damage reaches to the end, so there may be more
+  bool ticks_known = true;         // false: the loss reaches to the end, so there may be more
   bool torn_tail = false;          // the last frame is incomplete: the writer was cut off
 };
 

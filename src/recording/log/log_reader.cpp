@@ -235,6 +235,7 @@ LogLoss LogReader::loss() const {
   LogLoss loss = loss_;
   loss.bytes += tail_size_bytes_;
   loss.torn_tail = tail_size_bytes_ > 0;
+  loss.ticks_known = loss.ticks_known && !loss.torn_tail;
   return loss;
 }
 

@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+// Logs that were cut or flipped at each offset: what can be read is read, and the rest is counted.
+#include <cstdlib>
+#include <filesystem>
+
+#include <gtest/gtest.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "recording/frame/frame_testing.h"
+#include "recording/log/log.h"
+
+namespace rezolus {
+namespace {
+
+using testing::TestSource;
+
+constexpr std::uint64_t kTickCount = 60;
+
+class LogDamageTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    std::string pattern = (std::filesystem::temp_directory_path() / "rezolus-log-XXXXXX").string();
+    ASSERT_NE(::mkdtemp(pattern.data()), nullptr);
+    folder_ = pattern;
+    path_ = folder_ + "/test.rezlog";
+    auto writer = LogWriter::create(path_, {{"source", "x"}}, {.segment_size_bytes_max = 800});
+    ASSERT_TRUE(writer);
+    for (std::uint64_t k = 0; k < kTickCount; ++k) {
+      ASSERT_TRUE(writer->append(source_.tick(k)));
+      tick_ends_.push_back(writer->size_bytes());
+    }
+    ASSERT_TRUE(writer->finish());
+    auto content = read_file(path_);
+    ASSERT_TRUE(content);
+    content_ = *content;
+  }
+  void TearDown() override { std::filesystem::remove_all(folder_); }
+
+  void rewrite(std::string_view content) {
+    auto fd = Fd::open(path_, O_WRONLY | O_TRUNC);
+    ASSERT_TRUE(fd && write_all(fd->get(), content));
+  }
+
+  struct Outcome {
+    bool opened = false;
+    std::vector<std::uint64_t> ticks;
+    LogLoss loss;
+    bool finished = false;
+    std::uint64_t segments = 0;
+  };
+
+  // Every snapshot that comes out must be one that went in.
+  Outcome read() {
+    Outcome outcome;
+    auto reader = LogReader::open(path_);
+    outcome.opened = reader.has_value();
+    if (!reader) return outcome;
+    while (true) {
+      auto event = reader->next();
+      EXPECT_TRUE(event) << event.error().message;
+      if (!event || !*event) break;
+      if (!(*event)->snapshot) continue;
+      const Snapshot& snapshot = *(*event)->snapshot;
+      const std::uint64_t k = (snapshot.scalars[0] - 100) / 3;
+      EXPECT_EQ(snapshot.realtime_ns, 1'700'000'000'000'000'000 + k * 1'000'000'000);
+      EXPECT_EQ(snapshot.histograms[0]->buckets[10], k);
+      EXPECT_EQ((*event)->tick, k);
+      outcome.ticks.push_back(k);
+    }
+    outcome.loss = reader->loss();
+    outcome.finished = reader->finished();
+    outcome.segments = reader->segment_count();
+    return outcome;
+  }
+
+  std::string folder_;
+  std::string path_;
+  std::string content_;
+  std::vector<std::uint64_t> tick_ends_;
+  TestSource source_;
+};
+
+TEST_F(LogDamageTest, CutAtEachOffset) {
+  const Outcome whole = read();
+  ASSERT_GT(whole.segments, 3u);
+  ASSERT_EQ(whole.ticks.size(), kTickCount);
+  for (std::size_t size = 0; size < content_.size(); ++size) {
+    rewrite(std::string_view(content_).substr(0, size));
+    const Outcome outcome = read();
+    std::size_t expected = 0;
+    while (expected < kTickCount && tick_ends_[expected] <= size) ++expected;
+    ASSERT_EQ(outcome.ticks.size(), expected) << size;
+    EXPECT_FALSE(outcome.finished);
+    EXPECT_EQ(outcome.loss.damage_count, 0u) << size;
+    EXPECT_EQ(outcome.loss.torn_tail, outcome.loss.bytes > 0) << size;
+    EXPECT_EQ(outcome.loss.ticks, 0u);
+  }
+}
+
+TEST_F(LogDamageTest, EachByteFlipped) {
+  const Outcome whole = read();
+  for (std::size_t at = 0; at < content_.size(); ++at) {
+    for (const int mask : {0x01, 0xFF}) {
+      std::string damaged = content_;
+      damaged[at] = static_cast<char>(damaged[at] ^ mask);
+      rewrite(damaged);
+      const Outcome outcome = read();
+      // A changed version field in the first header fails its checksum, so it is damage as well.
+      ASSERT_TRUE(outcome.opened) << at;
+      EXPECT_TRUE(outcome.loss.damage_count > 0 || outcome.loss.torn_tail) << at;
+      EXPECT_GT(outcome.loss.bytes, 0u) << at;
+      if (outcome.loss.ticks_known) {
+        EXPECT_EQ(outcome.ticks.size() + outcome.loss.ticks, kTickCount) << at;
+      }
+      // Only one segment suffers.
+      EXPECT_GE(outcome.segments + 1, whole.segments) << at;
+      EXPECT_GE(outcome.ticks.size() + 30, kTickCount) << at;
+    }
+  }
+}
+
+TEST_F(LogDamageTest, AHoleAndGarbageInFront) {
+  std::string damaged = content_;
+  damaged.erase(content_.size() / 3, 50);
+  rewrite(damaged);
+  Outcome outcome = read();
+  EXPECT_EQ(outcome.loss.damage_count, 1u);
+  EXPECT_GT(outcome.loss.ticks, 0u);
+  EXPECT_EQ(outcome.ticks.size() + outcome.loss.ticks, kTickCount);
+
+  rewrite("garbage that is no log, and then a whole one:" + content_);
+  outcome = read();
+  ASSERT_TRUE(outcome.opened);
+  EXPECT_EQ(outcome.ticks.size(), kTickCount);
+  EXPECT_EQ(outcome.loss.bytes, 45u);
+  EXPECT_EQ(outcome.loss.damage_count, 1u);
+}
+
+TEST_F(LogDamageTest, ZeroedTail) {
+  rewrite(content_ + std::string(5000, '\0'));  // a file system after a power cut
+  const Outcome outcome = read();
+  EXPECT_EQ(outcome.ticks.size(), kTickCount);
+  EXPECT_EQ(outcome.loss.bytes, 5000u);
+}
+
+}  // namespace
+}  // namespace rezolus
