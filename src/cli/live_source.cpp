@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+#include "cli/live_source.h"
+
+#include <algorithm>
+
+#include "base/clock.h"
+#include "base/host.h"
+#include "base/logging.h"
+#include "recorder/interrupt.h"
+
+namespace rezolus::cli {
+namespace {
+
+constexpr std::uint64_t kTimeoutMsMin = 2000;
+constexpr std::uint64_t kTimeoutMsMax = 10'000;
+
+}  // namespace
+
+Result<std::unique_ptr<SnapshotSource>> open_source(const std::optional<std::string>& url,
+                                                    std::uint64_t interval_ns) {
+  const std::uint64_t timeout_ms =
+      std::clamp(2 * interval_ns / kNsPerMs, kTimeoutMsMin, kTimeoutMsMax);
+  auto address = parse_url(url.value_or(std::string(kDefaultAgentUrl)));
+  if (!address) return std::unexpected(std::move(address.error()));
+  auto agent = std::make_unique<AgentSource>(std::move(*address), timeout_ms, &Interrupt::flag());
+  auto first = agent->sample();
+  if (first) return agent;
+  if (url) return std::unexpected(std::move(first.error()));
+  spdlog::debug("{}", first.error().message);
+
+  auto host = read_host();
+  if (!host) return context("read this host", std::move(host.error()));
+  auto embedded = EmbeddedSource::create(*host);
+  if (!embedded) {
+    return context(fmt::format("no agent answers on {}, and the samplers cannot run in this process",
+                               kDefaultAgentUrl),
+                   std::move(embedded.error()));
+  }
+  const std::string limitations = (*embedded)->limitations();
+  if (!limitations.empty()) spdlog::warn("{}", limitations);
+  return std::move(*embedded);
+}
+
+}  // namespace rezolus::cli

@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+#pragma once
+// How `record` and `top` choose where their snapshots come from: the agent that was named, else the
+// one on the default address when it answers, else the samplers in this process.
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "base/result.h"
+#include "recorder/source.h"
+
+namespace rezolus::cli {
+
+// Prints to standard error what runs with limitations. Errors say what to do.
+Result<std::unique_ptr<SnapshotSource>> open_source(const std::optional<std::string>& url,
+                                                    std::uint64_t interval_ns);
+
+}  // namespace rezolus::cli

@@ -1,0 +1,217 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+#include "http/client.h"
+
+#include <algorithm>
+#include <cctype>
+#include <cerrno>
+#include <mutex>
+#include <utility>
+
+#include <curl/curl.h>
+
+namespace rezolus {
+namespace {
+
+constexpr std::string_view kUnixPrefix = "unix:";
+
+struct CurlUrlDeleter {
+  void operator()(CURLU* url) const { ::curl_url_cleanup(url); }
+};
+
+// A part of a parsed address; empty when it has none.
+std::string url_part(CURLU* url, CURLUPart part) {
+  char* text = nullptr;
+  if (::curl_url_get(url, part, &text, 0) != CURLUE_OK || text == nullptr) return {};
+  std::string value(text);
+  ::curl_free(text);
+  return value;
+}
+
+bool is_loopback(std::string_view host) {
+  return host == "localhost" || host == "[::1]" || host.starts_with("127.");
+}
+
+std::string lower_media_type(const char* content_type) {
+  if (content_type == nullptr) return {};
+  std::string_view text(content_type);
+  text = text.substr(0, text.find(';'));
+  while (!text.empty() && text.back() == ' ') text.remove_suffix(1);
+  std::string lower(text);
+  std::transform(lower.begin(), lower.end(), lower.begin(),
+                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  return lower;
+}
+
+std::size_t append_body(char* data, std::size_t size, std::size_t count, void* user) {
+  auto& body = *static_cast<std::string*>(user);
+  if (body.size() + size * count > kHttpBodySizeBytesMax) return 0;  // ends the transfer
+  body.append(data, size * count);
+  return size * count;
+}
+
+int ask_cancel(void* user, curl_off_t, curl_off_t, curl_off_t, curl_off_t) {
+  const auto* cancel = static_cast<const std::atomic<bool>*>(user);
+  return cancel != nullptr && cancel->load(std::memory_order_relaxed) ? 1 : 0;
+}
+
+Error transfer_error(CURLcode code, long system_errno, const Url& url, const char* detail,
+                     std::uint64_t timeout_ms) {
+  const std::string where = url.display();
+  const auto make = [&](std::string message) {
+    return Error{std::move(message), static_cast<int>(system_errno)};
+  };
+  switch (code) {
+    case CURLE_COULDNT_CONNECT:
+      if (system_errno == ECONNREFUSED || system_errno == 0) {
+        return make(fmt::format("cannot reach {}: connection refused; is the agent running?", where));
+      }
+      return make(fmt::format("cannot reach {}: {}; is the agent running?", where,
+                              std::strerror(static_cast<int>(system_errno))));
+    case CURLE_COULDNT_RESOLVE_HOST:
+      return make(fmt::format("cannot reach {}: the host name does not resolve; check its spelling",
+                              where));
+    case CURLE_OPERATION_TIMEDOUT:
+      return make(fmt::format("cannot reach {}: no complete answer within {} ms", where,
+                              timeout_ms));
+    case CURLE_WRITE_ERROR:
+      return make(fmt::format("{} answered with more than {} MiB, which is not taken", where,
+                              kHttpBodySizeBytesMax >> 20));
+    case CURLE_ABORTED_BY_CALLBACK:
+      return make(fmt::format("reading from {} was interrupted", where));
+    case CURLE_GOT_NOTHING:
+    case CURLE_RECV_ERROR:
+      return make(fmt::format("{} closed the connection without an answer", where));
+    case CURLE_UNSUPPORTED_PROTOCOL:
+    case CURLE_WEIRD_SERVER_REPLY:
+    case CURLE_HTTP2:
+      return make(fmt::format("{} does not speak HTTP", where));
+    default:
+      return make(fmt::format("cannot read from {}: {}", where,
+                              detail[0] != '\0' ? detail : ::curl_easy_strerror(code)));
+  }
+}
+
+}  // namespace
+
+std::string Url::display() const {
+  const std::string shown = unix_socket.empty() ? origin : fmt::format("unix:{}", unix_socket);
+  return path == "/" ? shown : shown + path;
+}
+
+Url Url::at(std::string_view other_path) const {
+  Url other = *this;
+  other.path = other_path;
+  return other;
+}
+
+bool looks_like_url(std::string_view text) {
+  if (text.find("://") != std::string_view::npos || text.starts_with(kUnixPrefix)) return true;
+  const std::size_t colon = text.rfind(':');
+  if (colon == std::string_view::npos || colon == 0) return false;
+  const std::string_view port = text.substr(colon + 1, text.find('/', colon) - colon - 1);
+  return !port.empty() && std::all_of(port.begin(), port.end(), [](unsigned char c) {
+    return std::isdigit(c) != 0;
+  }) && text.substr(0, colon).find('/') == std::string_view::npos;
+}
+
+Result<Url> parse_url(std::string_view text) {
+  Url url;
+  if (text.starts_with(kUnixPrefix)) {
+    std::string_view path = text.substr(kUnixPrefix.size());
+    if (path.starts_with("//")) path.remove_prefix(2);
+    if (path.empty() || path.front() != '/') {
+      return usage_error("'{}': a Unix socket is written unix:/path/to/socket", text);
+    }
+    url.origin = "http://localhost";
+    url.unix_socket = path;
+    url.loopback = true;
+    return url;
+  }
+  std::string full(text);
+  if (full.find("://") == std::string::npos) full = "http://" + full;
+  const std::unique_ptr<CURLU, CurlUrlDeleter> parsed(::curl_url());
+  const CURLUcode code = ::curl_url_set(parsed.get(), CURLUPART_URL, full.c_str(), 0);
+  if (code != CURLUE_OK) {
+    return usage_error("'{}' is not an address ({}); write http://HOST:PORT", text,
+                       ::curl_url_strerror(code));
+  }
+  const std::string scheme = url_part(parsed.get(), CURLUPART_SCHEME);
+  const std::string host = url_part(parsed.get(), CURLUPART_HOST);
+  if (scheme != "http" && scheme != "https") {
+    return usage_error("'{}': the scheme {} is not supported; write http://HOST:PORT", text, scheme);
+  }
+  if (!url_part(parsed.get(), CURLUPART_USER).empty()) {
+    return usage_error("'{}': a user name in an address is not supported", text);
+  }
+  url.loopback = is_loopback(host);
+  const std::string port = url_part(parsed.get(), CURLUPART_PORT);
+  const std::string query = url_part(parsed.get(), CURLUPART_QUERY);
+  url.origin = scheme + "://" + host + (port.empty() ? "" : ":" + port);
+  url.path = url_part(parsed.get(), CURLUPART_PATH);
+  if (url.path.empty()) url.path = "/";
+  if (!query.empty()) url.path += "?" + query;
+  return url;
+}
+
+struct HttpClient::Connection {
+  CURL* curl = nullptr;
+  const std::atomic<bool>* cancel = nullptr;
+};
+
+HttpClient::HttpClient(const std::atomic<bool>* cancel)
+    : connection_(std::make_unique<Connection>()) {
+  static std::once_flag once;
+  std::call_once(once, [] { ::curl_global_init(CURL_GLOBAL_DEFAULT); });
+  connection_->curl = ::curl_easy_init();
+  connection_->cancel = cancel;
+  CHECK(connection_->curl != nullptr, "libcurl gives a handle");
+}
+
+HttpClient::~HttpClient() { ::curl_easy_cleanup(connection_->curl); }
+
+Result<HttpResponse> HttpClient::get(const Url& url, const std::vector<std::string>& headers,
+                                     std::uint64_t timeout_ms) {
+  CURL* curl = connection_->curl;
+  ::curl_easy_reset(curl);  // options only: the connection stays open
+  HttpResponse response;
+  char detail[CURL_ERROR_SIZE] = "";
+  const std::string address = url.origin + url.path;
+  curl_slist* lines = nullptr;
+  for (const std::string& header : headers) lines = ::curl_slist_append(lines, header.c_str());
+
+  ::curl_easy_setopt(curl, CURLOPT_URL, address.c_str());
+  ::curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http,https");
+  ::curl_easy_setopt(curl, CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_1_1));
+  ::curl_easy_setopt(curl, CURLOPT_HTTPHEADER, lines);
+  ::curl_easy_setopt(curl, CURLOPT_USERAGENT, "rezolus");
+  ::curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
+  ::curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, static_cast<long>(timeout_ms));
+  ::curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, detail);
+  ::curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, append_body);
+  ::curl_easy_setopt(curl, CURLOPT_WRITEDATA, &response.body);
+  ::curl_easy_setopt(curl, CURLOPT_NOPROGRESS, 0L);
+  ::curl_easy_setopt(curl, CURLOPT_XFERINFOFUNCTION, ask_cancel);
+  ::curl_easy_setopt(curl, CURLOPT_XFERINFODATA,
+                     const_cast<std::atomic<bool>*>(connection_->cancel));
+  if (url.loopback) ::curl_easy_setopt(curl, CURLOPT_PROXY, "");
+  if (!url.unix_socket.empty()) {
+    ::curl_easy_setopt(curl, CURLOPT_UNIX_SOCKET_PATH, url.unix_socket.c_str());
+  }
+
+  const CURLcode code = ::curl_easy_perform(curl);
+  ::curl_slist_free_all(lines);
+  if (code != CURLE_OK) {
+    long system_errno = 0;
+    ::curl_easy_getinfo(curl, CURLINFO_OS_ERRNO, &system_errno);
+    return std::unexpected(transfer_error(code, system_errno, url, detail, timeout_ms));
+  }
+  long status = 0;
+  char* content_type = nullptr;
+  ::curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
+  ::curl_easy_getinfo(curl, CURLINFO_CONTENT_TYPE, &content_type);
+  response.status = static_cast<int>(status);
+  response.content_type = lower_media_type(content_type);
+  return response;
+}
+
+}  // namespace rezolus

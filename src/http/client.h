@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+#pragma once
+// The HTTP client of `record`, `top` and `status`: one kept-alive connection over libcurl, with a
+// limit on time and on the body, and errors that a person can act on.
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+
+namespace rezolus {
+
+inline constexpr std::string_view kDefaultAgentUrl = "http://localhost:4241";
+inline constexpr std::size_t kHttpBodySizeBytesMax = 64u << 20;
+
+// An address that was understood. `localhost:4241`, `http://host:4241/path` and
+// `unix:/run/rezolus.sock` are all accepted.
+struct Url {
+  std::string origin;       // "http://localhost:4241"; "http://localhost" for a Unix socket
+  std::string path = "/";   // with the query, where there is one
+  std::string unix_socket;  // path of the socket; empty for TCP
+  bool loopback = false;    // a proxy is never asked for it
+
+  // For messages: "http://localhost:4241" or "unix:/run/rezolus.sock".
+  [[nodiscard]] std::string display() const;
+  // The same server, another path.
+  [[nodiscard]] Url at(std::string_view other_path) const;
+};
+
+// A usage error says what is wrong with the text.
+Result<Url> parse_url(std::string_view text);
+
+// Whether a positional argument looks like an address rather than a file: it has a scheme, or is
+// host:port.
+bool looks_like_url(std::string_view text);
+
+struct HttpResponse {
+  int status = 0;
+  std::string content_type;  // lower case, without parameters
+  std::string body;
+};
+
+// One thread at a time.
+class HttpClient {
+ public:
+  // cancel, when given, outlives the client; a transfer ends soon after it becomes true.
+  explicit HttpClient(const std::atomic<bool>* cancel = nullptr);
+  ~HttpClient();
+  HttpClient(const HttpClient&) = delete;
+  HttpClient& operator=(const HttpClient&) = delete;
+
+  // headers: whole lines, "Accept: text/plain". Follows no redirect. Any status that the server
+  // answers is a response; an Error means that there was none, or that its body was too large.
+  Result<HttpResponse> get(const Url& url, const std::vector<std::string>& headers,
+                           std::uint64_t timeout_ms);
+
+ private:
+  struct Connection;
+  std::unique_ptr<Connection> connection_;
+};
+
+}  // namespace rezolus

@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+#include "recorder/converter.h"
+
+#include <cerrno>
+#include <csignal>
+#include <cstdlib>
+#include <filesystem>
+#include <string_view>
+#include <vector>
+
+#include <fcntl.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+namespace rezolus {
+namespace {
+
+constexpr std::string_view kConverterName = "rezolus-recording";
+constexpr int kNiceness = 19;
+constexpr int kExitCannotRun = 127;
+// Thread stacks count against RLIMIT_DATA in full, used or not; eight of 8 MiB would take a quarter.
+constexpr rlim_t kStackBytesMax = 1u << 20;
+
+bool is_program(const std::filesystem::path& path) {
+  return ::access(path.c_str(), X_OK) == 0 && std::filesystem::is_regular_file(path);
+}
+
+// What the child's environment adds: allocators that reserve little. Arrow's own pools map large
+// regions that RLIMIT_DATA would count.
+std::vector<std::string> child_environment() {
+  std::vector<std::string> environment = {"ARROW_DEFAULT_MEMORY_POOL=system", "MALLOC_ARENA_MAX=2"};
+  for (char** entry = ::environ; *entry != nullptr; ++entry) environment.emplace_back(*entry);
+  return environment;
+}
+
+std::vector<char*> pointers(std::vector<std::string>& texts) {
+  std::vector<char*> result;
+  for (std::string& text : texts) result.push_back(text.data());
+  result.push_back(nullptr);
+  return result;
+}
+
+// In the child, between fork and exec: system calls only.
+[[noreturn]] void run_child(const char* program, char* const* arguments, char* const* environment,
+                            pid_t parent) {
+  ::prctl(PR_SET_PDEATHSIG, SIGTERM);
+  if (::getppid() != parent) ::_exit(kExitCannotRun);
+  // Out of the terminal's group: Ctrl-C asks the recorder to finish, and this is the finishing.
+  ::setpgid(0, 0);
+  ::setpriority(PRIO_PROCESS, 0, kNiceness);
+  const rlimit data{kConverterMemoryBytesMax, kConverterMemoryBytesMax};
+  ::setrlimit(RLIMIT_DATA, &data);
+  rlimit stack{};
+  ::getrlimit(RLIMIT_STACK, &stack);
+  stack.rlim_cur = kStackBytesMax;
+  ::setrlimit(RLIMIT_STACK, &stack);
+  const int null = ::open("/dev/null", O_RDWR);
+  ::dup2(null, STDIN_FILENO);
+  ::dup2(null, STDOUT_FILENO);
+  ::execve(program, arguments, environment);
+  ::_exit(kExitCannotRun);
+}
+
+}  // namespace
+
+Result<std::string> find_converter() {
+  std::error_code ignored;
+  const auto self = std::filesystem::read_symlink("/proc/self/exe", ignored).parent_path();
+  for (const auto& folder : {self, self / "../libexec/rezolus"}) {
+    if (is_program(folder / kConverterName)) {
+      return (folder / kConverterName).lexically_normal().string();
+    }
+  }
+  const char* path = std::getenv("PATH");
+  std::string_view rest = path != nullptr ? path : "";
+  while (!rest.empty()) {
+    const std::string_view folder = rest.substr(0, rest.find(':'));
+    rest.remove_prefix(std::min(rest.size(), folder.size() + 1));
+    if (folder.empty()) continue;
+    const auto candidate = std::filesystem::path(folder) / kConverterName;
+    if (is_program(candidate)) return candidate.string();
+  }
+  return error("{} was not found beside rezolus, in ../libexec/rezolus or in PATH; install the "
+               "package rezolus-recording", kConverterName);
+}
+
+std::string conversion_command(const std::string& log_path, const std::string& parquet_path) {
+  return fmt::format("{} convert {} {}", kConverterName, log_path, parquet_path);
+}
+
+Result<void> convert_log(const std::string& converter, const std::string& log_path,
+                         const std::string& parquet_path) {
+  std::vector<std::string> arguments = {converter, "convert", log_path, parquet_path};
+  std::vector<std::string> environment = child_environment();
+  const std::vector<char*> argument_pointers = pointers(arguments);
+  const std::vector<char*> environment_pointers = pointers(environment);
+  const pid_t parent = ::getpid();
+  const pid_t child = ::fork();
+  if (child < 0) return system_error("start " + converter, errno);
+  if (child == 0) {
+    run_child(converter.c_str(), argument_pointers.data(), environment_pointers.data(), parent);
+  }
+  int status = 0;
+  while (::waitpid(child, &status, 0) < 0) {
+    if (errno != EINTR) return system_error("wait for " + converter, errno);
+  }
+  if (WIFSIGNALED(status)) {
+    return error("{} was ended by signal {} ({})", converter, WTERMSIG(status),
+                 ::strsignal(WTERMSIG(status)));
+  }
+  if (WEXITSTATUS(status) == kExitCannotRun) {
+    return error("{} could not be started; are its libraries installed?", converter);
+  }
+  if (WEXITSTATUS(status) != 0) {
+    return error("{} failed with exit code {}", converter, WEXITSTATUS(status));
+  }
+  return {};
+}
+
+}  // namespace rezolus

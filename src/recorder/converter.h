@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+#pragma once
+// Turns a finished log into Parquet by running the companion program `rezolus-recording`, which
+// alone links Apache Arrow: at low priority, with a limit on its memory, as a child whose failure
+// costs nothing, since the log stays.
+
+#include <cstdint>
+#include <string>
+
+#include "base/result.h"
+
+namespace rezolus {
+
+inline constexpr std::uint64_t kConverterMemoryBytesMax = 256u << 20;
+
+// Where rezolus-recording is: beside this program, else in ../libexec/rezolus, else in PATH. An
+// error says which package has it.
+Result<std::string> find_converter();
+
+// Writes parquet_path from log_path and waits for it. An error says why; whatever happens, the log
+// stays as it is.
+Result<void> convert_log(const std::string& converter, const std::string& log_path,
+                         const std::string& parquet_path);
+
+// "rezolus-recording convert LOG OUTPUT": what to type when the conversion did not happen.
+std::string conversion_command(const std::string& log_path, const std::string& parquet_path);
+
+}  // namespace rezolus

@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+#include "recorder/recording.h"
+
+#include <csignal>
+#include <filesystem>
+
+#include <gtest/gtest.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "recorder/recorder_testing.h"
+
+namespace rezolus {
+namespace {
+
+class RecordingTest : public testing::Test {
+ protected:
+  RecordingTest() {
+    std::string pattern = (std::filesystem::temp_directory_path() / "recording.XXXXXX").string();
+    folder_ = ::mkdtemp(pattern.data());
+  }
+  ~RecordingTest() override { std::filesystem::remove_all(folder_); }
+  [[nodiscard]] std::string path(const std::string& name) const { return folder_ / name; }
+  std::filesystem::path folder_;
+};
+
+// Gives a snapshot, except at the calls that are to fail.
+class ScriptedSource : public SnapshotSource {
+ public:
+  explicit ScriptedSource(std::function<bool(int)> fails) : fails_(std::move(fails)) {}
+  Result<SnapshotRef> sample() override {
+    if (fails_(calls_++)) return error("the agent is away");
+    host_.advance(10 * kNsPerMs);
+    host_.count("syscall", {{"op", "read"}}, 100);
+    return host_.snapshot();
+  }
+  [[nodiscard]] std::string description() const override { return "a script"; }
+  SourceMetadata facts() override { return {}; }
+  AbsentReasons absent_reasons() override { return {}; }
+
+ private:
+  std::function<bool(int)> fails_;
+  int calls_ = 0;
+  SyntheticHost host_;
+};
+
+struct Outcome {
+  RecordingReport report;
+  std::vector<std::string> messages;
+};
+
+Outcome record(SnapshotSource& source, const std::string& log_path) {
+  Outcome outcome;
+  Interrupt interrupt;
+  auto log = LogWriter::create(log_path, {});
+  EXPECT_TRUE(log.has_value()) << log.error().message;
+  RecordingListener listener;
+  listener.message = [&](const std::string& text) { outcome.messages.push_back(text); };
+  outcome.report = run_recording({.interval_ns = 10 * kNsPerMs, .duration_ns = 100 * kNsPerMs},
+                                 source, *log, interrupt, listener);
+  return outcome;
+}
+
+TEST_F(RecordingTest, KeepsEverySampleInTheLog) {
+  ScriptedSource source([](int) { return false; });
+  const Outcome outcome = record(source, path("log"));
+  EXPECT_FALSE(outcome.report.problem);
+  EXPECT_TRUE(outcome.messages.empty());
+  // 11 ticks are due, a late wake-up may miss some: none is lost without being counted.
+  EXPECT_GE(outcome.report.tick_count, 2u);
+  EXPECT_GE(outcome.report.tick_count + outcome.report.missed_count, 11u);
+  EXPECT_EQ(outcome.report.activity.counters.at({"syscall", "read"}),
+            100 * (outcome.report.tick_count - 1));
+
+  auto reader = LogReader::open(path("log"));
+  ASSERT_TRUE(reader.has_value());
+  while (auto snapshot = reader->next_snapshot().value()) {}
+  EXPECT_EQ(reader->tick_count(), outcome.report.tick_count);
+  EXPECT_EQ(reader->missed_count(), outcome.report.missed_count);
+  EXPECT_TRUE(reader->finished());
+}
+
+TEST_F(RecordingTest, AnOutageIsAGapAndTwoSentences) {
+  ScriptedSource source([](int call) { return call == 1 || call == 2; });
+  const Outcome outcome = record(source, path("log"));
+  EXPECT_FALSE(outcome.report.problem);
+  EXPECT_GE(outcome.report.missed_count, 2u);
+  ASSERT_EQ(outcome.messages.size(), 2u);
+  EXPECT_EQ(outcome.messages[0],
+            "the agent is away; recording goes on, with a gap until it is back");
+  EXPECT_EQ(outcome.messages[1], "samples are back after 2 missed");
+  auto reader = LogReader::open(path("log"));
+  ASSERT_TRUE(reader.has_value());
+  while (auto snapshot = reader->next_snapshot().value()) {}
+  EXPECT_EQ(reader->missed_count(), outcome.report.missed_count);
+}
+
+TEST_F(RecordingTest, ASourceThatStaysAwayIsAProblemAndKeepsTheRest) {
+  ScriptedSource source([](int call) { return call >= 2; });
+  const Outcome outcome = record(source, path("log"));
+  ASSERT_TRUE(outcome.report.problem);
+  EXPECT_EQ(outcome.report.problem->message, "the agent is away");
+  EXPECT_EQ(outcome.report.tick_count, 2u);
+  EXPECT_EQ(outcome.messages.size(), 1u);
+}
+
+TEST_F(RecordingTest, ALeftoverIsNeverOverwritten) {
+  EXPECT_FALSE(recover_leftover(path("run.parquet")).value());  // there is none
+
+  const std::string log_path = write_ahead_path(path("run.parquet"));
+  {
+    auto log = LogWriter::create(log_path, {});
+    SyntheticHost host;
+    ASSERT_TRUE(log->append(*host.snapshot()).has_value());
+    EXPECT_FALSE(recover_leftover(path("run.parquet")).has_value());  // still being written
+  }
+  const auto leftover = recover_leftover(path("run.parquet"));
+  ASSERT_TRUE(leftover.has_value()) << leftover.error().message;
+  ASSERT_TRUE(*leftover);
+  EXPECT_EQ((*leftover)->tick_count, 1u);
+  EXPECT_TRUE(std::filesystem::exists((*leftover)->path)) << (*leftover)->path;
+  EXPECT_FALSE(std::filesystem::exists(log_path));
+  EXPECT_TRUE((*leftover)->path.starts_with(path("run.recovered-2"))) << (*leftover)->path;
+}
+
+TEST_F(RecordingTest, AnEmptyLeftoverGoesAway) {
+  const std::string log_path = write_ahead_path(path("run.parquet"));
+  { auto log = LogWriter::create(log_path, {}); }
+  const auto leftover = recover_leftover(path("run.parquet"));
+  ASSERT_TRUE(leftover.has_value()) << leftover.error().message;
+  EXPECT_FALSE(std::filesystem::exists(log_path));
+}
+
+TEST_F(RecordingTest, ASignalFinishesTheLog) {
+  ScriptedSource source([](int call) {
+    if (call == 3) ::raise(SIGTERM);
+    return false;
+  });
+  // In a child: the request stays for the life of the process.
+  const pid_t child = ::fork();
+  if (child == 0) {
+    const Outcome outcome = record(source, path("log"));
+    ::_exit(outcome.report.interrupted && outcome.report.tick_count == 4 &&
+                    !outcome.report.problem
+                ? 0
+                : 1);
+  }
+  int status = 0;
+  ASSERT_EQ(::waitpid(child, &status, 0), child);
+  EXPECT_EQ(status, 0);
+  auto reader = LogReader::open(path("log"));
+  ASSERT_TRUE(reader.has_value());
+  while (auto snapshot = reader->next_snapshot().value()) {}
+  EXPECT_TRUE(reader->finished());
+  EXPECT_EQ(reader->tick_count(), 4u);
+}
+
+}  // namespace
+}  // namespace rezolus

@@ -1,0 +1,280 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+#include "recorder/source.h"
+
+#include <algorithm>
+#include <utility>
+
+#include <fmt/ranges.h>
+#include <nlohmann/json.hpp>
+#include <sys/capability.h>
+
+#include "base/logging.h"
+
+namespace rezolus {
+namespace {
+
+constexpr std::uint64_t kFactsTimeoutMs = 5000;
+
+// Our own agent's frames carry sums, so they are asked for first.
+std::string accept_header() {
+  return fmt::format("Accept: {}, {};q=0.9", kFrameMediaType, kMsgpackContentType);
+}
+
+bool same_series(const Series& a, const Series& b) {
+  return a.name == b.name && a.labels == b.labels && a.type == b.type && a.unit == b.unit &&
+         a.help == b.help && a.sampler == b.sampler && a.prometheus == b.prometheus &&
+         a.lean == b.lean && a.dimension == b.dimension && a.histogram == b.histogram &&
+         a.histogram_index == b.histogram_index && a.group == b.group;
+}
+
+bool same_groups(const Schema& a, const Schema& b) {
+  return std::equal(a.groups.begin(), a.groups.end(), b.groups.begin(), b.groups.end(),
+                    [](const auto& x, const auto& y) { return x.name == y.name; });
+}
+
+// The tables of this program say which sampler owns a metric.
+AbsentReasons reasons_by_metric(const std::map<std::string, std::string>& by_sampler) {
+  AbsentReasons reasons;
+  for (const SamplerMetrics& sampler : all_metrics()) {
+    const auto reason = by_sampler.find(std::string(sampler.sampler));
+    if (reason == by_sampler.end()) continue;
+    for (const Metric& metric : sampler.metrics) {
+      reasons[std::string(metric.name)] = reason->second;
+    }
+  }
+  return reasons;
+}
+
+nlohmann::json status_json(const SamplerStatus& sampler) {
+  nlohmann::json entry = {{"name", sampler.name}, {"state", to_string(sampler.state)}};
+  if (!sampler.reason.empty()) entry["error"] = sampler.reason;
+  if (sampler.health != SamplerHealth::kUnknown) entry["health"] = to_string(sampler.health);
+  for (const ProgramStatus& program : sampler.programs) {
+    nlohmann::json item = {{"name", program.name},
+                           {"attached", program.attached},
+                           {"verdict", to_string(program.verdict)}};
+    if (!program.reason.empty()) item["error"] = program.reason;
+    entry["programs"].push_back(std::move(item));
+  }
+  return entry;
+}
+
+}  // namespace
+
+std::shared_ptr<const Schema> unify_schema(const std::shared_ptr<const Schema>& previous,
+                                           const std::shared_ptr<const Schema>& next) {
+  if (previous == nullptr || previous == next) return next;
+  auto unified = std::make_shared<Schema>(*next);
+  bool all_same = previous->series.size() == next->series.size() && same_groups(*previous, *next) &&
+                  previous->histogram_count == next->histogram_count;
+  const std::size_t common = std::min(previous->series.size(), next->series.size());
+  for (std::size_t i = 0; i < common; ++i) {
+    const auto& before = previous->series[i];
+    auto& now = unified->series[i];
+    if (before == nullptr || now == nullptr) {
+      all_same = all_same && before == now;
+    } else if (same_series(*before, *now)) {
+      now = before;
+    } else {
+      all_same = false;
+    }
+  }
+  if (all_same) return previous;
+  return unified;
+}
+
+std::string missing_capabilities() {
+  struct CapDeleter {
+    void operator()(cap_t caps) const { ::cap_free(caps); }
+  };
+  const std::unique_ptr<std::remove_pointer_t<cap_t>, CapDeleter> caps(::cap_get_proc());
+  if (caps == nullptr) return {};
+  const auto has = [&](cap_value_t capability) {
+    cap_flag_value_t value = CAP_CLEAR;
+    return ::cap_get_flag(caps.get(), capability, CAP_EFFECTIVE, &value) == 0 && value == CAP_SET;
+  };
+  if (has(CAP_SYS_ADMIN)) return {};
+  const bool bpf = has(CAP_BPF);
+  const bool perfmon = has(CAP_PERFMON);
+  if (bpf && perfmon) return {};
+  return bpf ? "CAP_PERFMON" : perfmon ? "CAP_BPF" : "CAP_BPF and CAP_PERFMON";
+}
+
+std::map<std::string, std::string> parse_sampler_reasons(std::string_view json) {
+  std::map<std::string, std::string> reasons;
+  const auto samplers = nlohmann::json::parse(json, nullptr, false);
+  if (!samplers.is_array()) return reasons;
+  const auto text = [](const nlohmann::json& entry, const char* key) {
+    const auto found = entry.find(key);
+    return found != entry.end() && found->is_string() ? found->get<std::string>() : std::string();
+  };
+  for (const auto& sampler : samplers) {
+    if (!sampler.is_object()) continue;
+    const std::string state = text(sampler, "state");
+    std::string reason = text(sampler, "error");
+    if (reason.empty()) reason = text(sampler, "reason");
+    if (reason.empty() && state != "active") reason = state;
+    if (!reason.empty()) reasons[text(sampler, "name")] = reason;
+  }
+  return reasons;
+}
+
+AgentSource::AgentSource(Url url, std::uint64_t timeout_ms, const std::atomic<bool>* cancel)
+    : url_(url.path == "/" ? url.at("/metrics/binary") : std::move(url)),
+      timeout_ms_(timeout_ms),
+      client_(cancel) {}
+
+Result<SnapshotRef> AgentSource::sample() {
+  auto response = client_.get(url_, {accept_header()}, timeout_ms_);
+  if (!response) return std::unexpected(std::move(response.error()));
+  if (response->status != 200) {
+    return error("{} answered with status {}; is it a Rezolus agent?", url_.display(),
+                 response->status);
+  }
+  Result<SnapshotRef> snapshot;
+  if (response->content_type == kFrameMediaType) {
+    snapshot = decode_frames(response->body);
+  } else if (response->content_type == kMsgpackContentType || response->content_type.empty()) {
+    snapshot = msgpack_.decode(response->body);
+    peer_metadata_ = msgpack_.metadata();
+  } else {
+    return error("{} answered with {}, not with snapshots; is it a Rezolus agent?", url_.display(),
+                 response->content_type);
+  }
+  if (!snapshot) {
+    return context(fmt::format("the answer of {} cannot be read", url_.display()),
+                   std::move(snapshot.error()));
+  }
+  return snapshot;
+}
+
+Result<SnapshotRef> AgentSource::decode_frames(std::string_view body) {
+  FrameDecoder decoder;
+  decoder.feed(body);
+  while (true) {
+    auto event = decoder.next();
+    if (!event) return std::unexpected(std::move(event.error()));
+    if (!*event) return error("it ends before a snapshot is complete");
+    if ((*event)->snapshot == nullptr) continue;
+    peer_metadata_ = decoder.metadata();
+    schema_ = unify_schema(schema_, (*event)->snapshot->schema);
+    if (schema_ == (*event)->snapshot->schema) return (*event)->snapshot;
+    auto snapshot = std::make_shared<Snapshot>(*(*event)->snapshot);
+    snapshot->schema = schema_;
+    return snapshot;
+  }
+}
+
+std::string AgentSource::description() const {
+  return fmt::format("the agent at {}",
+                     url_.path == "/metrics/binary" ? url_.at("/").display() : url_.display());
+}
+
+std::optional<std::string> AgentSource::fetch(std::string_view path) {
+  auto response = client_.get(url_.at(path), {}, kFactsTimeoutMs);
+  if (!response || response->status != 200 || !nlohmann::json::accept(response->body)) {
+    return std::nullopt;  // upstream's older agents have none of these pages
+  }
+  return std::move(response->body);
+}
+
+SourceMetadata AgentSource::facts() {
+  SourceMetadata facts;
+  facts[std::string(kMetaSource)] = "rezolus";
+  facts[std::string(kMetaEndpoint)] = url_.at("/").display();
+  const auto version = peer_metadata_.find(std::string(kMetaVersion));
+  if (version != peer_metadata_.end()) facts[std::string(kMetaVersion)] = version->second;
+  if (auto text = fetch("/systeminfo")) facts[std::string(kMetaSystemInfo)] = std::move(*text);
+  if (auto text = fetch("/metrics/descriptions")) {
+    facts[std::string(kMetaDescriptions)] = std::move(*text);
+  }
+  if (auto text = fetch("/samplers")) {
+    sampler_status_ = *text;
+    facts[std::string(kMetaSamplerStatus)] = std::move(*text);
+  }
+  return facts;
+}
+
+AbsentReasons AgentSource::absent_reasons() {
+  if (sampler_status_.empty()) sampler_status_ = fetch("/samplers").value_or("[]");
+  return reasons_by_metric(parse_sampler_reasons(sampler_status_));
+}
+
+EmbeddedSource::EmbeddedSource(const Host& host, std::unique_ptr<Collector> collector)
+    : host_(host),
+      collector_(std::move(collector)),
+      thread_(std::make_unique<SamplingThread>(*collector_, 0)) {}
+
+Result<std::unique_ptr<EmbeddedSource>> EmbeddedSource::create(const Host& host) {
+  const std::string missing = missing_capabilities();
+  const auto advise = [&](Error cause) -> Error {
+    if (!missing.empty()) {
+      cause.message += fmt::format("; {} missing: run it as root, or give it to this program",
+                                   missing + (missing.find(' ') == missing.npos ? " is" : " are"));
+    }
+    return cause;
+  };
+  auto collector = Collector::create(host, CollectorConfig{});
+  if (!collector) return std::unexpected(advise(std::move(collector.error())));
+  std::unique_ptr<EmbeddedSource> source(new EmbeddedSource(host, std::move(*collector)));
+  const CollectorStatus status = source->collector_->status();
+  const bool any = std::any_of(status.samplers.begin(), status.samplers.end(), [](const auto& s) {
+    return s.state == SamplerState::kActive;
+  });
+  if (!any) return std::unexpected(advise(Error{"no sampler can run on this host"}));
+  return source;
+}
+
+Result<SnapshotRef> EmbeddedSource::sample() {
+  SnapshotRef snapshot = thread_->sample();
+  if (snapshot == nullptr) return error("the samplers gave no snapshot");
+  return snapshot;
+}
+
+std::string EmbeddedSource::description() const { return "samplers embedded in this process"; }
+
+std::string EmbeddedSource::limitations() const {
+  std::vector<std::string> active;
+  std::vector<std::string> off;
+  for (const SamplerStatus& sampler : collector_->status().samplers) {
+    (sampler.state == SamplerState::kActive ? active : off).push_back(sampler.name);
+  }
+  if (off.empty()) return {};
+  const std::string missing = missing_capabilities();
+  if (missing.empty()) {
+    return fmt::format("these samplers cannot run here: {}; the table shows why",
+                       fmt::join(off, ", "));
+  }
+  return fmt::format("{} missing, so no BPF program can be loaded: run it as root (sudo) to measure "
+                     "everything. Without it only these samplers run: {}",
+                     missing + (missing.find(' ') == missing.npos ? " is" : " are"),
+                     fmt::join(active, ", "));
+}
+
+SourceMetadata EmbeddedSource::facts() {
+  SourceMetadata facts;
+  facts[std::string(kMetaSource)] = "rezolus";
+  nlohmann::json samplers = nlohmann::json::array();
+  for (const SamplerStatus& sampler : collector_->status().samplers) {
+    samplers.push_back(status_json(sampler));
+  }
+  facts[std::string(kMetaSamplerStatus)] = samplers.dump();
+  nlohmann::json descriptions = nlohmann::json::object();
+  for (const SamplerMetrics& sampler : all_metrics()) {
+    for (const Metric& metric : sampler.metrics) {
+      descriptions[std::string(metric.name)] = metric.help;
+    }
+  }
+  facts[std::string(kMetaDescriptions)] = descriptions.dump();
+  return facts;
+}
+
+AbsentReasons EmbeddedSource::absent_reasons() {
+  std::map<std::string, std::string> by_sampler;
+  for (const SamplerStatus& sampler : collector_->status().samplers) {
+    if (!sampler.reason.empty()) by_sampler[sampler.name] = sampler.reason;
+  }
+  return reasons_by_metric(by_sampler);
+}
+
+}  // namespace rezolus

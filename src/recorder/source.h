@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+#pragma once
+// Where a recorder's snapshots come from: an agent that is asked over HTTP, or the samplers
+// themselves, embedded in this process.
+
+#include <atomic>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/host.h"
+#include "base/result.h"
+#include "http/client.h"
+#include "metrics/snapshot.h"
+#include "recorder/summary.h"
+#include "recording/frame/frame.h"
+#include "samplers/collector.h"
+#include "samplers/sampling_thread.h"
+#include "wire/msgpack.h"
+
+namespace rezolus {
+
+class SnapshotSource {
+ public:
+  virtual ~SnapshotSource() = default;
+
+  // One reading, now. An error is a gap: the next call tries again.
+  virtual Result<SnapshotRef> sample() = 0;
+
+  // "the agent at http://localhost:4241", "samplers embedded in this process"
+  [[nodiscard]] virtual std::string description() const = 0;
+
+  // What goes into the file's metadata: source, version, systeminfo, descriptions, sampler_status,
+  // endpoint, as far as known. Asks an agent once.
+  virtual SourceMetadata facts() = 0;
+
+  // Why metrics are absent, for the table.
+  virtual AbsentReasons absent_reasons() = 0;
+};
+
+// Polls /metrics/binary. Ours answers with frames, sums included; upstream's with MessagePack.
+class AgentSource : public SnapshotSource {
+ public:
+  // timeout_ms: for one answer. cancel: as in HttpClient.
+  AgentSource(Url url, std::uint64_t timeout_ms, const std::atomic<bool>* cancel);
+
+  Result<SnapshotRef> sample() override;
+  [[nodiscard]] std::string description() const override;
+  SourceMetadata facts() override;
+  AbsentReasons absent_reasons() override;
+
+ private:
+  Result<SnapshotRef> decode_frames(std::string_view body);
+  std::optional<std::string> fetch(std::string_view path);
+
+  const Url url_;  // of the snapshots
+  const std::uint64_t timeout_ms_;
+  HttpClient client_;
+  SnapshotDecoder msgpack_;
+  SourceMetadata peer_metadata_;  // of the last answer
+  std::shared_ptr<const Schema> schema_;
+  std::string sampler_status_;  // JSON text of /samplers
+};
+
+// Runs the samplers in this process.
+class EmbeddedSource : public SnapshotSource {
+ public:
+  // An error when nothing at all can be measured; it says which capability is missing.
+  static Result<std::unique_ptr<EmbeddedSource>> create(const Host& host);
+
+  Result<SnapshotRef> sample() override;
+  [[nodiscard]] std::string description() const override;
+  SourceMetadata facts() override;
+  AbsentReasons absent_reasons() override;
+
+  // What to tell the user before starting; empty when every sampler runs.
+  [[nodiscard]] std::string limitations() const;
+
+ private:
+  EmbeddedSource(const Host& host, std::unique_ptr<Collector> collector);
+
+  const Host host_;
+  std::unique_ptr<Collector> collector_;
+  std::unique_ptr<SamplingThread> thread_;  // after the collector, which it uses
+};
+
+// next with every series object that equals the one at the same index of previous replaced by it;
+// previous itself when all are equal. Decoders of self-contained answers make a new schema each
+// time, while the log writes a schema only when it changes.
+std::shared_ptr<const Schema> unify_schema(const std::shared_ptr<const Schema>& previous,
+                                           const std::shared_ptr<const Schema>& next);
+
+// The capabilities that loading BPF programs needs and this process lacks: "CAP_BPF and
+// CAP_PERFMON"; empty when it has them.
+std::string missing_capabilities();
+
+// Sampler name -> reason, from what an agent answers on /samplers; empty when that is not understood.
+std::map<std::string, std::string> parse_sampler_reasons(std::string_view json);
+
+}  // namespace rezolus

@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+#pragma once
+// The table that `record` ends with and `top` shows each second: rates, CPU time by state, and the
+// quantiles of the latencies, for people. A pure function of what happened.
+
+#include <map>
+#include <string>
+
+#include "recorder/activity.h"
+
+namespace rezolus {
+
+// Why a metric is absent: metric name -> reason. Metrics without an entry are just "-".
+using AbsentReasons = std::map<std::string, std::string>;
+
+// Several lines, each ended by a newline, at most 100 columns wide.
+std::string render_summary(const Activity& activity, const AbsentReasons& reasons = {});
+
+// "812 ns", "4.1 µs", "12.3 ms", "1.50 s": three digits.
+std::string format_latency(std::uint64_t ns);
+// "12", "3,450", "1.23 M"
+std::string format_rate(double per_second);
+// "512 B", "1.25 MiB"
+std::string format_bytes(double bytes);
+
+}  // namespace rezolus
