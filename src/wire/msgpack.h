@@ -24,10 +24,10 @@ inline constexpr std::string_view kMsgpackContentType = "application/octet-strea
 // What a damaged or hostile snapshot may ask for. Every count is also checked against the bytes that
 // are left, so memory stays proportional to the input. The parser is typed and never descends below
 // 8 levels; anything nested deeper (upstream's own cap is 16) is an error.
-inline constexpr std::size_t kMsgpackSnapshotBytesMax = std::size_t{256} << 20;
+inline constexpr std::size_t kMsgpackSnapshotBytesMax = std::size_t{64} << 20;
 inline constexpr std::size_t kMsgpackTextBytesMax = std::size_t{64} << 10;
 inline constexpr std::size_t kMsgpackLabelsMax = 64;
-inline constexpr std::size_t kMsgpackSeriesMax = std::size_t{1} << 22;
+inline constexpr std::size_t kMsgpackSeriesMax = std::size_t{1} << 20;
 inline constexpr std::size_t kMsgpackGroupsMax = 4096;
 inline constexpr std::size_t kMsgpackBucketsMax = std::size_t{1} << 20;
 
@@ -41,15 +41,14 @@ class MsgpackEncoder {
 
  private:
   struct Entry {
-    std::string head;  // the entry's array header and name
-    std::string tail;  // its metadata map
-    std::string histogram_head;  // histograms: array header, config, header of the buckets
+    std::string name;
+    std::string metadata;
+    std::string histogram_head;  // histograms: what stands before the counts
   };
   struct Group {
-    std::string name;
     std::int64_t window = -1;  // position in Snapshot::windows; -1: a default group without one
     std::array<std::vector<std::uint32_t>, 3> members;  // series, by MetricType
-    std::string head;  // array header, name, hash and schema
+    std::string head;  // the array's header, name, hash and schema
   };
 
   void prepare(const std::shared_ptr<const Schema>& schema);
@@ -57,6 +56,7 @@ class MsgpackEncoder {
 
   std::shared_ptr<const Schema> schema_;
   std::vector<Entry> entries_;  // by series
+  std::array<std::vector<std::uint32_t>, 3> members_;  // live series, by MetricType
   std::vector<Group> groups_;   // sorted by name; filled at the first encode_v3
   std::size_t size_bytes_hint_ = 0;
 };
