@@ -52,6 +52,12 @@ const volatile unsigned int histogram_stripe_mask = 0;
 #define COUNTER_ADD(row, slot, amount) \
 	__sync_fetch_and_add(&(row)->value[slot], amount)
 
+/*
+ * Before a bounds check: the compiler may not derive the (64-bit) variable anew after it, so that
+ * the verifier sees the bound on the register that is used.
+ */
+#define KEEP_IN_REGISTER(variable) asm volatile("" : "+r"(variable))
+
 /* clang 14 has no count-leading-zeros for BPF: six halvings. value must not be 0. */
 static __always_inline u32 log2_floor(u64 value)
 {
@@ -93,10 +99,12 @@ static __always_inline u32 histogram_index(u64 value)
 
 static __always_inline void histogram_cell_add(struct histogram_cell *cell, u64 value)
 {
-	u32 bucket = histogram_index(value);
+	u64 bucket = histogram_index(value);
 
+	/* Cannot be out of range, but the verifier does not know. */
+	KEEP_IN_REGISTER(bucket);
 	if (bucket >= HISTOGRAM_BUCKETS)
-		return; /* cannot be; the verifier does not know */
+		return;
 	/* Total first, parts after: the reader takes them in the other order. */
 	__sync_fetch_and_add(&cell->sum, value);
 	__sync_fetch_and_add(&cell->buckets[bucket], 1);

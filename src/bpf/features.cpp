@@ -42,7 +42,9 @@ KernelFeatures KernelFeatures::probe(const Host& host, const std::optional<std::
   } else if (features.kernel_btf_) {
     features.btf_.reset(btf__load_vmlinux_btf());
   }
+  // Only tp_btf programs have the typed task pointer that task storage needs.
   features.task_storage_ = features.kernel_btf_ && !features.pretended_missing("task_storage") &&
+                           !features.pretended_missing("tp_btf") &&
                            libbpf_probe_bpf_map_type(BPF_MAP_TYPE_TASK_STORAGE, nullptr) == 1;
   return features;
 }

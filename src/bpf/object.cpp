@@ -32,12 +32,17 @@ thread_local std::string libbpf_messages;
 
 int collect_message(libbpf_print_level level, const char* format, va_list arguments) {
   if (level == LIBBPF_DEBUG) return 0;
-  std::array<char, 4096> line{};
-  const int length = std::vsnprintf(line.data(), line.size(), format, arguments);
-  if (length > 0 && libbpf_messages.size() < (1u << 20)) {
-    libbpf_messages.append(line.data(), std::min<std::size_t>(static_cast<std::size_t>(length),
-                                                              line.size() - 1));
-  }
+  constexpr std::size_t kMessagesMax = 4u << 20;
+  va_list again;
+  va_copy(again, arguments);
+  const int length = std::vsnprintf(nullptr, 0, format, again);
+  va_end(again);
+  const std::size_t at = libbpf_messages.size();
+  if (length <= 0 || at + static_cast<std::size_t>(length) > kMessagesMax) return 0;
+  libbpf_messages.resize(at + static_cast<std::size_t>(length) + 1);
+  std::vsnprintf(libbpf_messages.data() + at, static_cast<std::size_t>(length) + 1, format,
+                 arguments);
+  libbpf_messages.pop_back();
   return 0;
 }
 
@@ -256,13 +261,16 @@ Result<Object> Object::load(const ObjectRequest& request, const KernelFeatures& 
     ObjectSettings settings(object.object_.get());
     auto prepared = request.prepare(settings, available);
     if (!prepared) return std::unexpected(prepared.error());
-
+    if (!*prepared) {
+      object.object_.reset();
+      return object;
+    }
     libbpf_messages.clear();
     const int failed = bpf_object__load(object.object_.get());
     if (failed != 0) {
       const std::string program = failed_program(libbpf_messages);
       const std::string verifier = last_verifier_line(libbpf_messages);
-      spdlog::debug("BPF object {}: {}", request.name, libbpf_messages);
+      spdlog::trace("BPF object {}: {}", request.name, libbpf_messages);
       const std::string why = fmt::format("load: {}{}{}", std::strerror(-failed),
                                           verifier.empty() ? "" : ": ", verifier);
       if (program.empty() || refused.contains(program)) {

@@ -67,8 +67,9 @@ struct ObjectRequest {
   std::span<const std::byte> elf;
   std::vector<std::string> hooks;    // the ones that somebody needs; others are not loaded
   std::vector<std::string> manual;   // programs to load and not attach
-  // Called after each opening with the hooks that are still available; sets knobs and maps.
-  std::function<Result<void>(ObjectSettings&, const std::set<std::string>& available)> prepare;
+  // Called after each opening with the hooks that are still available; sets knobs and maps. False:
+  // they do not suffice for anything, nothing is to be loaded.
+  std::function<Result<bool>(ObjectSettings&, const std::set<std::string>& available)> prepare;
 };
 
 class Object {
@@ -77,10 +78,11 @@ class Object {
   Object& operator=(Object&&) noexcept;
   ~Object();
 
-  // Loads and attaches, last of all. Alternatives that the kernel refuses are passed over; an error
-  // means that nothing of the object can be loaded at all.
+  // Loads and attaches, last of all. Alternatives that the kernel refuses are passed over, until
+  // prepare says that the rest is of no use: then the object is not loaded() and hooks() says why.
   static Result<Object> load(const ObjectRequest& request, const KernelFeatures& features);
 
+  [[nodiscard]] bool loaded() const { return object_ != nullptr; }
   [[nodiscard]] const std::vector<HookOutcome>& hooks() const { return hooks_; }
   [[nodiscard]] int program_fd(const char* name) const;
   // Descriptor of a created map; -1 when there is none of that name. Owned by the object.

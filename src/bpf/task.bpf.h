@@ -4,8 +4,9 @@
  * Per-task state: task storage where the task pointer is typed (tp_btf, kernel 5.12 and later), else
  * a preallocated hash by thread id. The maps belong to the core object; families share them.
  *
- * Task storage is created at fork, at start by an iterator, and at system call entry, never on the
- * scheduler's paths: allocation there can call the scheduler again with its lock held.
+ * Task storage is created at fork, at start by an iterator, and at system call entry. On the
+ * scheduler's paths only from 6.4 on: before, the allocation there could call the scheduler again
+ * with its lock held.
  */
 #include "bpf/bank.bpf.h"
 #include "bpf/task_state.h"
@@ -26,6 +27,8 @@ struct {
 
 /* Set by the loader, the same in all objects. */
 const volatile bool use_task_storage = true;
+/* Since 6.4 (08a7ce384e33) task storage is allocated from a pool of its own, in any context. */
+const volatile bool create_task_storage_anywhere = true;
 
 static __always_inline struct task_state *task_hash_get(u64 owner, u32 tid, const bool create)
 {
@@ -55,7 +58,9 @@ static __always_inline struct task_state *task_state_of(struct task_struct *task
 	struct task_state *state;
 
 	if (typed && use_task_storage)
-		state = bpf_task_storage_get(&task_storage, task, 0, 0);
+		state = bpf_task_storage_get(&task_storage, task, 0,
+					     create_task_storage_anywhere ?
+						     BPF_LOCAL_STORAGE_GET_F_CREATE : 0);
 	else
 		state = task_hash_get((u64)task, tid, true);
 	if (!state)

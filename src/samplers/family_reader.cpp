@@ -105,6 +105,7 @@ Result<void> FamilyReader::load(const std::vector<bool>& enabled, const Core* co
   auto object = Object::load(request, features);
   if (!object) return std::unexpected(object.error());
   object_ = std::move(*object);
+  if (!object_->loaded()) return {};
   auto losses = CounterBank::map(object_->map_fd("loss_counters"), host.cpus.possible_count,
                                  LOSS_REASON_COUNT);
   if (!losses) return std::unexpected(losses.error());
@@ -112,7 +113,7 @@ Result<void> FamilyReader::load(const std::vector<bool>& enabled, const Core* co
   return {};
 }
 
-Result<void> FamilyReader::prepare(ObjectSettings& settings, const std::set<std::string>& available,
+Result<bool> FamilyReader::prepare(ObjectSettings& settings, const std::set<std::string>& available,
                                    const std::vector<bool>& enabled, const Core* core,
                                    const KernelFeatures& features, const Host& host) {
   set_common_knobs(settings, host);
@@ -140,12 +141,13 @@ Result<void> FamilyReader::prepare(ObjectSettings& settings, const std::set<std:
       }
     }
   }
-  if (std::ranges::find(running_, true) == running_.end()) {
-    return error("no hook that its samplers need can be attached");
-  }
+  if (std::ranges::find(running_, true) == running_.end()) return false;
   if (family_.prepare != nullptr) family_.prepare(settings, features, host);
-  if (family_.uses_task_state) return core->share_with(settings);
-  return {};
+  if (family_.uses_task_state) {
+    auto shared = core->share_with(settings);
+    if (!shared) return std::unexpected(shared.error());
+  }
+  return true;
 }
 
 Result<FamilyReader::ActiveSampler> FamilyReader::activate(const BpfSampler& sampler,
@@ -252,7 +254,7 @@ void FamilyReader::read(Snapshot& snapshot, const Clock& clock) {
 }
 
 void FamilyReader::append_maps(std::vector<MapStatus>& maps) const {
-  if (!object_) return;
+  if (!object_ || !object_->loaded()) return;
   std::set<std::string> shared;
   if (family_.uses_task_state) shared = {"task_storage", "task_hash"};
   append_map_statuses(std::string(family_.name), *object_, shared, maps);

@@ -56,7 +56,7 @@ class FamilyReader {
 
   Result<void> load(const std::vector<bool>& enabled, const Core* core,
                     const KernelFeatures& features, const Host& host);
-  Result<void> prepare(ObjectSettings& settings, const std::set<std::string>& available,
+  Result<bool> prepare(ObjectSettings& settings, const std::set<std::string>& available,
                        const std::vector<bool>& enabled, const Core* core,
                        const KernelFeatures& features, const Host& host);
   Result<ActiveSampler> activate(const BpfSampler& sampler, const Host& host,
@@ -64,7 +64,7 @@ class FamilyReader {
   void describe(std::size_t index, bool enabled, const std::string& failure);
 
   const Family& family_;
-  std::optional<Object> object_;
+  std::optional<Object> object_;  // maybe not loaded(): then its hooks say why
   std::optional<CounterBank> losses_;
   std::vector<bool> running_;  // by sampler: its code is loaded
   std::vector<ActiveSampler> active_;

@@ -34,17 +34,22 @@ ObjectRequest core_request(const Host& host, bool task_storage) {
     set_common_knobs(settings, host);
     settings.set_knob("use_task_storage", task_storage);
     settings.drop_map(task_storage ? "task_hash" : "task_storage");
-    // Without its only hook the object would have no state to offer: let it say why.
-    return available.empty() ? Result<void>(error("no hook at fork or exit can be attached"))
-                             : Result<void>();
+    return Result<bool>(!available.empty());
   };
   return request;
+}
+
+Result<Object> load_core(const Host& host, const KernelFeatures& features, bool task_storage) {
+  auto object = Object::load(core_request(host, task_storage), features);
+  if (!object || object->loaded()) return object;
+  const HookOutcome& hook = object->hooks().front();
+  return error("per-task state is not to be had: {} is off: {}", hook.target, hook.reason);
 }
 
 // Makes the state of every task that exists already, by running the iterator once.
 Result<void> create_states_of_existing_tasks(const Object& object) {
   const int program = object.program_fd(kIterator);
-  const Fd link(::bpf_link_create(program, -1, BPF_TRACE_ITER, nullptr));
+  const Fd link(::bpf_link_create(program, 0, BPF_TRACE_ITER, nullptr));
   if (!link.valid()) return system_error("create the task iterator", errno);
   const Fd iterator(::bpf_iter_create(link.get()));
   if (!iterator.valid()) return system_error("open the task iterator", errno);
@@ -69,12 +74,13 @@ void set_common_knobs(ObjectSettings& settings, const Host& host) {
 Result<Core> Core::load(const KernelFeatures& features, const Host& host) {
   std::string reason;
   if (features.task_storage()) {
-    auto object = Object::load(core_request(host, true), features);
+    auto object = load_core(host, features, true);
     if (object) {
       auto created = create_states_of_existing_tasks(*object);
       if (created) {
         Core core(std::move(*object));
         core.task_storage_ = true;
+        core.create_anywhere_ = features.kernel_at_least(6, 4);
         return core;
       }
       reason = created.error().message;
@@ -86,7 +92,7 @@ Result<Core> Core::load(const KernelFeatures& features, const Host& host) {
                                                         : "the kernel has no task storage";
   }
   spdlog::debug("per-task state in a hash: {}", reason);
-  auto object = Object::load(core_request(host, false), features);
+  auto object = load_core(host, features, false);
   if (!object) return std::unexpected(object.error());
   Core core(std::move(*object));
   core.task_storage_reason_ = reason;
@@ -96,6 +102,7 @@ Result<Core> Core::load(const KernelFeatures& features, const Host& host) {
 Result<void> Core::share_with(ObjectSettings& settings) const {
   const std::string used = task_storage_ ? "task_storage" : "task_hash";
   settings.set_knob("use_task_storage", task_storage_);
+  settings.set_knob("create_task_storage_anywhere", create_anywhere_);
   settings.drop_map(task_storage_ ? "task_hash" : "task_storage");
   return settings.share_map(used, object_.map_fd(used));
 }

@@ -26,6 +26,7 @@ class Core {
   explicit Core(Object object) : object_(std::move(object)) {}
   Object object_;
   bool task_storage_ = false;
+  bool create_anywhere_ = false;  // task storage may be created on the scheduler's paths
   std::string task_storage_reason_;
 };
 

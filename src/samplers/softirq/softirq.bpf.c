@@ -31,10 +31,11 @@ static __always_inline struct cpu_state *this_cpu(void)
 	return bpf_map_lookup_elem(&cpu_states, &cpu);
 }
 
-static __always_inline int handle_raise(u32 kind)
+static __always_inline int handle_raise(u64 kind)
 {
 	struct cpu_state *state = this_cpu();
 
+	KEEP_IN_REGISTER(kind);
 	if (!softirq_on || !state || kind >= SOFTIRQ_KIND_COUNT)
 		return 0;
 	if (!state->raised_at_ns[kind])
@@ -42,12 +43,13 @@ static __always_inline int handle_raise(u32 kind)
 	return 0;
 }
 
-static __always_inline int handle_entry(u32 kind)
+static __always_inline int handle_entry(u64 kind)
 {
 	struct cpu_state *state = this_cpu();
 	u64 now = bpf_ktime_get_ns();
 	u64 waited_ns;
 
+	KEEP_IN_REGISTER(kind);
 	if (!softirq_on || !state || kind >= SOFTIRQ_KIND_COUNT)
 		return 0;
 	struct softirq_counters_row *row = COUNTER_ROW(softirq);
@@ -62,11 +64,12 @@ static __always_inline int handle_entry(u32 kind)
 	return 0;
 }
 
-static __always_inline int handle_exit(u32 kind)
+static __always_inline int handle_exit(u64 kind)
 {
 	struct cpu_state *state = this_cpu();
 	u64 ran_ns;
 
+	KEEP_IN_REGISTER(kind);
 	if (!softirq_on || !state || kind >= SOFTIRQ_KIND_COUNT)
 		return 0;
 	/* Zero when we attached while it was running. */
