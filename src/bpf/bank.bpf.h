@@ -6,6 +6,7 @@
  * be interrupted by another on its own CPU.
  */
 #include "bpf/bank.h"
+#include "bpf/histogram_index.h"
 #include "bpf/kernel.bpf.h"
 
 /* Set by the loader: possible CPUs, and histogram stripes (a power of two) minus one. */
@@ -57,45 +58,6 @@ const volatile unsigned int histogram_stripe_mask = 0;
  * the verifier sees the bound on the register that is used.
  */
 #define KEEP_IN_REGISTER(variable) asm volatile("" : "+r"(variable))
-
-/* clang 14 has no count-leading-zeros for BPF: six halvings. value must not be 0. */
-static __always_inline u32 log2_floor(u64 value)
-{
-	u32 power = 0;
-
-	if (value >> 32) {
-		value >>= 32;
-		power = 32;
-	}
-	if (value >> 16) {
-		value >>= 16;
-		power += 16;
-	}
-	if (value >> 8) {
-		value >>= 8;
-		power += 8;
-	}
-	if (value >> 4) {
-		value >>= 4;
-		power += 4;
-	}
-	if (value >> 2) {
-		value >>= 2;
-		power += 2;
-	}
-	return power + (u32)(value >> 1);
-}
-
-/* H2 index, see metrics/histogram.h. All shifts are 64-bit: 32-bit ones break from 2^31 up. */
-static __always_inline u32 histogram_index(u64 value)
-{
-	if (value < (2u << HISTOGRAM_GROUPING_POWER))
-		return (u32)value;
-	u64 power = log2_floor(value);
-	u64 offset = (value - (1ULL << power)) >> (power - HISTOGRAM_GROUPING_POWER);
-
-	return (u32)(((power - HISTOGRAM_GROUPING_POWER + 1) << HISTOGRAM_GROUPING_POWER) + offset);
-}
 
 static __always_inline void histogram_cell_add(struct histogram_cell *cell, u64 value)
 {
