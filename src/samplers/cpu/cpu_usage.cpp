@@ -150,15 +150,16 @@ class CpuUsage final : public Source {
   bool publish(std::uint32_t cpu, const Ticks& ticks, Reading& reading) {
     CpuHistory& history = cpus_[cpu];
     // Up to Linux 6.7, a CPU that went offline counts its idle time from zero when it is back
-    // (fixed by 9a574ea9069b). Idle and iowait are looked at together, since the kernel moves time
+    // (fixed by 71fee48fb772). Idle and iowait are looked at together, since the kernel moves time
     // of a sleep that still lasts from one to the other.
     const std::uint64_t idle_sum_ns = to_ns(ticks.value[kIdle]) + to_ns(ticks.value[kIowait]);
-    if (ticks.known[kIdle] && idle_sum_ns + kRestartNs < history.idle_sum_ns) {
+    const bool known = ticks.known[kIdle] && ticks.known[kIowait];
+    if (known && idle_sum_ns + kRestartNs < history.idle_sum_ns) {
       for (const CpuState state : {kIdle, kIowait}) {
         history.base_ns[state] = history.published_ns[state] - to_ns(ticks.value[state]);
       }
     }
-    if (ticks.known[kIdle]) history.idle_sum_ns = idle_sum_ns;
+    if (known) history.idle_sum_ns = idle_sum_ns;
 
     bool any = false;
     for (std::uint32_t state = 0; state < kStateCount; ++state) {

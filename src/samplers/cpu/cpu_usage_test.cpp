@@ -190,6 +190,21 @@ TEST(CpuUsage, IdleTimeGoesOnAfterACpuWasOffline) {
   EXPECT_EQ(reader.value(idle(1, "iowait")), 5003 * kTick);
 }
 
+TEST(CpuUsage, AValueThatIsAbsentOnceIsNoRestart) {
+  const WrittenHost written(1);
+  SourceReader reader(kCpuUsage, written.host());
+  written.stat("cpu0 0 0 0 5000 700 0\n");
+  ASSERT_TRUE(reader.read().has_value());
+  written.stat("cpu0 0 0 0 5001 18446744073709551615 0\n");  // underflown in the kernel
+  ASSERT_TRUE(reader.read().has_value());
+  EXPECT_EQ(reader.value(idle(0, "idle")), 5001 * kTick);
+  EXPECT_EQ(reader.value(idle(0, "iowait")), std::nullopt);
+  written.stat("cpu0 0 0 0 5002 701 0\n");
+  ASSERT_TRUE(reader.read().has_value());
+  EXPECT_EQ(reader.value(idle(0, "idle")), 5002 * kTick);
+  EXPECT_EQ(reader.value(idle(0, "iowait")), 701 * kTick);
+}
+
 TEST(CpuUsage, OtherTickRates) {
   WrittenHost written(1);
   Host host = written.host();
