@@ -8,7 +8,11 @@
 #include <nlohmann/json.hpp>
 #include <sys/capability.h>
 
+#include "base/capabilities.h"
 #include "base/logging.h"
+#include "base/system_info.h"
+#include "base/version.h"
+#include "samplers/status_json.h"
 
 namespace rezolus {
 namespace {
@@ -45,20 +49,6 @@ AbsentReasons reasons_by_metric(const std::map<std::string, std::string>& by_sam
   return reasons;
 }
 
-nlohmann::json status_json(const SamplerStatus& sampler) {
-  nlohmann::json entry = {{"name", sampler.name}, {"state", to_string(sampler.state)}};
-  if (!sampler.reason.empty()) entry["error"] = sampler.reason;
-  if (sampler.health != SamplerHealth::kUnknown) entry["health"] = to_string(sampler.health);
-  for (const ProgramStatus& program : sampler.programs) {
-    nlohmann::json item = {{"name", program.name},
-                           {"attached", program.attached},
-                           {"verdict", to_string(program.verdict)}};
-    if (!program.reason.empty()) item["error"] = program.reason;
-    entry["programs"].push_back(std::move(item));
-  }
-  return entry;
-}
-
 }  // namespace
 
 std::shared_ptr<const Schema> unify_schema(const std::shared_ptr<const Schema>& previous,
@@ -81,23 +71,6 @@ std::shared_ptr<const Schema> unify_schema(const std::shared_ptr<const Schema>& 
   }
   if (all_same) return previous;
   return unified;
-}
-
-std::string missing_capabilities() {
-  struct CapDeleter {
-    void operator()(cap_t caps) const { ::cap_free(caps); }
-  };
-  const std::unique_ptr<std::remove_pointer_t<cap_t>, CapDeleter> caps(::cap_get_proc());
-  if (caps == nullptr) return {};
-  const auto has = [&](cap_value_t capability) {
-    cap_flag_value_t value = CAP_CLEAR;
-    return ::cap_get_flag(caps.get(), capability, CAP_EFFECTIVE, &value) == 0 && value == CAP_SET;
-  };
-  if (has(CAP_SYS_ADMIN)) return {};
-  const bool bpf = has(CAP_BPF);
-  const bool perfmon = has(CAP_PERFMON);
-  if (bpf && perfmon) return {};
-  return bpf ? "CAP_PERFMON" : perfmon ? "CAP_BPF" : "CAP_BPF and CAP_PERFMON";
 }
 
 std::map<std::string, std::string> parse_sampler_reasons(std::string_view json) {
@@ -206,7 +179,7 @@ EmbeddedSource::EmbeddedSource(const Host& host, std::unique_ptr<Collector> coll
       thread_(std::make_unique<SamplingThread>(*collector_, 0)) {}
 
 Result<std::unique_ptr<EmbeddedSource>> EmbeddedSource::create(const Host& host) {
-  const std::string missing = missing_capabilities();
+  const std::string missing = missing_bpf_capabilities();
   const auto advise = [&](Error cause) -> Error {
     if (!missing.empty()) {
       cause.message += fmt::format("; {} missing: run it as root, or give it to this program",
@@ -240,7 +213,7 @@ std::string EmbeddedSource::limitations() const {
     (sampler.state == SamplerState::kActive ? active : off).push_back(sampler.name);
   }
   if (off.empty()) return {};
-  const std::string missing = missing_capabilities();
+  const std::string missing = missing_bpf_capabilities();
   if (missing.empty()) {
     return fmt::format("these samplers cannot run here: {}; the table shows why",
                        fmt::join(off, ", "));
@@ -254,18 +227,10 @@ std::string EmbeddedSource::limitations() const {
 SourceMetadata EmbeddedSource::facts() {
   SourceMetadata facts;
   facts[std::string(kMetaSource)] = "rezolus";
-  nlohmann::json samplers = nlohmann::json::array();
-  for (const SamplerStatus& sampler : collector_->status().samplers) {
-    samplers.push_back(status_json(sampler));
-  }
-  facts[std::string(kMetaSamplerStatus)] = samplers.dump();
-  nlohmann::json descriptions = nlohmann::json::object();
-  for (const SamplerMetrics& sampler : all_metrics()) {
-    for (const Metric& metric : sampler.metrics) {
-      descriptions[std::string(metric.name)] = metric.help;
-    }
-  }
-  facts[std::string(kMetaDescriptions)] = descriptions.dump();
+  facts[std::string(kMetaVersion)] = kVersion;
+  facts[std::string(kMetaSystemInfo)] = system_info_json(host_);
+  facts[std::string(kMetaSamplerStatus)] = samplers_json(collector_->status().samplers).dump();
+  facts[std::string(kMetaDescriptions)] = descriptions_json().dump();
   return facts;
 }
 

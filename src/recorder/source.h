@@ -91,10 +91,6 @@ class EmbeddedSource : public SnapshotSource {
 std::shared_ptr<const Schema> unify_schema(const std::shared_ptr<const Schema>& previous,
                                            const std::shared_ptr<const Schema>& next);
 
-// The capabilities that loading BPF programs needs and this process lacks: "CAP_BPF and
-// CAP_PERFMON"; empty when it has them.
-std::string missing_capabilities();
-
 // Sampler name -> reason, from what an agent answers on /samplers; empty when that is not understood.
 std::map<std::string, std::string> parse_sampler_reasons(std::string_view json);
 

@@ -181,12 +181,13 @@ Result<std::unique_ptr<Collector>> Collector::create(const Host& host,
 
 SnapshotRef Collector::collect() {
   Parts& parts = *parts_;
+  // May wait for cold values; the snapshot's time is taken after it.
+  parts.slow_sources->on_collect(parts.clock.monotonic_ns());
   auto snapshot = std::make_shared<Snapshot>();
   snapshot->realtime_ns = parts.clock.realtime_ns();
   snapshot->monotonic_ns = parts.clock.monotonic_ns();
   snapshot->schema = parts.schema;
   resize_to_schema(*snapshot);
-  parts.slow_sources->on_collect(snapshot->monotonic_ns);
   for (FamilyReader& family : parts.families) family.read(*snapshot, parts.clock);
   for (std::size_t i = 0; i < parts.slow_sources->size(); ++i) {
     const Parts::SourceSeries& place = parts.source_series[i];

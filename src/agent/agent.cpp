@@ -1,0 +1,286 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+#include "agent/agent.h"
+
+#include <algorithm>
+#include <atomic>
+#include <cerrno>
+#include <csignal>
+#include <memory>
+
+#include <nlohmann/json.hpp>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "agent/instance_lock.h"
+#include "agent/pages.h"
+#include "base/capabilities.h"
+#include "base/logging.h"
+#include "base/system_info.h"
+#include "base/version.h"
+#include "http/server.h"
+#include "recording/frame/frame.h"
+#include "samplers/status_json.h"
+#include "wire/json.h"
+#include "wire/msgpack.h"
+
+namespace rezolus {
+namespace {
+
+constexpr const char* kJsonType = "application/json";
+
+sigset_t handled_signals() {
+  sigset_t set;
+  ::sigemptyset(&set);
+  for (const int number : {SIGTERM, SIGINT, SIGHUP}) ::sigaddset(&set, number);
+  return set;
+}
+
+// Tells systemd, where it asked to be told (Type=notify).
+void notify_service_manager(std::string_view state) {
+  const char* path = std::getenv("NOTIFY_SOCKET");
+  if (path == nullptr) return;
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  const std::size_t length = std::string_view(path).size();
+  if (length == 0 || length >= sizeof address.sun_path) return;
+  std::copy_n(path, length, address.sun_path);
+  if (address.sun_path[0] == '@') address.sun_path[0] = '\0';
+  const Fd fd(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  const auto size = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + length);
+  ::sendto(fd.get(), state.data(), state.size(), MSG_NOSIGNAL,
+           reinterpret_cast<const sockaddr*>(&address), size);
+}
+
+// What the routes share. The encoders belong to the server thread.
+class Agent {
+ public:
+  Agent(const AgentConfig& config, Collector& collector, std::string system_info)
+      : config_(config),
+        full_detail_(config.full_detail),
+        collector_(collector),
+        system_info_(std::make_shared<const std::string>(std::move(system_info))),
+        metadata_{{"source", "rezolus"}, {"version", std::string(kVersion)}},
+        started_ns_(monotonic_ns()),
+        sampling_(collector, config.ttl_ns, config.scheduler) {}
+
+  std::vector<http::Route> routes();
+  void set_server(const http::Server* server) { server_ = server; }
+  void set_full_detail(bool full) { full_detail_ = full; }
+  [[nodiscard]] std::string scheduler_error() const { return sampling_.scheduler_error(); }
+
+ private:
+  using Encode = std::function<http::Response(const SnapshotRef&)>;
+
+  // A route that is a function of a fresh snapshot, computed on the server thread.
+  void answer(const http::Responder& responder, Encode encode) {
+    sampling_.request([responder, encode = std::move(encode)](SnapshotRef snapshot) {
+      responder.send([encode, snapshot = std::move(snapshot)] { return encode(snapshot); });
+    });
+  }
+  http::Response binary(const SnapshotRef& snapshot, bool frame);
+  http::Response metrics(const SnapshotRef& snapshot);
+  [[nodiscard]] AgentFacts facts() const;
+
+  const AgentConfig& config_;
+  std::atomic<bool> full_detail_;
+  Collector& collector_;
+  const std::shared_ptr<const std::string> system_info_;
+  const SourceMetadata metadata_;
+  const std::uint64_t started_ns_;
+  std::atomic<const http::Server*> server_ = nullptr;
+  // Owned by the server thread:
+  MsgpackEncoder msgpack_;
+  PrometheusEncoder prometheus_;
+
+  SamplingThread sampling_;  // last: nothing may be called back when it is gone
+};
+
+http::Response Agent::binary(const SnapshotRef& snapshot, bool frame) {
+  if (frame) {
+    std::string body;
+    FrameEncoder encoder(metadata_);
+    auto encoded = encoder.encode(*snapshot, body);
+    if (!encoded) return {500, "text/plain; charset=utf-8",
+                          std::make_shared<std::string>(encoded.error().message + "\n")};
+    return http::make_response(std::string(kFrameMediaType), std::move(body));
+  }
+  return http::make_response(std::string(kMsgpackContentType),
+                             config_.snapshot_format == SnapshotFormat::kV3
+                                 ? msgpack_.encode_v3(*snapshot, metadata_)
+                                 : msgpack_.encode_v2(*snapshot, metadata_));
+}
+
+http::Response Agent::metrics(const SnapshotRef& snapshot) {
+  const std::vector<ExtraFamily> extra = own_families(facts());
+  return http::make_response(
+      std::string(kPrometheusContentType),
+      prometheus_.encode(*snapshot, {.full = full_detail_.load(), .extra = extra}));
+}
+
+AgentFacts Agent::facts() const {
+  AgentFacts facts;
+  facts.uptime_seconds = (monotonic_ns() - started_ns_) / kNsPerSecond;
+  facts.ttl_ns = config_.ttl_ns;
+  facts.instance = config_.instance;
+  facts.collector = collector_.status();
+  facts.scheduler_error = sampling_.scheduler_error();
+  if (auto memory = read_process_memory()) facts.memory = *memory;
+  if (const http::Server* server = server_.load()) {
+    facts.listen = server->endpoints();
+    facts.requests = server->counters().requests;
+    facts.connections = server->counters().connections;
+    facts.connections_refused = server->counters().connections_refused;
+    facts.connections_timed_out = server->counters().timeouts;
+  }
+  return facts;
+}
+
+std::vector<http::Route> Agent::routes() {
+  const auto page = [](std::string path, std::string type, std::function<std::string()> make) {
+    return http::Route{std::move(path), [type = std::move(type), make = std::move(make)](
+                                            const http::Request&, http::Responder responder) {
+                         responder.send([type, make] { return http::make_response(type, make()); });
+                       }};
+  };
+  return {
+      page("/", "text/plain; charset=utf-8", [] { return banner_page(); }),
+      page("/healthz", "text/plain; charset=utf-8", [] { return std::string("ok\n"); }),
+      {"/readyz",
+       [this](const http::Request&, http::Responder responder) {
+         // Ready is who can take a snapshot; a sampling thread that hangs runs into the time limit.
+         answer(responder, [](const SnapshotRef&) {
+           return http::make_response("text/plain; charset=utf-8", "ready\n");
+         });
+       }},
+      {"/metrics",
+       [this](const http::Request&, http::Responder responder) {
+         answer(responder, [this](const SnapshotRef& snapshot) { return metrics(snapshot); });
+       }},
+      {"/metrics/binary",
+       [this](const http::Request& request, http::Responder responder) {
+         const bool frame = request.accept.find(kFrameMediaType) != std::string::npos;
+         answer(responder,
+                [this, frame](const SnapshotRef& snapshot) { return binary(snapshot, frame); });
+       }},
+      {"/metrics/json",
+       [this](const http::Request&, http::Responder responder) {
+         answer(responder, [this](const SnapshotRef& snapshot) {
+           return http::make_response(std::string(kJsonContentType),
+                                      encode_json(*snapshot, metadata_));
+         });
+       }},
+      page("/metrics/descriptions", kJsonType, [] { return descriptions_json().dump(); }),
+      {"/systeminfo",
+       [this](const http::Request&, http::Responder responder) {
+         responder.send(http::Response{200, kJsonType, system_info_});
+       }},
+      page("/samplers", kJsonType,
+           [this] { return samplers_json(collector_.status().samplers).dump(); }),
+      page("/status", kJsonType, [this] { return status_page(facts()); }),
+  };
+}
+
+void log_start(const AgentConfig& config, const http::Server& server,
+               const CollectorStatus& status) {
+  std::size_t active = 0;
+  for (const SamplerStatus& sampler : status.samplers) {
+    if (sampler.state == SamplerState::kActive) ++active;
+    if (sampler.state == SamplerState::kFailed || sampler.health == SamplerHealth::kDegraded) {
+      spdlog::warn("sampler {} is {}: {}", sampler.name,
+                   sampler.state == SamplerState::kActive ? "degraded" : "off", sampler.reason);
+    } else if (sampler.health == SamplerHealth::kUnsupported) {
+      spdlog::info("sampler {} is not supported by this kernel: {}", sampler.name, sampler.reason);
+    }
+  }
+  for (const std::string& note : config.notes) spdlog::info("configuration: {}", note);
+  std::string endpoints;
+  for (const std::string& endpoint : server.endpoints()) endpoints += " " + endpoint;
+  spdlog::info("rezolus {}: {} of {} samplers run, {} KiB of BPF maps, listening on{}", kVersion,
+               active, status.samplers.size(), map_memory_bytes(status) / 1024, endpoints);
+}
+
+Result<void> check_something_runs(const CollectorStatus& status) {
+  const bool any = std::ranges::any_of(status.samplers, [](const SamplerStatus& sampler) {
+    return sampler.state == SamplerState::kActive;
+  });
+  if (any) return {};
+  return error("no sampler can run: switch some on in [samplers], and run as root or with CAP_BPF "
+               "and CAP_PERFMON");
+}
+
+void reload(const std::string& path, const AgentConfig& running, Agent& agent,
+            http::Server& server) {
+  if (path.empty()) {
+    spdlog::info("no configuration file to read again");
+    return;
+  }
+  auto config = read_agent_config(path);
+  if (!config) {
+    spdlog::error("the configuration stays as it is: {}", config.error().message);
+    return;
+  }
+  agent.set_full_detail(config->full_detail);
+  server.set_allowed_hosts(config->allowed_hosts);
+  spdlog::set_level(spdlog::level::from_str(config->logging_level));
+  if (config->listen != running.listen || config->ttl_ns != running.ttl_ns ||
+      config->collector.sampler_enabled != running.collector.sampler_enabled ||
+      config->snapshot_format != running.snapshot_format) {
+    spdlog::warn("listen, ttl, snapshot_format and samplers take effect with a restart");
+  }
+  spdlog::info("read {} again", path);
+}
+
+}  // namespace
+
+Result<void> run_agent(const AgentConfig& config, const std::string& config_path) {
+  // Blocked in every thread: only the loop below takes them.
+  const sigset_t signals = handled_signals();
+  ::pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  ::signal(SIGPIPE, SIG_IGN);
+
+  auto lock = InstanceLock::take(config.instance);
+  if (!lock) return std::unexpected(lock.error());
+  auto host = read_host();
+  if (!host) return std::unexpected(host.error());
+  if (const std::string missing = missing_bpf_capabilities(); !missing.empty()) {
+    spdlog::warn("{} missing: no BPF program can be loaded, only samplers that read files run; "
+                 "run as root or give the service these capabilities", missing);
+  }
+  auto collector = Collector::create(*host, config.collector);
+  if (!collector) return std::unexpected(collector.error());
+  const CollectorStatus status = (*collector)->status();
+  if (auto runs = check_something_runs(status); !runs) return runs;
+
+  Agent agent(config, **collector, system_info_json(*host));
+  http::ServerConfig server_config;
+  server_config.listen = config.listen;
+  server_config.allowed_hosts = config.allowed_hosts;
+  server_config.allowed_hosts.push_back(host->hostname);
+  auto server = http::Server::start(server_config, agent.routes());
+  if (!server) return std::unexpected(server.error());
+  agent.set_server(server->get());
+  if (const std::string refused = agent.scheduler_error(); !refused.empty()) {
+    spdlog::warn("the sampling thread runs in the normal class: {}", refused);
+  }
+  log_start(config, **server, status);
+  // All that needs privileges is open by now: nobody who talks to us can have us use them.
+  if (auto dropped = drop_all_capabilities(); !dropped) {
+    spdlog::warn("capabilities are kept: {}", dropped.error().message);
+  }
+  notify_service_manager("READY=1");
+
+  while (true) {
+    const int number = ::sigwaitinfo(&signals, nullptr);
+    if (number < 0 && errno == EINTR) continue;
+    if (number != SIGHUP) break;
+    reload(config_path, config, agent, **server);
+  }
+  notify_service_manager("STOPPING=1");
+  spdlog::info("stopping");
+  agent.set_server(nullptr);
+  (*server)->stop();
+  return {};
+}
+
+}  // namespace rezolus

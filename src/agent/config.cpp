@@ -1,0 +1,219 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+#include "agent/config.h"
+
+#include <algorithm>
+#include <array>
+#include <map>
+
+#include "config/toml_keys.h"
+#include "http/listen_address.h"
+
+namespace rezolus {
+namespace {
+
+using config::Key;
+
+// Spellings of upstream's shipped files that mean a sampler of ours.
+constexpr std::array<std::pair<std::string_view, std::string_view>, 2> kSamplerAliases = {{
+    {"block_io_latency", "blockio_latency"},
+    {"block_io_requests", "blockio_requests"},
+}};
+
+// Samplers that upstream has and this version does not.
+constexpr std::array<std::string_view, 21> kUpstreamSamplers = {
+    "cpu_bandwidth", "cpu_branch",      "cpu_cores",          "cpu_dtlb",
+    "cpu_frequency", "cpu_l3",          "cpu_perf",           "cpu_tlb_flush",
+    "drivehealth",   "gpu_amd_pmu",     "gpu_amd_smi",        "gpu_apple",
+    "gpu_nvidia",    "memory_vmstat",   "network_ethtool",    "network_interfaces",
+    "network_traffic", "tcp_connect_latency", "tcp_packet_latency", "tcp_receive",
+    "tcp_retransmit"};
+
+template <typename T>
+Result<void> assign(T& target, Result<T> value) {
+  if (!value) return std::unexpected(value.error());
+  target = std::move(*value);
+  return {};
+}
+
+Result<void> set_listen(AgentConfig& agent, const toml::node& value) {
+  auto texts = config::as_strings(value);
+  if (!texts) return std::unexpected(texts.error());
+  if (texts->empty()) return usage_error("needs at least one address, such as 127.0.0.1:4241");
+  for (const std::string& text : *texts) {
+    auto address = http::parse_listen_address(text);
+    if (!address) return std::unexpected(address.error());
+  }
+  agent.listen = std::move(*texts);
+  return {};
+}
+
+// One of the texts; the error lists them.
+template <typename T>
+Result<void> choose(T& target, const toml::node& value,
+                    std::initializer_list<std::pair<std::string_view, T>> choices) {
+  auto text = config::as_string(value);
+  if (!text) return std::unexpected(text.error());
+  std::string names;
+  for (const auto& [name, choice] : choices) {
+    if (*text == name) {
+      target = choice;
+      return {};
+    }
+    names += (names.empty() ? "" : ", ") + std::string(name);
+  }
+  return usage_error("'{}' is not one of {}", *text, names);
+}
+
+Result<void> set_sampler(AgentConfig& agent, const toml::node& value, const std::string& name) {
+  auto enabled = config::as_bool(value);
+  if (!enabled) return std::unexpected(enabled.error());
+  std::string known = name;
+  for (const auto& [alias, ours] : kSamplerAliases) {
+    if (name == alias) known = ours;
+  }
+  std::vector<std::string> names;
+  for (const SamplerName& sampler : sampler_names()) names.emplace_back(sampler.name);
+  if (std::ranges::find(names, known) != names.end()) {
+    agent.collector.sampler_enabled[known] = *enabled;
+    return {};
+  }
+  if (std::ranges::find(kUpstreamSamplers, name) != kUpstreamSamplers.end() ||
+      name == "tcp_traffic") {
+    if (*enabled) {
+      agent.notes.push_back(fmt::format("sampler {} is not part of this version", name));
+    }
+    return {};
+  }
+  const std::string near = config::nearest(name, names);
+  return usage_error("there is no sampler '{}'{}", name,
+                     near.empty() ? "; `rezolus check --samplers` lists them"
+                                  : fmt::format("; did you mean '{}'?", near));
+}
+
+// Accepts a key of upstream's that has nothing to set here.
+Key without_effect(AgentConfig& agent, std::string name) {
+  const std::string shown = name;
+  return {std::move(name), [&agent, shown](const toml::node&, const std::string&) -> Result<void> {
+            agent.notes.push_back(fmt::format("{} has no effect", shown));
+            return {};
+          }};
+}
+
+Result<void> set_external_metrics(const toml::node& value) {
+  auto enabled = config::as_bool(value);
+  if (!enabled) return std::unexpected(enabled.error());
+  if (*enabled) return usage_error("external metrics are not part of this version; set it to false");
+  return {};
+}
+
+Result<void> set_level(AgentConfig& agent, const toml::node& value) {
+  std::string level;
+  auto chosen = choose<std::string>(level, value,
+                                    {{"error", "error"}, {"warn", "warn"}, {"info", "info"},
+                                     {"debug", "debug"}, {"trace", "trace"}});
+  if (chosen) agent.logging_level = level;
+  return chosen;
+}
+
+// A table of setters over one configuration.
+std::vector<Key> agent_keys(AgentConfig& agent) {
+  using Policy = SchedulerConfig::Policy;
+  const auto key = [](std::string name, auto set) -> Key {
+    return {std::move(name), [set](const toml::node& value, const std::string&) -> Result<void> {
+              return set(value);
+            }};
+  };
+  std::vector<Key> keys = {
+      key("general.listen", [&](const toml::node& v) { return set_listen(agent, v); }),
+      key("general.ttl",
+          [&](const toml::node& v) { return assign(agent.ttl_ns, config::as_duration_ns(v)); }),
+      key("general.btf_path",
+          [&](const toml::node& v) -> Result<void> {
+            std::string path;
+            auto assigned = assign(path, config::as_string(v));
+            if (assigned) agent.collector.btf_path = path;
+            return assigned;
+          }),
+      key("general.snapshot_format",
+          [&](const toml::node& v) {
+            return choose<SnapshotFormat>(agent.snapshot_format, v,
+                                          {{"v2", SnapshotFormat::kV2}, {"v3", SnapshotFormat::kV3}});
+          }),
+      key("general.instance",
+          [&](const toml::node& v) { return assign(agent.instance, config::as_string(v)); }),
+      key("general.pretend_missing",
+          [&](const toml::node& v) -> Result<void> {
+            auto names = config::as_strings(v);
+            if (!names) return std::unexpected(names.error());
+            agent.collector.pretend_missing = {names->begin(), names->end()};
+            return {};
+          }),
+      key("web.allowed_hosts",
+          [&](const toml::node& v) { return assign(agent.allowed_hosts, config::as_strings(v)); }),
+      key("logging.level", [&](const toml::node& v) { return set_level(agent, v); }),
+      key("log.level", [&](const toml::node& v) { return set_level(agent, v); }),
+      key("scheduler.policy",
+          [&](const toml::node& v) {
+            return choose<Policy>(agent.scheduler.policy, v,
+                                  {{"normal", Policy::kNormal},
+                                   {"round_robin", Policy::kRoundRobin},
+                                   {"fifo", Policy::kFifo}});
+          }),
+      key("scheduler.priority",
+          [&](const toml::node& v) -> Result<void> {
+            auto number = config::as_integer(v, 1, 99);
+            if (!number) return std::unexpected(number.error());
+            agent.scheduler.priority = static_cast<int>(*number);
+            return {};
+          }),
+      key("scheduler.niceness",
+          [&](const toml::node& v) -> Result<void> {
+            auto number = config::as_integer(v, -20, 19);
+            if (!number) return std::unexpected(number.error());
+            agent.scheduler.niceness = static_cast<int>(*number);
+            return {};
+          }),
+      key("defaults.enabled",
+          [&](const toml::node& v) {
+            return assign(agent.collector.samplers_enabled, config::as_bool(v));
+          }),
+      {"samplers.*.enabled",
+       [&](const toml::node& v, const std::string& name) { return set_sampler(agent, v, name); }},
+      key("metrics.detail",
+          [&](const toml::node& v) {
+            return choose<bool>(agent.full_detail, v, {{"lean", false}, {"full", true}});
+          }),
+      key("external_metrics.enabled",
+          [](const toml::node& v) { return set_external_metrics(v); }),
+  };
+  for (const char* name :
+       {"external_metrics.socket_path", "external_metrics.protocol", "external_metrics.metric_ttl",
+        "external_metrics.max_connections", "external_metrics.max_metrics",
+        "external_metrics.max_metrics_per_connection", "external_metrics.socket_group",
+        "external_metrics.socket_mode", "defaults.interval", "defaults.gpu_perf_level",
+        "samplers.*.interval", "samplers.*.gpu_perf_level", "prometheus.histograms",
+        "prometheus.histogram_grouping_power"}) {
+    keys.push_back(without_effect(agent, name));
+  }
+  return keys;
+}
+
+}  // namespace
+
+Result<AgentConfig> read_agent_config(const std::string& path) {
+  AgentConfig agent;
+  const std::vector<Key> keys = agent_keys(agent);
+  auto read = config::read_file_into(path, keys);
+  if (!read) return std::unexpected(read.error());
+  return agent;
+}
+
+Result<AgentConfig> parse_agent_config(std::string_view text, const std::string& path) {
+  AgentConfig agent;
+  const std::vector<Key> keys = agent_keys(agent);
+  auto read = config::read_text_into(text, path, keys);
+  if (!read) return std::unexpected(read.error());
+  return agent;
+}
+
+}  // namespace rezolus

@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+#pragma once
+// The agent's configuration. Defaults are what an agent without any file does. Upstream's spellings
+// of both eras are accepted.
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+#include "samplers/collector.h"
+#include "samplers/sampling_thread.h"
+
+namespace rezolus {
+
+enum class SnapshotFormat { kV2, kV3 };
+
+struct AgentConfig {
+  std::vector<std::string> listen = {"127.0.0.1:4241"};
+  std::uint64_t ttl_ns = 10'000'000;  // how old a served snapshot may be
+  SnapshotFormat snapshot_format = SnapshotFormat::kV2;
+  std::string instance;  // two agents on one host need different names
+  std::vector<std::string> allowed_hosts;
+  std::string logging_level = "info";
+  bool full_detail = false;  // of /metrics
+  SchedulerConfig scheduler;
+  CollectorConfig collector;
+  // Keys that were accepted and do nothing here, one sentence each.
+  std::vector<std::string> notes;
+};
+
+// Reads a file and conf.d/*.toml beside it.
+Result<AgentConfig> read_agent_config(const std::string& path);
+
+// The same for one text; path is for messages.
+Result<AgentConfig> parse_agent_config(std::string_view text, const std::string& path);
+
+}  // namespace rezolus

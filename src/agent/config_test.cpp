@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+#include "agent/config.h"
+
+#include <gtest/gtest.h>
+
+namespace rezolus {
+namespace {
+
+std::string error_of(std::string_view text) {
+  auto config = parse_agent_config(text, "agent.toml");
+  return config ? "" : config.error().message;
+}
+
+TEST(AgentConfig, ShippedFileIsTheDefault) {
+  const auto shipped = read_agent_config(REZOLUS_SOURCE_DIR "/config/agent.toml");
+  ASSERT_TRUE(shipped) << shipped.error().message;
+  const AgentConfig defaults;
+  EXPECT_EQ(shipped->listen, defaults.listen);
+  EXPECT_EQ(shipped->ttl_ns, defaults.ttl_ns);
+  EXPECT_EQ(shipped->snapshot_format, defaults.snapshot_format);
+  EXPECT_EQ(shipped->logging_level, defaults.logging_level);
+  EXPECT_EQ(shipped->full_detail, defaults.full_detail);
+  EXPECT_EQ(shipped->scheduler.policy, defaults.scheduler.policy);
+  EXPECT_EQ(shipped->scheduler.priority, defaults.scheduler.priority);
+  EXPECT_EQ(shipped->collector.samplers_enabled, defaults.collector.samplers_enabled);
+  EXPECT_TRUE(shipped->notes.empty());
+  // Every sampler stands in it, switched on.
+  EXPECT_EQ(shipped->collector.sampler_enabled.size(), sampler_names().size());
+  for (const auto& [name, enabled] : shipped->collector.sampler_enabled) EXPECT_TRUE(enabled) << name;
+}
+
+TEST(AgentConfig, EmptyFileIsTheDefault) {
+  EXPECT_EQ(error_of(""), "");
+}
+
+TEST(AgentConfig, ListenIsAStringOrAList) {
+  auto one = parse_agent_config("[general]\nlisten = \"0.0.0.0:4241\"\n", "a");
+  ASSERT_TRUE(one);
+  EXPECT_EQ(one->listen, std::vector<std::string>{"0.0.0.0:4241"});
+  auto two = parse_agent_config("[general]\nlisten = [\"[::1]:1\", \"unix:/run/r.sock\"]\n", "a");
+  ASSERT_TRUE(two);
+  EXPECT_EQ(two->listen.size(), 2u);
+  EXPECT_NE(error_of("[general]\nlisten = \"nonsense\"\n"), "");
+  EXPECT_NE(error_of("[general]\nlisten = []\n"), "");
+}
+
+TEST(AgentConfig, UpstreamsFilesOfBothErasAreAccepted) {
+  const auto config = parse_agent_config(R"(
+[general]
+listen = "0.0.0.0:4241"
+[log]
+level = "debug"
+[defaults]
+enabled = true
+[external_metrics]
+enabled = false
+max_connections = 1000
+[samplers.block_io_latency]
+enabled = false
+[samplers.drivehealth]
+enabled = true
+interval = "60s"
+[samplers.tcp_traffic]
+enabled = false
+)", "agent.toml");
+  ASSERT_TRUE(config) << config.error().message;
+  EXPECT_EQ(config->logging_level, "debug");
+  EXPECT_FALSE(config->collector.sampler_enabled.at("blockio_latency"));
+  EXPECT_FALSE(config->notes.empty());
+}
+
+TEST(AgentConfig, ErrorsSayWhatToDo) {
+  EXPECT_EQ(error_of("[samplers.scheduler_runque]\nenabled = true\n"),
+            "agent.toml:2: samplers.scheduler_runque.enabled: there is no sampler "
+            "'scheduler_runque'; did you mean 'scheduler_runqueue'?");
+  EXPECT_EQ(error_of("[general]\nttl = \"10\"\n"),
+            "agent.toml:2: general.ttl: '10' is not a duration; write a number and a unit, such as "
+            "10ms, 1s or 15m");
+  EXPECT_EQ(error_of("[general]\nsnapshot_format = \"v1\"\n"),
+            "agent.toml:2: general.snapshot_format: 'v1' is not one of v2, v3");
+  EXPECT_EQ(error_of("[external_metrics]\nenabled = true\n"),
+            "agent.toml:2: external_metrics.enabled: external metrics are not part of this version; "
+            "set it to false");
+  EXPECT_EQ(error_of("[logging]\nlevel = \"loud\"\n"),
+            "agent.toml:2: logging.level: 'loud' is not one of error, warn, info, debug, trace");
+}
+
+}  // namespace
+}  // namespace rezolus

@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+#include "agent/pages.h"
+
+#include <ctime>
+#include <numeric>
+
+#include <nlohmann/json.hpp>
+#include <sys/resource.h>
+
+#include "base/clock.h"
+#include "base/version.h"
+#include "samplers/status_json.h"
+
+namespace rezolus {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+double process_cpu_seconds() {
+  timespec used{};
+  ::clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &used);
+  return static_cast<double>(used.tv_sec) + static_cast<double>(used.tv_nsec) * 1e-9;
+}
+
+Json maps_json(const CollectorStatus& status) {
+  Json list = Json::array();
+  for (const MapStatus& map : status.maps) {
+    list.push_back({{"family", map.family},
+                    {"name", map.name},
+                    {"type", map.type},
+                    {"max_entries", map.max_entries},
+                    {"bytes", map.size_bytes},
+                    {"mapped", map.mapped}});
+  }
+  return list;
+}
+
+ExtraFamily gauge(std::string name, std::string help, double value) {
+  return {std::move(name), "gauge", std::move(help), {{{}, value}}};
+}
+
+ExtraFamily counter(std::string name, std::string help, double value) {
+  return {std::move(name), "counter", std::move(help), {{{}, value}}};
+}
+
+}  // namespace
+
+std::string banner_page() {
+  return fmt::format("Rezolus {} Agent\nFor metrics, see /metrics, /metrics/binary and "
+                     "/metrics/json; for what runs, /status\n", kVersion);
+}
+
+std::uint64_t map_memory_bytes(const CollectorStatus& status) {
+  return std::accumulate(
+      status.maps.begin(), status.maps.end(), std::uint64_t{0},
+      [](std::uint64_t sum, const MapStatus& map) { return sum + map.size_bytes; });
+}
+
+std::string status_page(const AgentFacts& facts) {
+  Json losses = Json::array();
+  for (const LossStatus& loss : facts.collector.losses) {
+    losses.push_back({{"family", loss.family}, {"reason", loss.reason}, {"count", loss.count}});
+  }
+  Json page = {
+      {"version", kVersion},
+      {"uptime_seconds", facts.uptime_seconds},
+      {"ttl_seconds", facts.ttl_ns / kNsPerSecond},
+      {"ttl_ms", facts.ttl_ns / kNsPerMs},
+      {"samplers", samplers_json(facts.collector.samplers)},
+      {"listen", facts.listen},
+      {"instance", facts.instance},
+      {"kernel_btf", facts.collector.kernel_btf},
+      {"task_storage", facts.collector.task_storage},
+      {"memory",
+       {{"resident_bytes", facts.memory.resident_bytes},
+        {"mapped_bank_bytes", facts.memory.mapped_bank_bytes},
+        {"resident_without_banks_bytes", facts.memory.own_bytes()},
+        {"map_bytes", map_memory_bytes(facts.collector)}}},
+      {"maps", maps_json(facts.collector)},
+      {"losses", std::move(losses)},
+      {"http",
+       {{"requests", facts.requests},
+        {"connections", facts.connections},
+        {"connections_refused", facts.connections_refused},
+        {"connections_timed_out", facts.connections_timed_out}}},
+  };
+  if (!facts.scheduler_error.empty()) page["scheduler_error"] = facts.scheduler_error;
+  return page.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+}
+
+std::vector<ExtraFamily> own_families(const AgentFacts& facts) {
+  std::vector<ExtraFamily> families;
+  families.push_back({"rezolus_build_info", "gauge", "The running version; always 1.",
+                      {{{{"version", std::string(kVersion)}}, 1}}});
+  families.push_back(counter("process_cpu_seconds_total",
+                             "Total user and system CPU time spent in seconds.",
+                             process_cpu_seconds()));
+  families.push_back(gauge("process_resident_memory_bytes", "Resident memory size in bytes.",
+                           static_cast<double>(facts.memory.resident_bytes)));
+  families.push_back(gauge(
+      "process_start_time_seconds", "Start time of the process since unix epoch in seconds.",
+      static_cast<double>(realtime_ns() / kNsPerSecond - facts.uptime_seconds)));
+  families.push_back(gauge("rezolus_agent_map_memory_bytes",
+                           "Kernel memory of all BPF maps of the agent.",
+                           static_cast<double>(map_memory_bytes(facts.collector))));
+  ExtraFamily up{"rezolus_agent_sampler_up", "gauge",
+                 "Whether the sampler runs: 1, or 0 when it failed, is not supported or is off.",
+                 {}};
+  for (const SamplerStatus& sampler : facts.collector.samplers) {
+    up.samples.push_back(
+        {{{"name", sampler.name}}, sampler.state == SamplerState::kActive ? 1.0 : 0.0});
+  }
+  families.push_back(std::move(up));
+  ExtraFamily losses{"rezolus_agent_lost_events_total", "counter",
+                     "Events that could not be measured, by family and reason.", {}};
+  for (const LossStatus& loss : facts.collector.losses) {
+    losses.samples.push_back({{{"family", loss.family}, {"reason", loss.reason}},
+                              static_cast<double>(loss.count)});
+  }
+  families.push_back(std::move(losses));
+  families.push_back(counter("rezolus_agent_http_requests_total", "HTTP requests received.",
+                             static_cast<double>(facts.requests)));
+  families.push_back(counter("rezolus_agent_http_connections_refused_total",
+                             "Connections refused because too many were open.",
+                             static_cast<double>(facts.connections_refused)));
+  return families;
+}
+
+}  // namespace rezolus

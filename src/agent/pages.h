@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+#pragma once
+// The agent's pages that are not snapshots, as text: pure functions of what is handed in.
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "agent/process_memory.h"
+#include "http/server.h"
+#include "metrics/snapshot.h"
+#include "samplers/status.h"
+#include "wire/prometheus.h"
+
+namespace rezolus {
+
+struct AgentFacts {
+  std::uint64_t uptime_seconds = 0;
+  std::uint64_t ttl_ns = 0;
+  std::vector<std::string> listen;
+  std::string instance;
+  ProcessMemory memory;
+  CollectorStatus collector;
+  std::string scheduler_error;  // why the scheduling class was refused; empty when it was not
+  // Server counters.
+  std::uint64_t requests = 0;
+  std::uint64_t connections = 0;
+  std::uint64_t connections_refused = 0;
+  std::uint64_t connections_timed_out = 0;
+};
+
+// "Rezolus 0.1.0 Agent" and where to read on.
+std::string banner_page();
+
+// Upstream's keys (version, uptime_seconds, ttl_seconds, samplers) and ours.
+std::string status_page(const AgentFacts& facts);
+
+// The families that /metrics adds to those of the snapshot: the build, the process, the samplers,
+// what was lost and what it costs.
+std::vector<ExtraFamily> own_families(const AgentFacts& facts);
+
+// Kernel memory of all maps together.
+std::uint64_t map_memory_bytes(const CollectorStatus& status);
+
+}  // namespace rezolus

@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+#include "agent/pages.h"
+
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+
+namespace rezolus {
+namespace {
+
+AgentFacts facts() {
+  AgentFacts facts;
+  facts.uptime_seconds = 7;
+  facts.ttl_ns = 10'000'000;
+  facts.listen = {"127.0.0.1:4241"};
+  facts.memory = {.resident_bytes = 3000, .mapped_bank_bytes = 1000};
+  SamplerStatus sampler;
+  sampler.name = "syscall_counts";
+  sampler.family = "syscall";
+  sampler.state = SamplerState::kActive;
+  sampler.health = SamplerHealth::kDegraded;
+  sampler.reason = "sys_exit is off: \xff";
+  sampler.programs = {{"handle_enter", "sys_enter", true, "raw_tp", "tp_btf: no BTF",
+                       ProgramVerdict::kOk}};
+  facts.collector.samplers = {sampler};
+  facts.collector.maps = {{.family = "core", .name = "a", .type = "hash", .max_entries = 3,
+                           .size_bytes = 100},
+                          {.family = "core", .name = "b", .type = "array", .max_entries = 1,
+                           .size_bytes = 28}};
+  facts.collector.losses = {{"core", "no_task_state", 5}};
+  return facts;
+}
+
+TEST(Pages, BannerBeginsWithNameAndVersion) {
+  EXPECT_TRUE(banner_page().starts_with("Rezolus "));
+  EXPECT_EQ(banner_page().substr(0, banner_page().find('\n')).substr(banner_page().find(" Agent")),
+            " Agent");
+}
+
+TEST(Pages, StatusHasUpstreamsKeysAndOurs) {
+  const auto page = nlohmann::json::parse(status_page(facts()));
+  EXPECT_EQ(page["uptime_seconds"], 7);
+  EXPECT_EQ(page["ttl_seconds"], 0);
+  EXPECT_EQ(page["memory"]["resident_without_banks_bytes"], 2000);
+  EXPECT_EQ(page["memory"]["map_bytes"], 128);
+  const auto& sampler = page["samplers"][0];
+  EXPECT_EQ(sampler["name"], "syscall_counts");
+  EXPECT_EQ(sampler["state"], "active");
+  EXPECT_EQ(sampler["health"], "degraded");
+  EXPECT_EQ(sampler["programs"][0]["attached_as"], "raw_tp");
+  EXPECT_EQ(sampler["programs"][0]["verdict"], "ok");
+  EXPECT_EQ(page["losses"][0]["count"], 5);
+}
+
+TEST(Pages, OwnFamiliesAreWellFormed) {
+  const auto families = own_families(facts());
+  bool build = false;
+  for (const ExtraFamily& family : families) {
+    EXPECT_EQ(family.type == "counter", family.name.ends_with("_total")) << family.name;
+    EXPECT_EQ(family.help.back(), '.') << family.name;
+    build = build || family.name == "rezolus_build_info";
+  }
+  EXPECT_TRUE(build);
+}
+
+TEST(ProcessMemory, IsThisProcess) {
+  const auto memory = read_process_memory();
+  ASSERT_TRUE(memory);
+  EXPECT_GT(memory->resident_bytes, 100'000u);
+  EXPECT_EQ(memory->mapped_bank_bytes, 0u);
+}
+
+}  // namespace
+}  // namespace rezolus

@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+#pragma once
+// Linux capabilities of this process: which it lacks, and giving up those that it has.
+
+#include <string>
+
+#include "base/result.h"
+
+namespace rezolus {
+
+// The capabilities that loading BPF programs needs and this process lacks: "CAP_BPF and
+// CAP_PERFMON"; empty when it has them.
+std::string missing_bpf_capabilities();
+
+// Gives up every capability of all threads (libpsx), for good.
+Result<void> drop_all_capabilities();
+
+}  // namespace rezolus

@@ -1,0 +1,210 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+#include "config/toml_keys.h"
+
+#include <algorithm>
+#include <filesystem>
+#include <numeric>
+
+#include "base/clock.h"
+#include "base/fd.h"
+
+namespace rezolus::config {
+namespace {
+
+constexpr std::size_t kFileBytesMax = 1u << 20;
+
+std::vector<std::string> segments(std::string_view name) {
+  std::vector<std::string> parts;
+  std::size_t at = 0;
+  while (true) {
+    const std::size_t dot = name.find('.', at);
+    parts.emplace_back(name.substr(at, dot - at));
+    if (dot == std::string_view::npos) return parts;
+    at = dot + 1;
+  }
+}
+
+// Whether path is named by the key; wildcard is then what stood for '*'.
+bool matches(const Key& key, const std::vector<std::string>& path, std::string& wildcard) {
+  const std::vector<std::string> parts = segments(key.name);
+  if (parts.size() != path.size()) return false;
+  for (std::size_t i = 0; i < parts.size(); ++i) {
+    if (parts[i] == "*") {
+      wildcard = path[i];
+    } else if (parts[i] != path[i]) {
+      return false;
+    }
+  }
+  return true;
+}
+
+std::string joined(const std::vector<std::string>& path) {
+  std::string text;
+  for (const std::string& part : path) text += (text.empty() ? "" : ".") + part;
+  return text;
+}
+
+std::size_t edit_distance(std::string_view a, std::string_view b) {
+  std::vector<std::size_t> row(b.size() + 1);
+  std::iota(row.begin(), row.end(), 0);
+  for (std::size_t i = 0; i < a.size(); ++i) {
+    std::size_t diagonal = std::exchange(row[0], i + 1);
+    for (std::size_t j = 0; j < b.size(); ++j) {
+      const std::size_t cost = diagonal + (a[i] == b[j] ? 0 : 1);
+      diagonal = std::exchange(row[j + 1], std::min({cost, row[j] + 1, row[j + 1] + 1}));
+    }
+  }
+  return row.back();
+}
+
+class Walker {
+ public:
+  Walker(const std::string& path, std::span<const Key> keys) : file_(path), keys_(keys) {}
+
+  void walk(const toml::table& table) {
+    for (const auto& [key, value] : table) {
+      path_.emplace_back(key.str());
+      if (const toml::table* inner = value.as_table()) {
+        walk(*inner);
+      } else {
+        take(value);
+      }
+      path_.pop_back();
+    }
+  }
+  [[nodiscard]] const std::string& errors() const { return errors_; }
+
+ private:
+  void take(const toml::node& value) {
+    for (const Key& key : keys_) {
+      std::string wildcard;
+      if (!matches(key, path_, wildcard)) continue;
+      auto set = key.set(value, wildcard);
+      if (!set) complain(value, fmt::format("{}: {}", joined(path_), set.error().message));
+      return;
+    }
+    std::vector<std::string> names;
+    for (const Key& key : keys_) {
+      std::vector<std::string> parts = segments(key.name);
+      for (std::size_t i = 0; i < parts.size(); ++i) {
+        if (parts[i] == "*" && i < path_.size()) parts[i] = path_[i];
+      }
+      names.push_back(joined(parts));
+    }
+    const std::string near = nearest(joined(path_), names);
+    complain(value, fmt::format("unknown key '{}'{}", joined(path_),
+                                near.empty() ? "" : fmt::format("; did you mean '{}'?", near)));
+  }
+
+  void complain(const toml::node& value, const std::string& what) {
+    if (!errors_.empty()) errors_ += '\n';
+    errors_ += fmt::format("{}:{}: {}", file_, value.source().begin.line, what);
+  }
+
+  const std::string& file_;
+  std::span<const Key> keys_;
+  std::vector<std::string> path_;
+  std::string errors_;
+};
+
+std::string_view type_name(const toml::node& value) {
+  switch (value.type()) {
+    case toml::node_type::string: return "a string";
+    case toml::node_type::integer: return "an integer";
+    case toml::node_type::floating_point: return "a number";
+    case toml::node_type::boolean: return "true or false";
+    case toml::node_type::array: return "a list";
+    default: return "something else";
+  }
+}
+
+}  // namespace
+
+Result<void> read_text_into(std::string_view text, const std::string& path,
+                            std::span<const Key> keys) {
+  toml::table table;
+  try {
+    table = toml::parse(text, path);
+  } catch (const toml::parse_error& wrong) {
+    return usage_error("{}:{}: {}", path, wrong.source().begin.line, wrong.description());
+  }
+  Walker walker(path, keys);
+  walker.walk(table);
+  if (!walker.errors().empty()) return usage_error("{}", walker.errors());
+  return {};
+}
+
+Result<void> read_file_into(const std::string& path, std::span<const Key> keys) {
+  std::vector<std::string> files = {path};
+  const auto fragments = std::filesystem::path(path).parent_path() / "conf.d";
+  std::error_code ignored;
+  for (const auto& entry : std::filesystem::directory_iterator(fragments, ignored)) {
+    if (entry.path().extension() == ".toml") files.push_back(entry.path().string());
+  }
+  std::sort(files.begin() + 1, files.end());
+  for (const std::string& file : files) {
+    auto text = rezolus::read_file(file, kFileBytesMax);
+    if (!text) {
+      return usage_error("cannot read the configuration: {}; give the path of a TOML file",
+                         text.error().message);
+    }
+    auto read = read_text_into(*text, file, keys);
+    if (!read) return read;
+  }
+  return {};
+}
+
+Result<bool> as_bool(const toml::node& value) {
+  if (const auto* boolean = value.as_boolean()) return boolean->get();
+  return usage_error("expected true or false, not {}", type_name(value));
+}
+
+Result<std::string> as_string(const toml::node& value) {
+  if (const auto* text = value.as_string()) return text->get();
+  return usage_error("expected a string, not {}", type_name(value));
+}
+
+Result<std::int64_t> as_integer(const toml::node& value, std::int64_t min, std::int64_t max) {
+  const auto* integer = value.as_integer();
+  if (integer == nullptr) return usage_error("expected an integer, not {}", type_name(value));
+  if (integer->get() < min || integer->get() > max) {
+    return usage_error("{} is out of range; it must be {} to {}", integer->get(), min, max);
+  }
+  return integer->get();
+}
+
+Result<std::uint64_t> as_duration_ns(const toml::node& value) {
+  auto text = as_string(value);
+  if (!text) return std::unexpected(text.error());
+  return parse_duration_ns(*text);
+}
+
+Result<std::vector<std::string>> as_strings(const toml::node& value) {
+  if (value.is_string()) return std::vector<std::string>{*value.value<std::string>()};
+  const toml::array* list = value.as_array();
+  if (list == nullptr) {
+    return usage_error("expected a string or a list of strings, not {}", type_name(value));
+  }
+  std::vector<std::string> texts;
+  for (const toml::node& item : *list) {
+    auto text = as_string(item);
+    if (!text) return std::unexpected(text.error());
+    texts.push_back(std::move(*text));
+  }
+  return texts;
+}
+
+std::string nearest(std::string_view text, std::span<const std::string> candidates) {
+  std::size_t best = std::max<std::size_t>(2, text.size() / 3) + 1;
+  std::string found;
+  for (const std::string& candidate : candidates) {
+    const std::size_t distance = edit_distance(text, candidate);
+    if (distance < best) {
+      best = distance;
+      found = candidate;
+    }
+  }
+  return found;
+}
+
+}  // namespace rezolus::config

@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+#pragma once
+// Configuration files by a table of keys. Every value of a file must be a key of the table; what is
+// unknown, mistyped or out of range is an error that names file, line and key.
+
+#include <cstdint>
+#include <functional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <toml++/toml.h>
+
+#include "base/result.h"
+
+namespace rezolus::config {
+
+struct Key {
+  // Dotted; one segment may be '*', which then stands for any name: samplers.*.enabled.
+  std::string name;
+  // Takes the value; name is what stood for '*', else empty. An error is completed with file, line
+  // and key by the caller.
+  std::function<Result<void>(const toml::node& value, const std::string& name)> set;
+};
+
+// Reads path, then conf.d/*.toml beside it in name order, and hands every value to its key: later
+// files win. The errors of the first file that has any, one sentence for each, joined by newlines.
+Result<void> read_file_into(const std::string& path, std::span<const Key> keys);
+
+// The same for one text; path is for messages.
+Result<void> read_text_into(std::string_view text, const std::string& path,
+                            std::span<const Key> keys);
+
+// Value readers, for Key::set.
+Result<bool> as_bool(const toml::node& value);
+Result<std::string> as_string(const toml::node& value);
+Result<std::int64_t> as_integer(const toml::node& value, std::int64_t min, std::int64_t max);
+Result<std::uint64_t> as_duration_ns(const toml::node& value);
+// A string, or a list of strings.
+Result<std::vector<std::string>> as_strings(const toml::node& value);
+
+// The candidate that is nearest to text by edit distance; empty when none is near.
+std::string nearest(std::string_view text, std::span<const std::string> candidates);
+
+}  // namespace rezolus::config

@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+#include "config/toml_keys.h"
+
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <fstream>
+#include <map>
+
+#include <unistd.h>
+
+namespace rezolus::config {
+namespace {
+
+struct Target {
+  std::string listen;
+  std::int64_t priority = 0;
+  std::map<std::string, bool> samplers;
+  std::vector<Key> keys = {
+      {"general.listen",
+       [this](const toml::node& value, const std::string&) -> Result<void> {
+         auto text = as_string(value);
+         if (!text) return std::unexpected(text.error());
+         listen = *text;
+         return {};
+       }},
+      {"scheduler.priority",
+       [this](const toml::node& value, const std::string&) -> Result<void> {
+         auto number = as_integer(value, 1, 99);
+         if (!number) return std::unexpected(number.error());
+         priority = *number;
+         return {};
+       }},
+      {"samplers.*.enabled",
+       [this](const toml::node& value, const std::string& name) -> Result<void> {
+         auto on = as_bool(value);
+         if (!on) return std::unexpected(on.error());
+         samplers[name] = *on;
+         return {};
+       }},
+  };
+  std::string error_of(std::string_view text) {
+    auto read = read_text_into(text, "a.toml", keys);
+    return read ? "" : read.error().message;
+  }
+};
+
+TEST(TomlKeys, TakesValuesAndWildcards) {
+  Target target;
+  EXPECT_EQ(target.error_of("[general]\nlisten = \"x\"\n[samplers.a]\nenabled = false\n"
+                            "[samplers.b]\nenabled = true\n"), "");
+  EXPECT_EQ(target.listen, "x");
+  EXPECT_EQ(target.samplers, (std::map<std::string, bool>{{"a", false}, {"b", true}}));
+}
+
+TEST(TomlKeys, ErrorsNameFileLineKeyAndTheNearest) {
+  Target target;
+  EXPECT_EQ(target.error_of("\n[general]\nlsten = \"x\"\n"),
+            "a.toml:3: unknown key 'general.lsten'; did you mean 'general.listen'?");
+  EXPECT_EQ(target.error_of("[samplers.a]\nenabld = true\n"),
+            "a.toml:2: unknown key 'samplers.a.enabld'; did you mean 'samplers.a.enabled'?");
+  EXPECT_EQ(target.error_of("[something]\nquite = \"different\"\n"),
+            "a.toml:2: unknown key 'something.quite'");
+  EXPECT_EQ(target.error_of("[general]\nlisten = 7\n"),
+            "a.toml:2: general.listen: expected a string, not an integer");
+  EXPECT_EQ(target.error_of("[scheduler]\npriority = 100\n"),
+            "a.toml:2: scheduler.priority: 100 is out of range; it must be 1 to 99");
+}
+
+TEST(TomlKeys, SyntaxErrorsNameTheLine) {
+  Target target;
+  EXPECT_TRUE(target.error_of("[general]\nlisten = \n").starts_with("a.toml:"));
+  EXPECT_TRUE(target.error_of("[general\n").starts_with("a.toml:1: "));
+}
+
+TEST(TomlKeys, AllErrorsAreReportedAtOnce) {
+  Target target;
+  const std::string errors = target.error_of("[general]\nlisten = 7\n[scheduler]\npriority = 0\n");
+  EXPECT_EQ(std::count(errors.begin(), errors.end(), '\n'), 1);
+}
+
+TEST(TomlKeys, FragmentsAreMergedInNameOrder) {
+  const auto folder = std::filesystem::temp_directory_path() /
+                      ("toml_keys_test." + std::to_string(::getpid()));
+  std::filesystem::create_directories(folder / "conf.d");
+  std::ofstream(folder / "a.toml") << "[general]\nlisten = \"main\"\n";
+  std::ofstream(folder / "conf.d/20.toml") << "[general]\nlisten = \"second\"\n";
+  std::ofstream(folder / "conf.d/10.toml") << "[general]\nlisten = \"first\"\n";
+  std::ofstream(folder / "conf.d/30.txt") << "no configuration";
+  Target target;
+  EXPECT_TRUE(read_file_into((folder / "a.toml").string(), target.keys));
+  EXPECT_EQ(target.listen, "second");
+  std::ofstream(folder / "conf.d/40.toml") << "[general]\nlisten = false\n";
+  auto failed = read_file_into((folder / "a.toml").string(), target.keys);
+  ASSERT_FALSE(failed);
+  EXPECT_NE(failed.error().message.find("conf.d/40.toml:2: "), std::string::npos);
+  std::filesystem::remove_all(folder);
+}
+
+TEST(TomlKeys, MissingFileIsAUsageError) {
+  Target target;
+  auto read = read_file_into("/nonexistent/agent.toml", target.keys);
+  ASSERT_FALSE(read);
+  EXPECT_EQ(read.error().kind, ErrorKind::kUsage);
+}
+
+TEST(TomlKeys, NearestNeedsToBeNear) {
+  const std::vector<std::string> names = {"scheduler_runqueue", "syscall_counts"};
+  EXPECT_EQ(nearest("scheduler_runque", names), "scheduler_runqueue");
+  EXPECT_EQ(nearest("gpu", names), "");
+}
+
+}  // namespace
+}  // namespace rezolus::config
