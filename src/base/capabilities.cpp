@@ -5,8 +5,11 @@
 #include <memory>
 #include <type_traits>
 
+#include <linux/capability.h>
 #include <sys/capability.h>
 #include <sys/prctl.h>
+#include <sys/psx_syscall.h>
+#include <sys/syscall.h>
 
 namespace rezolus {
 namespace {
@@ -33,12 +36,14 @@ std::string missing_bpf_capabilities() {
 }
 
 Result<void> drop_all_capabilities() {
-  const Capabilities none(::cap_init());
-  if (none == nullptr || ::cap_set_proc(none.get()) != 0) {
+  __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
+  __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3] = {};
+  if (::psx_syscall3(SYS_capset, reinterpret_cast<long>(&header), reinterpret_cast<long>(none), 0) !=
+      0) {
     return system_error("give up capabilities", errno);
   }
   // Not even a program that is started later gets them back.
-  if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) {
+  if (::psx_syscall6(SYS_prctl, PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0, 0) != 0) {
     return system_error("set no_new_privs", errno);
   }
   return {};
