@@ -200,6 +200,11 @@ void log_start(const AgentConfig& config, const http::Server& server,
                active, status.samplers.size(), map_memory_bytes(status) / 1024, endpoints);
 }
 
+void give_up_capabilities(bool keep_sys_nice) {
+  auto dropped = drop_capabilities(keep_sys_nice);
+  if (!dropped) spdlog::warn("capabilities are kept: {}", dropped.error().message);
+}
+
 Result<void> check_something_runs(const CollectorStatus& status) {
   const bool any = std::ranges::any_of(status.samplers, [](const SamplerStatus& sampler) {
     return sampler.state == SamplerState::kActive;
@@ -247,12 +252,21 @@ Result<void> run_agent(const AgentConfig& config, const std::string& config_path
     spdlog::warn("{} missing: no BPF program can be loaded, only samplers that read files run; "
                  "run as root or give the service these capabilities", missing);
   }
-  auto collector = Collector::create(*host, config.collector);
+  CollectorConfig collector_config = config.collector;
+  // Nobody who talks to us can have us use what we gave up. Only a real-time class is asked for
+  // later, by the sampling thread; the thread that speaks HTTP starts after that is given up, too.
+  collector_config.on_loaded = [&config] {
+    give_up_capabilities(config.scheduler.policy != SchedulerConfig::Policy::kNormal ||
+                         config.scheduler.niceness < 0);
+  };
+  auto collector = Collector::create(*host, collector_config);
   if (!collector) return std::unexpected(collector.error());
   const CollectorStatus status = (*collector)->status();
   if (auto runs = check_something_runs(status); !runs) return runs;
 
   Agent agent(config, **collector, system_info_json(*host));
+  const std::string refused = agent.scheduler_error();
+  give_up_capabilities(false);
   http::ServerConfig server_config;
   server_config.listen = config.listen;
   server_config.allowed_hosts = config.allowed_hosts;
@@ -260,14 +274,10 @@ Result<void> run_agent(const AgentConfig& config, const std::string& config_path
   auto server = http::Server::start(server_config, agent.routes());
   if (!server) return std::unexpected(server.error());
   agent.set_server(server->get());
-  if (const std::string refused = agent.scheduler_error(); !refused.empty()) {
+  if (!refused.empty()) {
     spdlog::warn("the sampling thread runs in the normal class: {}", refused);
   }
   log_start(config, **server, status);
-  // All that needs privileges is open by now: nobody who talks to us can have us use them.
-  if (auto dropped = drop_all_capabilities(); !dropped) {
-    spdlog::warn("capabilities are kept: {}", dropped.error().message);
-  }
   notify_service_manager("READY=1");
 
   while (true) {

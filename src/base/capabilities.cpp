@@ -5,11 +5,8 @@
 #include <memory>
 #include <type_traits>
 
-#include <linux/capability.h>
 #include <sys/capability.h>
 #include <sys/prctl.h>
-#include <sys/psx_syscall.h>
-#include <sys/syscall.h>
 
 namespace rezolus {
 namespace {
@@ -35,15 +32,20 @@ std::string missing_bpf_capabilities() {
   return bpf ? "CAP_PERFMON" : perfmon ? "CAP_BPF" : "CAP_BPF and CAP_PERFMON";
 }
 
-Result<void> drop_all_capabilities() {
-  __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
-  __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3] = {};
-  if (::psx_syscall3(SYS_capset, reinterpret_cast<long>(&header), reinterpret_cast<long>(none), 0) !=
-      0) {
-    return system_error("give up capabilities", errno);
+Result<void> drop_capabilities(bool keep_sys_nice) {
+  const Capabilities kept(::cap_init());
+  const cap_value_t nice = CAP_SYS_NICE;
+  if (kept == nullptr) return system_error("give up capabilities", errno);
+  if (keep_sys_nice) {
+    // Refused when we do not have it; then none is kept.
+    ::cap_set_flag(kept.get(), CAP_PERMITTED, 1, &nice, CAP_SET);
+    ::cap_set_flag(kept.get(), CAP_EFFECTIVE, 1, &nice, CAP_SET);
+    if (::cap_set_proc(kept.get()) == 0) return {};
+    ::cap_clear(kept.get());
   }
+  if (::cap_set_proc(kept.get()) != 0) return system_error("give up capabilities", errno);
   // Not even a program that is started later gets them back.
-  if (::psx_syscall6(SYS_prctl, PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0, 0) != 0) {
+  if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) {
     return system_error("set no_new_privs", errno);
   }
   return {};

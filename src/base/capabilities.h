@@ -12,7 +12,8 @@ namespace rezolus {
 // CAP_PERFMON"; empty when it has them.
 std::string missing_bpf_capabilities();
 
-// Gives up every capability of all threads (libpsx), for good.
-Result<void> drop_all_capabilities();
+// Gives up the capabilities of the calling thread, for good, and so of all threads that it starts
+// afterwards. keep_sys_nice: CAP_SYS_NICE stays, for a thread that is to ask for a real-time class.
+Result<void> drop_capabilities(bool keep_sys_nice = false);
 
 }  // namespace rezolus

@@ -163,6 +163,7 @@ Result<std::unique_ptr<Collector>> Collector::create(const Host& host,
     }
     parts->source_statuses.push_back(std::move(status));
   }
+  config.on_loaded();
   parts->slow_sources = std::make_unique<SlowSources>(std::move(entries), host.clock);
   for (std::size_t i = 0; i < parts->slow_sources->size(); ++i) {
     const std::string_view name = parts->slow_sources->sampler(i).name;

@@ -3,6 +3,7 @@
 // Everything that measures, behind one call: loads the BPF families, opens the file sources, and
 // turns their current values into a Snapshot. The agent serves it; `record` and `top` embed it.
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -24,6 +25,8 @@ struct CollectorConfig {
   std::optional<std::string> btf_path;           // external BTF for field relocation
   std::set<std::string> pretend_missing;         // kernel features to treat as absent, for tests:
                                                  // btf, tp_btf, raw_tp, task_storage, …
+  // Called when all that needs privileges is open, before any thread starts.
+  std::function<void()> on_loaded = [] {};
 };
 
 // The names that [samplers.NAME] accepts, sorted, with a one-line description each.

@@ -35,7 +35,11 @@ std::string apply_scheduler(const SchedulerConfig& config) {
 
 SamplingThread::SamplingThread(Collector& collector, std::uint64_t ttl_ns,
                                SchedulerConfig scheduler)
-    : collector_(collector), ttl_ns_(ttl_ns), thread_([this, scheduler] { run(scheduler); }) {}
+    : collector_(collector), ttl_ns_(ttl_ns), thread_([this, scheduler] { run(scheduler); }) {
+  // Its class is settled when the constructor returns: the caller may give up privileges then.
+  std::unique_lock lock(mutex_);
+  started_.wait(lock, [this] { return running_; });
+}
 
 SamplingThread::~SamplingThread() {
   {
@@ -79,6 +83,8 @@ void SamplingThread::run(SchedulerConfig scheduler) {
   std::string refused = apply_scheduler(scheduler);
   std::unique_lock lock(mutex_);
   scheduler_error_ = std::move(refused);
+  running_ = true;
+  started_.notify_one();
   while (true) {
     wake_.wait(lock, [this] { return stopping_ || !waiting_.empty(); });
     if (stopping_) return;

@@ -51,10 +51,12 @@ class SamplingThread {
   const std::uint64_t ttl_ns_;
   mutable std::mutex mutex_;
   std::condition_variable wake_;
+  std::condition_variable started_;
   // Guarded by mutex_:
   SnapshotRef latest_;
   std::vector<Callback> waiting_;
   std::string scheduler_error_;
+  bool running_ = false;
   bool stopping_ = false;
 
   std::thread thread_;  // last: starts when all else is there
