@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+#pragma once
+// The columns of a wide Parquet file: the union of all series over a whole recording, in upstream's
+// order and with the metadata that upstream's viewer reads.
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "metrics/snapshot.h"
+
+namespace rezolus {
+
+inline constexpr std::size_t kColumnsMax = 20'000;
+
+// Where a column's value stands in a snapshot.
+enum class ColumnKind : std::uint8_t { kCounter, kGauge, kHistogramBuckets, kHistogramSum };
+
+struct Column {
+  std::string name;  // metric{label="value",…}, for buckets with ":buckets"
+  ColumnKind kind = ColumnKind::kCounter;
+  HistogramConfig histogram;                                   // of kHistogramBuckets
+  std::vector<std::pair<std::string, std::string>> metadata;  // of the field
+};
+
+// Collects the columns of a recording, snapshot by snapshot.
+class ColumnUnion {
+ public:
+  // common: metadata that every column gets, such as source.
+  explicit ColumnUnion(SourceMetadata common) : common_(std::move(common)) {}
+
+  void add(const Snapshot& snapshot);
+
+  // Counters and sums by name, then gauges, then histograms.
+  [[nodiscard]] std::vector<Column> columns() const;
+
+ private:
+  void add_series(const Series& series);
+  void add_sum(const Series& series);
+
+  SourceMetadata common_;
+  std::shared_ptr<const Schema> schema_;
+  std::vector<std::uint8_t> sum_seen_;  // by histogram index of schema_
+  std::map<std::pair<int, std::string>, Column> columns_;  // by class and name
+};
+
+// For one schema: which series fills each column; -1 when none does.
+std::vector<std::int64_t> series_of_columns(const Schema& schema,
+                                            const std::vector<Column>& columns);
+
+}  // namespace rezolus

@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+// `rezolus-recording`: the companion program that reads and writes Parquet, apart from `rezolus` so
+// that Arrow's memory and failures are its own.
+
+#include <algorithm>
+#include <string>
+#include <vector>
+
+#include <CLI/CLI.hpp>
+#include <arrow/util/key_value_metadata.h>
+#include <fmt/core.h>
+#include <parquet/file_reader.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/fd.h"
+#include "base/version.h"
+#include "recording/log/log.h"
+#include "recording/parquet/wide.h"
+
+namespace rezolus {
+namespace {
+
+constexpr int kExitOk = 0;
+constexpr int kExitRuntime = 1;
+constexpr int kExitUsage = 2;
+
+int fail(const Error& cause) {
+  fmt::print(stderr, "rezolus-recording: {}\n", cause.message);
+  return cause.kind == ErrorKind::kUsage ? kExitUsage : kExitRuntime;
+}
+
+int convert(const std::string& input, const std::string& output,
+            const std::vector<std::string>& pairs) {
+  WideOptions options;
+  for (const std::string& pair : pairs) {
+    const std::size_t equals = pair.find('=');
+    if (equals == std::string::npos || equals == 0) {
+      return fail({fmt::format("--metadata: '{}' is not key=value", pair), 0, ErrorKind::kUsage});
+    }
+    options.metadata[pair.substr(0, equals)] = pair.substr(equals + 1);
+  }
+  auto report = write_wide(input, output, options);
+  if (!report) return fail(report.error());
+  if (report->lost_bytes != 0) {
+    fmt::print(stderr, "rezolus-recording: {} bytes of {} were unreadable, {} samples are known to "
+                       "be lost\n", report->lost_bytes, input, report->lost_ticks);
+  }
+  fmt::print("{}: {} rows, {} columns\n", output, report->rows, report->columns);
+  return kExitOk;
+}
+
+int print_log_info(const std::string& path) {
+  auto log = LogReader::open(path);
+  if (!log) return fail(log.error());
+  std::uint64_t first_ns = 0;
+  std::uint64_t last_ns = 0;
+  std::size_t series = 0;
+  while (true) {
+    auto snapshot = log->next_snapshot();
+    if (!snapshot) return fail(snapshot.error());
+    if (!*snapshot) break;
+    if (first_ns == 0) first_ns = (*snapshot)->realtime_ns;
+    last_ns = (*snapshot)->realtime_ns;
+    series = (*snapshot)->schema->series.size();
+  }
+  const LogLoss loss = log->loss();
+  fmt::print("{}: log, {} samples of {} series, {} missed, {} segments, {} bytes{}\n", path,
+             log->tick_count(), series, log->missed_count(), log->segment_count(),
+             log->size_bytes(), log->finished() ? "" : ", not finished");
+  fmt::print("from {} to {}\n", format_utc(first_ns), format_utc(last_ns));
+  if (loss.bytes != 0) fmt::print("{} bytes unreadable, {} samples lost\n", loss.bytes, loss.ticks);
+  for (const auto& [key, value] : log->metadata()) {
+    fmt::print("  {}: {}\n", key, value.size() > 60 ? value.substr(0, 57) + "..." : value);
+  }
+  return kExitOk;
+}
+
+int print_parquet_info(const std::string& path) {
+  const auto reader = parquet::ParquetFileReader::OpenFile(path);
+  const auto file = reader->metadata();
+  fmt::print("{}: Parquet, {} rows, {} columns, {} row groups, by {}\n", path, file->num_rows(),
+             file->schema()->group_node()->field_count(), file->num_row_groups(),
+             file->created_by());
+  const auto& pairs = file->key_value_metadata();
+  for (std::int64_t i = 0; pairs && i < pairs->size(); ++i) {
+    const std::string& value = pairs->value(i);
+    fmt::print("  {}: {}\n", pairs->key(i),
+               value.size() > 60 ? value.substr(0, 57) + "..." : value);
+  }
+  return kExitOk;
+}
+
+int info(const std::string& path) {
+  auto fd = Fd::open(path, 0);
+  if (!fd) return fail(fd.error());
+  char magic[4] = {};
+  if (::pread(fd->get(), magic, sizeof magic, 0) == 4 && std::string_view(magic, 4) == "PAR1") {
+    return print_parquet_info(path);
+  }
+  return print_log_info(path);
+}
+
+int run(int argc, char** argv) {
+  CLI::App app("Convert and inspect recordings of Rezolus", "rezolus-recording");
+  app.set_version_flag("--version", fmt::format("rezolus-recording {}", kVersion));
+  app.require_subcommand(1);
+  std::string input;
+  std::string output;
+  std::vector<std::string> metadata;
+  CLI::App* converting = app.add_subcommand("convert", "Write a log as a wide Parquet file");
+  converting->add_option("INPUT", input, "Log (.rezlog)")->required();
+  converting->add_option("OUTPUT", output, "Parquet file to write")->required();
+  converting->add_option("-m,--metadata", metadata, "key=value for the file's metadata")
+      ->allow_extra_args(false);
+  CLI::App* informing = app.add_subcommand("info", "What is in a log or a Parquet file");
+  informing->add_option("FILE", input, "Log or Parquet file")->required();
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::Success& help) {
+    return app.exit(help);
+  } catch (const CLI::ParseError& wrong) {
+    fmt::print(stderr, "rezolus-recording: {}; see rezolus-recording --help\n", wrong.what());
+    return kExitUsage;
+  }
+  return converting->parsed() ? convert(input, output, metadata) : info(input);
+}
+
+}  // namespace
+}  // namespace rezolus
+
+int main(int argc, char** argv) {
+  try {
+    return rezolus::run(argc, argv);
+  } catch (const std::exception& unexpected) {
+    return rezolus::fail({unexpected.what()});
+  }
+}

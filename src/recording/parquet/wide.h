@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+#pragma once
+// From a log to a wide Parquet file: one row a tick, one column a series, laid out so that upstream's
+// viewer opens it.
+
+#include <cstdint>
+#include <string>
+
+#include "base/result.h"
+#include "metrics/snapshot.h"
+
+namespace rezolus {
+
+struct WideOptions {
+  // Values held in memory before a row group is written.
+  std::uint64_t row_group_bytes_max = 64u << 20;
+  std::uint64_t row_group_rows_max = 50'000;
+  SourceMetadata metadata;  // added to the recording's, and stronger than it
+};
+
+struct WideReport {
+  std::uint64_t rows = 0;
+  std::uint64_t columns = 0;  // timestamp and duration included
+  std::uint64_t row_groups = 0;
+  std::uint64_t lost_ticks = 0;  // of damaged parts of the log
+  std::uint64_t lost_bytes = 0;
+};
+
+// Reads the log twice: for its columns, then for its rows. output appears only when it is complete.
+Result<WideReport> write_wide(const std::string& log_path, const std::string& output,
+                              const WideOptions& options = {});
+
+}  // namespace rezolus
