@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-// `rezolus status [URL]`: what an agent measures, how each program is attached, and why something
-// is off.
+// `rezolus status`: how an agent does: every sampler with its health, every program with the hook it
+// hangs on or the reason why it is off, map memory, losses. Reads upstream's /status as well, which
+// has fewer fields.
 
+#include <algorithm>
 #include <string>
 #include <vector>
 
@@ -11,7 +13,6 @@
 #include "base/clock.h"
 #include "cli/subcommand.h"
 #include "http/client.h"
-#include "recorder/interrupt.h"
 #include "recorder/summary.h"
 
 namespace rezolus::cli {
@@ -19,83 +20,166 @@ namespace {
 
 using Json = nlohmann::json;
 
-constexpr std::uint64_t kTimeoutMs = 10'000;
+constexpr std::uint64_t kTimeoutMs = 5000;
 
 int fail(const Error& cause) {
   fmt::print(stderr, "rezolus status: {}\n", cause.message);
   return cause.kind == ErrorKind::kUsage ? kExitUsage : kExitRuntime;
 }
 
-std::string text_of(const Json& entry, const char* key) {
-  const auto found = entry.find(key);
-  return found != entry.end() && found->is_string() ? found->get<std::string>() : std::string();
+// A field as text; empty when it is missing or no text.
+std::string text_of(const Json& object, const char* key) {
+  const auto found = object.find(key);
+  return found != object.end() && found->is_string() ? found->get<std::string>() : std::string();
 }
 
-double number_of(const Json& entry, const char* key) {
-  const auto found = entry.find(key);
-  return found != entry.end() && found->is_number() ? found->get<double>() : 0;
+double number_of(const Json& object, const char* key) {
+  const auto found = object.find(key);
+  return found != object.end() && found->is_number() ? found->get<double>() : 0;
 }
 
-void print_sampler(const Json& sampler) {
-  const std::string health = text_of(sampler, "health");
-  fmt::print("  {:<20} {:<9} {:<12} {}\n", text_of(sampler, "name"), text_of(sampler, "state"),
-             health, text_of(sampler, "error"));
-  if (!sampler.contains("programs") || !sampler["programs"].is_array()) return;
-  for (const Json& program : sampler["programs"]) {
-    const bool attached = program.value("attached", false);
-    std::string how = text_of(program, "attached_as");
-    if (how.empty()) how = attached ? "attached" : "off";
-    const std::string target = text_of(program, "target");
-    fmt::print("    {:<22} {:<10} {}\n", target.empty() ? text_of(program, "name") : target, how,
-               text_of(program, "error"));
+bool flag_of(const Json& object, const char* key) {
+  const auto found = object.find(key);
+  return found != object.end() && found->is_boolean() && found->get<bool>();
+}
+
+// The objects of an array; empty when the field is missing or something else.
+std::vector<Json> objects_of(const Json& object, const char* key) {
+  std::vector<Json> items;
+  const auto found = object.find(key);
+  if (found == object.end() || !found->is_array()) return items;
+  for (const Json& item : *found) {
+    if (item.is_object()) items.push_back(item);
   }
+  return items;
 }
 
-void print_memory(const Json& status) {
-  const auto bytes = [](double value) { return format_bytes(value); };
-  if (const auto memory = status.find("memory"); memory != status.end() && memory->is_object()) {
-    fmt::print("\nMemory: {} resident without banks, {} of BPF maps\n",
-               bytes(number_of(*memory, "resident_without_banks_bytes")),
-               bytes(number_of(*memory, "map_bytes")));
-  }
-  if (const auto maps = status.find("maps"); maps != status.end() && maps->is_array()) {
-    for (const Json& map : *maps) {
-      fmt::print("  {:<10} {:<24} {:<14} {:>8} entries {:>10}\n", text_of(map, "family"),
-                 text_of(map, "name"), text_of(map, "type"), number_of(map, "max_entries"),
-                 bytes(number_of(map, "bytes")));
-    }
-  }
+// Upstream calls the reason error.
+std::string reason_of(const Json& object) {
+  const std::string reason = text_of(object, "reason");
+  return reason.empty() ? text_of(object, "error") : reason;
 }
 
-void print_losses(const Json& status) {
-  const auto losses = status.find("losses");
-  if (losses == status.end() || !losses->is_array()) return;
-  bool any = false;
-  for (const Json& loss : *losses) {
-    const double count = number_of(loss, "count");
-    if (count == 0) continue;
-    if (!any) fmt::print("\nLost events:\n");
-    any = true;
-    fmt::print("  {:<10} {:<20} {:.0f}\n", text_of(loss, "family"), text_of(loss, "reason"), count);
-  }
-  if (!any) fmt::print("\nLost events: none\n");
-}
-
-// Whether a sampler that was asked for does not do all of its work.
-bool is_bad(const Json& sampler) {
+bool is_unwell(const Json& sampler) {
   const std::string health = text_of(sampler, "health");
   return text_of(sampler, "state") == "failed" || health == "failed" || health == "degraded";
+}
+
+std::string program_line(const Json& program) {
+  const std::string attached_as = text_of(program, "attached_as");
+  const std::string target = text_of(program, "target");
+  std::string how = flag_of(program, "attached") ? (attached_as.empty() ? "attached" : attached_as)
+                                                 : "off, " + text_of(program, "verdict");
+  if (!target.empty()) how += " " + target;
+  const std::string reason = reason_of(program);
+  return fmt::format("    {:<28}{}{}\n", text_of(program, "name"), how,
+                     reason.empty() ? "" : ": " + reason);
+}
+
+std::string sampler_lines(const Json& status) {
+  std::string text = fmt::format("\n{:<26}{:<10}{:<13}{}\n", "sampler", "state", "health", "reason");
+  for (const Json& sampler : objects_of(status, "samplers")) {
+    const std::string health = text_of(sampler, "health");
+    text += fmt::format("{:<26}{:<10}{:<13}{}", text_of(sampler, "name"),
+                        text_of(sampler, "state"), health.empty() ? "-" : health,
+                        reason_of(sampler));
+    text.erase(text.find_last_not_of(' ') + 1);
+    text += '\n';
+    for (const Json& program : objects_of(sampler, "programs")) text += program_line(program);
+    if (const double failures = number_of(sampler, "read_failures"); failures > 0) {
+      text += fmt::format("    {:.0f} readings failed\n", failures);
+    }
+  }
+  return text;
+}
+
+// Maps are many: their sum, then those that matter.
+std::string map_lines(const Json& status) {
+  std::vector<Json> maps = objects_of(status, "maps");
+  if (maps.empty()) return {};
+  double total = 0;
+  for (const Json& map : maps) total += number_of(map, "size_bytes");
+  std::stable_sort(maps.begin(), maps.end(), [](const Json& a, const Json& b) {
+    return number_of(a, "size_bytes") > number_of(b, "size_bytes");
+  });
+  constexpr std::size_t kShownMax = 5;
+  std::string text =
+      fmt::format("\nmap memory: {} in {} maps; the largest:\n", format_bytes(total), maps.size());
+  for (std::size_t i = 0; i < std::min(maps.size(), kShownMax); ++i) {
+    text += fmt::format("    {:<28}{:<14}{}\n",
+                        text_of(maps[i], "family") + "/" + text_of(maps[i], "name"),
+                        text_of(maps[i], "type"), format_bytes(number_of(maps[i], "size_bytes")));
+  }
+  return text;
+}
+
+std::string loss_lines(const Json& status) {
+  std::string text;
+  for (const Json& loss : objects_of(status, "losses")) {
+    const double count = number_of(loss, "count");
+    if (count == 0) continue;
+    text += fmt::format("    {:<28}{} {}\n", text_of(loss, "family"), format_rate(count),
+                        text_of(loss, "reason"));
+  }
+  return text.empty() ? "" : "\nevents that could not be measured:\n" + text;
+}
+
+// The agent's own memory, under whichever of its names the page has it.
+std::string memory_text(const Json& status) {
+  std::string text;
+  const auto memory = status.find("memory");
+  if (memory == status.end() || !memory->is_object()) return text;
+  for (const auto& [key, value] : memory->items()) {
+    if (!value.is_number() || !key.ends_with("_bytes")) continue;
+    if (!text.empty()) text += " · ";
+    text += key.substr(0, key.size() - 6) + " " + format_bytes(value.get<double>());
+  }
+  return text.empty() ? "" : "memory: " + text + "\n";
+}
+
+std::string render(const Json& status, const Url& url) {
+  std::string text = fmt::format(
+      "agent {} at {}, up {}\n", text_of(status, "version"), url.display(),
+      format_duration(static_cast<std::uint64_t>(number_of(status, "uptime_seconds")) *
+                      kNsPerSecond));
+  text += memory_text(status);
+  return text + sampler_lines(status) + map_lines(status) + loss_lines(status);
+}
+
+int show_status(const Url& url, bool json) {
+  HttpClient client;
+  const auto response = client.get(url.path == "/" ? url.at("/status") : url, {}, kTimeoutMs);
+  if (!response) return fail(response.error());
+  if (response->status != 200) {
+    return fail(Error{fmt::format("{} answered with status {}; is it a Rezolus agent, and one that "
+                                  "has /status?", url.display(), response->status)});
+  }
+  const Json status = Json::parse(response->body, nullptr, false);
+  if (!status.is_object() || !status.contains("samplers")) {
+    return fail(Error{fmt::format("{} does not answer as a Rezolus agent does", url.display())});
+  }
+  if (json) {
+    fmt::print("{}\n", response->body);
+  } else {
+    fmt::print("{}", render(status, url));
+  }
+  std::string unwell;
+  for (const Json& sampler : objects_of(status, "samplers")) {
+    if (is_unwell(sampler)) unwell += (unwell.empty() ? "" : ", ") + text_of(sampler, "name");
+  }
+  if (unwell.empty()) return kExitOk;
+  fmt::print(stderr, "rezolus status: not well: {}\n", unwell);
+  return kExitRuntime;
 }
 
 }  // namespace
 
 int run_status(std::span<const std::string> arguments) {
-  CLI::App app("Show what an agent measures, and why something is off", "rezolus status");
-  std::string url = std::string(kDefaultAgentUrl);
-  bool raw = false;
-  app.add_option("url", url, "Agent to ask (default: http://localhost:4241)");
-  app.add_flag("--json", raw, "Print the agent's /status as it is");
-  app.footer("Exit code 1 when the agent does not answer, or a sampler failed or is degraded.");
+  CLI::App app("Show how an agent does", "rezolus status");
+  std::string url(kDefaultAgentUrl);
+  bool json = false;
+  app.add_option("url", url, "Agent to ask (default http://localhost:4241)");
+  app.add_flag("--json", json, "Print what the agent answered");
   try {
     app.parse(std::vector<std::string>(arguments.rbegin(), arguments.rend()));
   } catch (const CLI::Success& help) {
@@ -104,31 +188,9 @@ int run_status(std::span<const std::string> arguments) {
     fmt::print(stderr, "rezolus status: {}; see rezolus status --help\n", wrong.what());
     return kExitUsage;
   }
-  auto address = parse_url(url);
+  const auto address = parse_url(url);
   if (!address) return fail(address.error());
-  HttpClient client(nullptr);
-  auto response = client.get(address->at("/status"), {}, kTimeoutMs);
-  if (!response) return fail(response.error());
-  const Json status = Json::parse(response->body, nullptr, false);
-  if (response->status != 200 || !status.is_object() || !status.contains("samplers") ||
-      !status["samplers"].is_array()) {
-    return fail(Error{fmt::format("{} gives no status (HTTP {}); is it a Rezolus agent?",
-                                  address->at("/status").display(), response->status)});
-  }
-  bool bad = false;
-  for (const Json& sampler : status["samplers"]) bad = bad || is_bad(sampler);
-  if (raw) {
-    fmt::print("{}\n", response->body);
-    return bad ? kExitRuntime : kExitOk;
-  }
-  fmt::print("Rezolus {} at {}, up {}\n\nSamplers:\n", text_of(status, "version"),
-             address->at("/").display(),
-             format_duration(static_cast<std::uint64_t>(number_of(status, "uptime_seconds")) *
-                             kNsPerSecond));
-  for (const Json& sampler : status["samplers"]) print_sampler(sampler);
-  print_memory(status);
-  print_losses(status);
-  return bad ? kExitRuntime : kExitOk;
+  return show_status(*address, json);
 }
 
 }  // namespace rezolus::cli
