@@ -66,6 +66,7 @@ function(rezolus_finish_tests)
       add_executable(${program} ${sources})
       target_compile_definitions(${program} PRIVATE
         REZOLUS_SOURCE_DIR="${CMAKE_SOURCE_DIR}")
+      target_include_directories(${program} PRIVATE ${CMAKE_SOURCE_DIR}/tests)
       if(kind STREQUAL "live")
         target_link_libraries(${program} PRIVATE rezolus_options ${links} GTest::gtest GTest::gmock)
       else()

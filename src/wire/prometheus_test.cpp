@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 #include "wire/prometheus.h"
 
+#include <cmath>
 #include <cstdio>
 #include <cstdlib>
 #include <set>
 #include <sstream>
 
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include "base/fd.h"
 #include "wire/test_snapshot.h"

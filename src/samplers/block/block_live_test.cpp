@@ -1,0 +1,238 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+// Direct I/O of known count and size against /proc/diskstats and the caller's own clock; null_blk,
+// where it is there, as a device whose latency is known.
+
+#include <cstdlib>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+#include <string>
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "live/live.h"
+
+namespace rezolus::live {
+namespace {
+
+REZOLUS_LIVE_SUITE(blockio_requests);
+REZOLUS_LIVE_SUITE(blockio_latency);
+
+constexpr std::size_t kAlignment = 4096;
+constexpr std::size_t kWriteBytes = 20 << 10;  // sizes that page faults and read-ahead do not have
+constexpr std::size_t kReadBytes = 12 << 10;
+constexpr std::size_t kSpanBytes = 1 << 20;
+
+// Completed requests and bytes of all whole disks, as the kernel counts them.
+struct DiskStats {
+  std::uint64_t reads = 0;
+  std::uint64_t read_bytes = 0;
+  std::uint64_t writes = 0;
+  std::uint64_t write_bytes = 0;
+};
+
+DiskStats disk_stats() {
+  DiskStats stats;
+  std::ifstream file("/proc/diskstats");
+  for (std::string line; std::getline(file, line);) {
+    std::istringstream row(line);
+    std::uint64_t major = 0, minor = 0, reads = 0, merged = 0, sectors = 0, ms = 0, writes = 0;
+    std::uint64_t write_sectors = 0;
+    std::string name;
+    row >> major >> minor >> name >> reads >> merged >> sectors >> ms >> writes >> merged >>
+        write_sectors;
+    if (!std::filesystem::exists("/sys/block/" + name + "/queue")) continue;  // a partition
+    // Devices without requests (RAM disks, loops of bios) do not reach the block tracepoints.
+    if (name.starts_with("ram") || name.starts_with("zram") || name.starts_with("dm-")) continue;
+    stats.reads += reads;
+    stats.read_bytes += sectors * 512;
+    stats.writes += writes;
+    stats.write_bytes += write_sectors * 512;
+  }
+  return stats;
+}
+
+// A device of its own in a VM, else a file, opened past the page cache.
+class Target {
+ public:
+  explicit Target(std::string path = {}) {
+    const char* disk = std::getenv("REZOLUS_SCRATCH_DISK");
+    if (!path.empty()) {
+      fd_ = ::open(path.c_str(), O_RDWR | O_DIRECT | O_CLOEXEC);
+    } else if (disk != nullptr) {
+      fd_ = ::open(disk, O_RDWR | O_DIRECT | O_CLOEXEC);
+    } else {
+      file_ = "/var/tmp/rezolus_block_live_test." + std::to_string(::getpid());
+      fd_ = ::open(file_.c_str(), O_RDWR | O_DIRECT | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+      // Written once before anything is counted: no allocation, no metadata in the test.
+      for (std::size_t at = 0; fd_ >= 0 && at < kSpanBytes; at += kWriteBytes) write(at);
+      if (fd_ >= 0) ::fsync(fd_);
+    }
+  }
+  ~Target() {
+    if (fd_ >= 0) ::close(fd_);
+    if (!file_.empty()) ::unlink(file_.c_str());
+    std::free(buffer_);
+  }
+  [[nodiscard]] bool ok() const { return fd_ >= 0; }
+
+  void write(std::size_t offset) {
+    if (::pwrite(fd_, buffer_, kWriteBytes, static_cast<off_t>(offset)) !=
+        static_cast<ssize_t>(kWriteBytes)) {
+      ADD_FAILURE() << "write: " << std::strerror(errno);
+    }
+  }
+  // Returns how long it took, by our clock.
+  std::uint64_t read(std::size_t offset) {
+    const std::uint64_t begin = now_ns();
+    if (::pread(fd_, buffer_, kReadBytes, static_cast<off_t>(offset)) !=
+        static_cast<ssize_t>(kReadBytes)) {
+      ADD_FAILURE() << "read: " << std::strerror(errno);
+    }
+    return now_ns() - begin;
+  }
+  void flush() { ::fsync(fd_); }
+
+ private:
+  int fd_ = -1;
+  std::string file_;
+  void* buffer_ = std::aligned_alloc(kAlignment, kWriteBytes);
+};
+
+std::size_t offset_of(std::uint64_t i) { return (i * 64 << 10) % kSpanBytes; }
+
+TEST_P(blockio_requests, CountsAndBytesAreTheKernels) {
+  constexpr std::uint64_t kReads = 23;
+  constexpr std::uint64_t kWrites = 17;
+  Target target;
+  ASSERT_TRUE(target.ok());
+  target.read(0);
+  LiveCollector collector({"blockio_requests"}, GetParam());
+  const DiskStats outer_before = disk_stats();
+  collector.begin();
+  const DiskStats inner_before = disk_stats();
+  for (std::uint64_t i = 0; i < kReads; ++i) target.read(offset_of(i));
+  for (std::uint64_t i = 0; i < kWrites; ++i) target.write(offset_of(i));
+  const DiskStats inner_after = disk_stats();
+  const Delta delta = collector.end();
+  const DiskStats outer_after = disk_stats();
+  const Labels read = {{"op", "read"}};
+  const Labels write = {{"op", "write"}};
+  expect_count(delta.counter("blockio_operations", write), kWrites, "writes");
+  expect_count(delta.counter("blockio_bytes", write), kWrites * kWriteBytes, "bytes written");
+  EXPECT_GE(delta.counter("blockio_operations", read), kReads);
+  EXPECT_GE(delta.counter("blockio_operations", read), inner_after.reads - inner_before.reads);
+  EXPECT_LE(delta.counter("blockio_operations", read), outer_after.reads - outer_before.reads);
+  EXPECT_GE(delta.counter("blockio_bytes", read),
+            inner_after.read_bytes - inner_before.read_bytes);
+  EXPECT_LE(delta.counter("blockio_bytes", read),
+            outer_after.read_bytes - outer_before.read_bytes);
+  EXPECT_GE(delta.counter("blockio_operations", write), inner_after.writes - inner_before.writes);
+  EXPECT_LE(delta.counter("blockio_operations", write), outer_after.writes - outer_before.writes);
+  const HistogramValue sizes = delta.histogram("blockio_size", write);
+  EXPECT_GE(sizes.buckets[kAgentHistogram.index(kWriteBytes)], kWrites);
+  EXPECT_EQ(sizes.sum, delta.counter("blockio_bytes", write));
+  EXPECT_GE(delta.histogram("blockio_size", read).buckets[kAgentHistogram.index(kReadBytes)],
+            kReads);
+  EXPECT_EQ(delta.counter("blockio_errors"), 0u);
+  collector.expect_no_losses();
+}
+
+TEST_P(blockio_latency, TotalIsQueueAndDeviceAndNoLongerThanTheCaller) {
+  constexpr std::uint64_t kReads = 40;
+  Target target;
+  ASSERT_TRUE(target.ok());
+  target.read(0);
+  LiveCollector collector({"blockio_latency"}, GetParam());
+  collector.begin();
+  std::uint64_t own_ns = 0;
+  std::uint64_t longest_ns = 0;
+  for (std::uint64_t i = 0; i < kReads; ++i) {
+    const std::uint64_t took = target.read(offset_of(i));
+    own_ns += took;
+    longest_ns = std::max(longest_ns, took);
+  }
+  const Delta delta = collector.end();
+  const Labels read = {{"op", "read"}};
+  const HistogramValue device = delta.histogram("blockio_latency", read);
+  const HistogramValue queue = delta.histogram("blockio_queue_latency", read);
+  const HistogramValue total = delta.histogram("blockio_total_latency", read);
+  EXPECT_GE(total.count(), kReads);
+  EXPECT_EQ(total.count(), device.count());
+  EXPECT_EQ(total.count(), queue.count());
+  EXPECT_EQ(total.sum, queue.sum + device.sum);
+  if (in_vm() && total.count() == kReads) {
+    EXPECT_LE(total.sum, own_ns);
+    const auto max = histogram_max(kAgentHistogram, total.buckets);
+    ASSERT_TRUE(max);
+    EXPECT_LE(kAgentHistogram.lower(kAgentHistogram.index(*max)), longest_ns);
+  }
+  collector.expect_no_losses();
+}
+
+// A device that completes every request after a set time.
+class NullBlock {
+ public:
+  explicit NullBlock(std::uint64_t completion_ns) {
+    const std::string command =
+        "modprobe null_blk nr_devices=1 queue_mode=2 irqmode=2 completion_nsec=" +
+        std::to_string(completion_ns) + " gb=1 2>/dev/null";
+    loaded_ = std::system(command.c_str()) == 0 && ::access("/dev/nullb0", R_OK | W_OK) == 0;
+  }
+  ~NullBlock() {
+    if (loaded_) (void)!std::system("rmmod null_blk 2>/dev/null");
+  }
+  [[nodiscard]] bool loaded() const { return loaded_; }
+  // Whether the scheduler could be set.
+  static bool set_scheduler(const std::string& name) {
+    std::ofstream file("/sys/block/nullb0/queue/scheduler");
+    file << name << std::flush;
+    return file.good();
+  }
+  static void set_statistics(bool on) {
+    std::ofstream("/sys/block/nullb0/queue/iostats") << (on ? 1 : 0) << std::flush;
+  }
+
+ private:
+  bool loaded_ = false;
+};
+
+TEST_P(blockio_latency, OfADeviceWithAKnownLatency) {
+  constexpr std::uint64_t kCompletionNs = 20'000'000;
+  constexpr std::uint64_t kReads = 10;
+  if (!in_vm()) GTEST_SKIP() << "null_blk is loaded only in a VM";
+  NullBlock null_block(kCompletionNs);
+  if (!null_block.loaded()) GTEST_SKIP() << "this kernel has no null_blk module";
+  for (const char* scheduler : {"none", "mq-deadline"}) {
+    for (const bool statistics : {true, false}) {
+      SCOPED_TRACE(std::string(scheduler) + (statistics ? "" : ", without I/O statistics"));
+      if (!NullBlock::set_scheduler(scheduler)) continue;
+      NullBlock::set_statistics(statistics);
+      Target target("/dev/nullb0");
+      ASSERT_TRUE(target.ok());
+      LiveCollector collector({"blockio_latency"}, GetParam());
+      collector.begin();
+      std::vector<std::uint64_t> own;
+      for (std::uint64_t i = 0; i < kReads; ++i) own.push_back(target.read(offset_of(i)));
+      const Delta delta = collector.end();
+      const HistogramValue device = delta.histogram("blockio_latency", {{"op", "read"}});
+      const std::uint64_t target_bucket = kAgentHistogram.index(kCompletionNs);
+      const std::uint64_t longest_bucket =
+          kAgentHistogram.index(*std::max_element(own.begin(), own.end()));
+      std::uint64_t near = 0;
+      for (std::uint64_t i = target_bucket - 1; i <= longest_bucket; ++i) near += device.buckets[i];
+      EXPECT_GE(near, kReads) << "device latency is neither the device's nor below the caller's";
+      const HistogramValue queue = delta.histogram("blockio_queue_latency", {{"op", "read"}});
+      // Without statistics a request does not know its start: only the insertion does.
+      const bool start_known = statistics || std::string_view(scheduler) != "none";
+      if (start_known) {
+        EXPECT_GE(queue.count(), kReads);
+      }
+    }
+  }
+}
+
+}  // namespace
+}  // namespace rezolus::live

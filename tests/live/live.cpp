@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+#include "live/live.h"
+
+#include <algorithm>
+#include <cstdlib>
+
+#include <sched.h>
+#include <unistd.h>
+
+#include "base/host.h"
+
+namespace rezolus::live {
+namespace {
+
+bool contains(const Labels& all, const Labels& some) {
+  return std::ranges::all_of(some, [&](const auto& label) {
+    return std::ranges::find(all, label) != all.end();
+  });
+}
+
+}  // namespace
+
+std::string to_string(const testing::TestParamInfo<Mode>& info) {
+  switch (info.param) {
+    case Mode::kBest: return "best";
+    case Mode::kRawTracepoints: return "raw_tp";
+    case Mode::kTaskHash: return "task_hash";
+  }
+  return "";
+}
+
+bool in_vm() { return std::getenv("REZOLUS_IN_VM") != nullptr; }
+
+std::uint64_t now_ns() { return monotonic_ns(); }
+
+std::uint64_t Delta::counter(std::string_view name, const Labels& labels) const {
+  std::uint64_t sum = 0;
+  bool found = false;
+  for (std::size_t i = 0; i < after_->schema->series.size(); ++i) {
+    const Series& series = *after_->schema->series[i];
+    if (series.name != name || !contains(series.labels, labels)) continue;
+    found = true;
+    EXPECT_EQ(after_->present[i], 1) << name;
+    EXPECT_GE(after_->scalars[i], before_->scalars[i]) << name << " went back";
+    sum += after_->scalars[i] - before_->scalars[i];
+  }
+  EXPECT_TRUE(found) << "there is no series of " << name;
+  return sum;
+}
+
+HistogramValue Delta::histogram(std::string_view name, const Labels& labels) const {
+  HistogramValue merged;
+  merged.buckets.resize(kAgentHistogram.bucket_count());
+  bool found = false;
+  for (const auto& series : after_->schema->series) {
+    if (series->name != name || !contains(series->labels, labels)) continue;
+    found = true;
+    const auto difference = histogram_subtract(*after_->histograms[series->histogram_index],
+                                               *before_->histograms[series->histogram_index]);
+    EXPECT_TRUE(difference) << name << " went back";
+    if (difference) histogram_merge(merged, *difference);
+  }
+  EXPECT_TRUE(found) << "there is no series of " << name;
+  return merged;
+}
+
+LiveCollector::LiveCollector(std::initializer_list<std::string_view> samplers, Mode mode,
+                             std::set<std::string> pretend_missing)
+    : created_ns_(now_ns()) {
+  CollectorConfig config;
+  config.samplers_enabled = false;
+  for (const std::string_view sampler : samplers) {
+    config.sampler_enabled[std::string(sampler)] = true;
+  }
+  config.pretend_missing = std::move(pretend_missing);
+  if (mode == Mode::kRawTracepoints) config.pretend_missing.insert("tp_btf");
+  if (mode == Mode::kTaskHash) config.pretend_missing.insert("task_storage");
+  auto host = read_host();
+  CHECK(host.has_value(), "this host can be read");
+  auto collector = Collector::create(*host, config);
+  CHECK(collector.has_value(), "a collector can be made");
+  collector_ = std::move(*collector);
+  begin();
+}
+
+void LiveCollector::expect_no_losses() const {
+  for (const LossStatus& loss : collector_->status().losses) {
+    EXPECT_EQ(loss.count, 0u) << loss.family << " lost events: " << loss.reason;
+  }
+}
+
+const SamplerStatus& LiveCollector::status_of(std::string_view sampler) {
+  status_ = collector_->status();
+  const auto found = std::ranges::find(status_.samplers, sampler, &SamplerStatus::name);
+  CHECK(found != status_.samplers.end(), "the sampler exists");
+  return *found;
+}
+
+void expect_count(std::uint64_t counted, std::uint64_t expected, std::string_view what) {
+  if (in_vm()) {
+    EXPECT_EQ(counted, expected) << what;
+  } else {
+    EXPECT_GE(counted, expected) << what;
+  }
+}
+
+void expect_durations(const HistogramValue& histogram, std::vector<std::uint64_t> durations_ns,
+                      std::string_view what) {
+  std::vector<std::uint64_t> left = histogram.buckets;
+  std::ranges::sort(durations_ns);
+  for (const std::uint64_t duration : durations_ns) {
+    const std::uint64_t bucket = kAgentHistogram.index(duration);
+    bool found = false;
+    for (const std::uint64_t near : {bucket, bucket - 1, bucket + 1}) {
+      if (!found && near < left.size() && left[near] > 0) {
+        --left[near];
+        found = true;
+      }
+    }
+    EXPECT_TRUE(found) << what << ": nothing in or beside the bucket of " << duration << " ns";
+  }
+}
+
+void pin_to_cpu(int cpu) {
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  CPU_SET(static_cast<unsigned>(cpu), &set);
+  CHECK(::sched_setaffinity(0, sizeof set, &set) == 0, "a thread can be pinned");
+}
+
+void unpin() {
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  for (int cpu = 0; cpu < online_cpus(); ++cpu) CPU_SET(static_cast<unsigned>(cpu), &set);
+  CHECK(::sched_setaffinity(0, sizeof set, &set) == 0, "a thread can be let go");
+}
+
+int online_cpus() { return static_cast<int>(::sysconf(_SC_NPROCESSORS_ONLN)); }
+
+}  // namespace rezolus::live

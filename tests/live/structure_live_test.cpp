@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+// What is loaded into the kernel: nothing for what is off, little for what is on.
+
+#include <map>
+#include <set>
+#include <string>
+
+#include <bpf/bpf.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "live/live.h"
+
+namespace rezolus::live {
+namespace {
+
+REZOLUS_LIVE_SUITE(structure);
+
+constexpr std::string_view kAllSamplers[] = {
+    "scheduler_runqueue", "cpu_migrations", "syscall_counts", "syscall_latency",
+    "blockio_latency",    "blockio_requests", "softirq"};
+
+// Programs that are loaded, by id: name and size of the verified instructions.
+std::map<std::uint32_t, std::pair<std::string, std::uint32_t>> programs() {
+  std::map<std::uint32_t, std::pair<std::string, std::uint32_t>> all;
+  std::uint32_t id = 0;
+  while (::bpf_prog_get_next_id(id, &id) == 0) {
+    const Fd fd(::bpf_prog_get_fd_by_id(id));
+    bpf_prog_info info{};
+    std::uint32_t size = sizeof info;
+    if (fd.valid() && ::bpf_obj_get_info_by_fd(fd.get(), &info, &size) == 0) {
+      all[id] = {info.name, info.xlated_prog_len};
+    }
+  }
+  return all;
+}
+
+std::set<std::uint32_t> map_ids() {
+  std::set<std::uint32_t> all;
+  std::uint32_t id = 0;
+  while (::bpf_map_get_next_id(id, &id) == 0) all.insert(id);
+  return all;
+}
+
+// The kernel frees programs and maps a moment after their last user is gone.
+template <typename Condition>
+bool soon(Condition condition) {
+  for (int i = 0; i < 200; ++i) {
+    if (condition()) return true;
+    ::usleep(20'000);
+  }
+  return false;
+}
+
+// Total size of the programs that a collector adds.
+std::uint64_t instructions_of(std::initializer_list<std::string_view> samplers, Mode mode) {
+  const auto before = programs();
+  LiveCollector collector(samplers, mode);
+  std::uint64_t bytes = 0;
+  for (const auto& [id, program] : programs()) {
+    if (!before.contains(id)) bytes += program.second;
+  }
+  return bytes;
+}
+
+TEST_P(structure, NothingIsLoadedForWhatIsOff) {
+  const std::size_t programs_before = programs().size();
+  const std::size_t maps_before = map_ids().size();
+  {
+    LiveCollector collector({}, GetParam());
+    EXPECT_LE(programs().size(), programs_before);
+    EXPECT_LE(map_ids().size(), maps_before);
+    EXPECT_TRUE(collector->status().maps.empty());
+  }
+}
+
+TEST_P(structure, EverythingIsGoneAfterwards) {
+  const auto before = programs();
+  const std::set<std::uint32_t> maps_before = map_ids();
+  { LiveCollector collector({"scheduler_runqueue", "syscall_latency"}, GetParam()); }
+  EXPECT_TRUE(soon([&] {
+    for (const auto& [id, program] : programs()) {
+      if (!before.contains(id) && program.first.starts_with("handle_")) return false;
+    }
+    return true;
+  }));
+  EXPECT_TRUE(soon([&] { return map_ids().size() <= maps_before.size(); }));
+}
+
+TEST_P(structure, ASamplerThatIsOffLeavesNoInstructionAndNoBank) {
+  const std::uint64_t both = instructions_of({"scheduler_runqueue", "cpu_migrations"}, GetParam());
+  const std::uint64_t one = instructions_of({"cpu_migrations"}, GetParam());
+  EXPECT_GT(one, 0u);
+  EXPECT_LT(one, both * 2 / 3);
+  LiveCollector collector({"cpu_migrations"}, GetParam());
+  const CollectorStatus status = collector->status();
+  for (const MapStatus& map : status.maps) {
+    EXPECT_FALSE(map.name.starts_with("runqueue")) << map.name;
+  }
+  for (const SamplerStatus& sampler : status.samplers) {
+    if (sampler.name == "cpu_migrations") {
+      EXPECT_EQ(sampler.programs.size(), 1u);
+    }
+    if (sampler.name == "scheduler_runqueue") {
+      EXPECT_EQ(sampler.state, SamplerState::kDisabled);
+    }
+  }
+}
+
+TEST_P(structure, MapMemoryIsPublishedAndBounded) {
+  LiveCollector collector({kAllSamplers[0], kAllSamplers[1], kAllSamplers[2], kAllSamplers[3],
+                           kAllSamplers[4], kAllSamplers[5], kAllSamplers[6]}, GetParam());
+  std::uint64_t sum = 0;
+  for (const MapStatus& map : collector->status().maps) {
+    EXPECT_GT(map.size_bytes, 0u) << map.name;
+    sum += map.size_bytes;
+  }
+  EXPECT_GT(sum, 1u << 20);
+  EXPECT_LE(sum, 24u << 20);
+}
+
+TEST_P(structure, AllTogetherLoseNothing) {
+  LiveCollector collector({kAllSamplers[0], kAllSamplers[1], kAllSamplers[2], kAllSamplers[3],
+                           kAllSamplers[4], kAllSamplers[5], kAllSamplers[6]}, GetParam());
+  for (const SamplerStatus& sampler : collector->status().samplers) {
+    if (sampler.family.empty()) continue;
+    EXPECT_EQ(sampler.state, SamplerState::kActive) << sampler.name << ": " << sampler.reason;
+    EXPECT_EQ(sampler.health, SamplerHealth::kHealthy) << sampler.name << ": " << sampler.reason;
+  }
+  for (int i = 0; i < 20; ++i) {
+    collector.begin();
+    ::usleep(20'000);
+    const Delta delta = collector.end();
+    EXPECT_GT(delta.counter("syscall"), 0u);
+  }
+  collector.expect_no_losses();
+}
+
+}  // namespace
+}  // namespace rezolus::live
