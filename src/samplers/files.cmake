@@ -12,4 +12,6 @@ set(FILE_SAMPLER_TESTS
   memory/memory_meminfo_test.cpp
   rezolus/rezolus_rusage_test.cpp)
 set(FILE_SAMPLER_LIVE_TESTS
-  cpu/cpu_usage_live_test.cpp)
+  cpu/cpu_usage_live_test.cpp
+  memory/memory_meminfo_live_test.cpp
+  rezolus/rezolus_rusage_live_test.cpp)

@@ -59,7 +59,7 @@ std::optional<std::uint64_t> thread_wait_ns() {
   return wait_ns;
 }
 
-TEST(CpuUsageLive, StatesSumToElapsedTime) {
+TEST(cpu_usage, StatesSumToElapsedTime) {
   const Host host = read_host().value();
   SourceReader reader(kCpuUsage, host);
   const std::uint64_t tick_ns = kNsPerSecond / host.user_hz;
@@ -80,7 +80,7 @@ TEST(CpuUsageLive, StatesSumToElapsedTime) {
   }
 }
 
-TEST(CpuUsageLive, ABurnedSecondIsFoundOnItsCpu) {
+TEST(cpu_usage, ABurnedSecondIsFoundOnItsCpu) {
   constexpr std::uint64_t kBurnNs = kNsPerSecond;
   const Host host = read_host().value();
   const std::uint32_t cpu = host.cpus.online.back();
@@ -110,7 +110,9 @@ TEST(CpuUsageLive, ABurnedSecondIsFoundOnItsCpu) {
     if (!wait_known) std::puts("no /proc/thread-self/schedstat: others are bounded by wall time");
     const std::uint64_t others_ns =
         wait_known ? *wait_after_ns - *wait_before_ns : elapsed_ns - kBurnNs;
-    const std::uint64_t tolerance_ns = kBurnNs / 50 + 2 * tick_ns;
+    // Ticks come late under emulation, and what an interrupt took is not the thread's.
+    const bool emulated = std::getenv("REZOLUS_IN_VM") != nullptr;
+    const std::uint64_t tolerance_ns = kBurnNs / (emulated ? 10 : 50) + 2 * tick_ns;
     EXPECT_GE(grown_ns + tolerance_ns, kBurnNs) << "waited " << others_ns << " ns";
     EXPECT_LE(grown_ns, kBurnNs + others_ns + tolerance_ns) << "waited " << others_ns << " ns";
   }).join();
