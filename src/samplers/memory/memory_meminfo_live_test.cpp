@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 // /proc/meminfo against sysinfo(2), which asks the kernel for the same.
 
+#include <cstdlib>
 #include <cstring>
 #include <vector>
 
@@ -26,6 +27,9 @@ TEST(memory_meminfo, TotalIsWhatTheKernelSays) {
 }
 
 TEST(memory_meminfo, TouchedPagesAreNoLongerFree) {
+  if (std::getenv("REZOLUS_IN_VM") == nullptr) {
+    GTEST_SKIP() << "others on this host free and take memory at the same time";
+  }
   constexpr std::size_t kBytes = 128 << 20;
   SourceReader reader(kMemoryMeminfo, read_host().value());
   ASSERT_TRUE(reader.read().has_value());
