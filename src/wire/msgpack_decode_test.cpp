@@ -187,7 +187,9 @@ TEST(SnapshotDecoder, RoundTripsOurSnapshots) {
       const std::int64_t at = find_series(*got.schema, series->name, series->labels);
       if (sent.present[i] == 0) {
         EXPECT_EQ(at >= 0, v3) << "absent series are known in V3 only";
-        if (at >= 0) EXPECT_EQ(got.present[static_cast<std::size_t>(at)], 0);
+        if (at >= 0) {
+          EXPECT_EQ(got.present[static_cast<std::size_t>(at)], 0);
+        }
         continue;
       }
       ASSERT_GE(at, 0) << series->name;
