@@ -62,6 +62,7 @@ class Agent {
         system_info_(std::make_shared<const std::string>(std::move(system_info))),
         metadata_{{"source", "rezolus"}, {"version", std::string(kVersion)}},
         started_ns_(monotonic_ns()),
+        started_realtime_ns_(realtime_ns()),
         sampling_(collector, config.ttl_ns, config.scheduler) {}
 
   std::vector<http::Route> routes();
@@ -88,6 +89,7 @@ class Agent {
   const std::shared_ptr<const std::string> system_info_;
   const SourceMetadata metadata_;
   const std::uint64_t started_ns_;
+  const std::uint64_t started_realtime_ns_;
   std::atomic<const http::Server*> server_ = nullptr;
   // Owned by the server thread:
   MsgpackEncoder msgpack_;
@@ -121,6 +123,7 @@ http::Response Agent::metrics(const SnapshotRef& snapshot) {
 AgentFacts Agent::facts() const {
   AgentFacts facts;
   facts.uptime_seconds = (monotonic_ns() - started_ns_) / kNsPerSecond;
+  facts.started_realtime_ns = started_realtime_ns_;
   facts.ttl_ns = config_.ttl_ns;
   facts.instance = config_.instance;
   facts.collector = collector_.status();

@@ -3,7 +3,10 @@
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <map>
+
+#include <unistd.h>
 
 #include "config/toml_keys.h"
 #include "http/listen_address.h"
@@ -131,8 +134,10 @@ std::vector<Key> agent_keys(AgentConfig& agent) {
           [&](const toml::node& v) -> Result<void> {
             std::string path;
             auto assigned = assign(path, config::as_string(v));
-            if (assigned) agent.collector.btf_path = path;
-            return assigned;
+            if (!assigned) return assigned;
+            if (::access(path.c_str(), R_OK) != 0) return system_error(path, errno);
+            agent.collector.btf_path = path;
+            return {};
           }),
       key("general.snapshot_format",
           [&](const toml::node& v) {
@@ -198,6 +203,18 @@ std::vector<Key> agent_keys(AgentConfig& agent) {
   return keys;
 }
 
+// What only the keys together can tell.
+void note_unused_scheduler_keys(AgentConfig& agent) {
+  const SchedulerConfig defaults;
+  const bool normal = agent.scheduler.policy == SchedulerConfig::Policy::kNormal;
+  if (normal && agent.scheduler.priority != defaults.priority) {
+    agent.notes.push_back("scheduler.priority has no effect with policy normal; use niceness");
+  }
+  if (!normal && agent.scheduler.niceness != defaults.niceness) {
+    agent.notes.push_back("scheduler.niceness has no effect with a real-time policy");
+  }
+}
+
 }  // namespace
 
 Result<AgentConfig> read_agent_config(const std::string& path) {
@@ -205,6 +222,7 @@ Result<AgentConfig> read_agent_config(const std::string& path) {
   const std::vector<Key> keys = agent_keys(agent);
   auto read = config::read_file_into(path, keys);
   if (!read) return std::unexpected(read.error());
+  note_unused_scheduler_keys(agent);
   return agent;
 }
 
@@ -213,6 +231,7 @@ Result<AgentConfig> parse_agent_config(std::string_view text, const std::string&
   const std::vector<Key> keys = agent_keys(agent);
   auto read = config::read_text_into(text, path, keys);
   if (!read) return std::unexpected(read.error());
+  note_unused_scheduler_keys(agent);
   return agent;
 }
 

@@ -85,5 +85,20 @@ TEST(AgentConfig, ErrorsSayWhatToDo) {
             "agent.toml:2: logging.level: 'loud' is not one of error, warn, info, debug, trace");
 }
 
+TEST(AgentConfig, KeysThatDoNotFitTogetherAreNoted) {
+  const auto normal = parse_agent_config("[scheduler]\npriority = 20\n", "a");
+  ASSERT_TRUE(normal);
+  EXPECT_EQ(normal->notes.size(), 1u);
+  const auto fifo = parse_agent_config("[scheduler]\npriority = 20\npolicy = \"fifo\"\n", "a");
+  ASSERT_TRUE(fifo);
+  EXPECT_TRUE(fifo->notes.empty());
+  EXPECT_EQ(fifo->scheduler.priority, 20);
+}
+
+TEST(AgentConfig, TheBtfFileMustBeThere) {
+  EXPECT_EQ(error_of("[general]\nbtf_path = \"/nonexistent/btf\"\n"),
+            "agent.toml:2: general.btf_path: /nonexistent/btf: No such file or directory");
+}
+
 }  // namespace
 }  // namespace rezolus

@@ -20,6 +20,11 @@ Result<Fd> open_lock_file(const std::string& name) {
     if (folder.empty()) continue;
     auto fd = Fd::open(folder + "/" + name, O_RDWR | O_CREAT | O_NOFOLLOW, 0644);
     if (fd) return fd;
+    // Root's lock file: others cannot write it, and may still see that it is held.
+    if (auto held = Fd::open(folder + "/" + name, O_RDONLY | O_NOFOLLOW);
+        held && ::flock(held->get(), LOCK_EX | LOCK_NB) != 0) {
+      return held;
+    }
     tried = fd.error().message;
   }
   return error("no folder for the agent's lock file is writable ({})", tried);

@@ -99,7 +99,7 @@ std::vector<ExtraFamily> own_families(const AgentFacts& facts) {
                            static_cast<double>(facts.memory.resident_bytes)));
   families.push_back(gauge(
       "process_start_time_seconds", "Start time of the process since unix epoch in seconds.",
-      static_cast<double>(realtime_ns() / kNsPerSecond - facts.uptime_seconds)));
+      static_cast<double>(facts.started_realtime_ns) * 1e-9));
   families.push_back(gauge("rezolus_agent_map_memory_bytes",
                            "Kernel memory of all BPF maps of the agent.",
                            static_cast<double>(map_memory_bytes(facts.collector))));

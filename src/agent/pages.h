@@ -16,6 +16,7 @@ namespace rezolus {
 
 struct AgentFacts {
   std::uint64_t uptime_seconds = 0;
+  std::uint64_t started_realtime_ns = 0;  // taken once: the same on every page
   std::uint64_t ttl_ns = 0;
   std::vector<std::string> listen;
   std::string instance;

@@ -11,6 +11,7 @@ namespace {
 AgentFacts facts() {
   AgentFacts facts;
   facts.uptime_seconds = 7;
+  facts.started_realtime_ns = 1'700'000'000'250'000'000;
   facts.ttl_ns = 10'000'000;
   facts.listen = {"127.0.0.1:4241"};
   facts.memory = {.resident_bytes = 3000, .mapped_bank_bytes = 1000};
@@ -58,6 +59,10 @@ TEST(Pages, OwnFamiliesAreWellFormed) {
   for (const ExtraFamily& family : families) {
     EXPECT_EQ(family.type == "counter", family.name.ends_with("_total")) << family.name;
     EXPECT_EQ(family.help.back(), '.') << family.name;
+    if (family.name == "process_start_time_seconds") {
+      // A value that moved would read as a restart.
+      EXPECT_DOUBLE_EQ(family.samples.at(0).value, 1'700'000'000.25);
+    }
     build = build || family.name == "rezolus_build_info";
   }
   EXPECT_TRUE(build);

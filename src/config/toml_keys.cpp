@@ -65,6 +65,7 @@ class Walker {
     for (const auto& [key, value] : table) {
       path_.emplace_back(key.str());
       if (const toml::table* inner = value.as_table()) {
+        if (inner->empty()) check_section(value);
         walk(*inner);
       } else {
         take(value);
@@ -75,6 +76,23 @@ class Walker {
   [[nodiscard]] const std::string& errors() const { return errors_; }
 
  private:
+  // A section without keys sets nothing; a misspelt one shall be told all the same.
+  void check_section(const toml::node& value) {
+    std::vector<std::string> names;
+    for (const Key& key : keys_) {
+      const std::vector<std::string> parts = segments(key.name);
+      bool same = parts.size() > path_.size();
+      for (std::size_t i = 0; same && i < path_.size(); ++i) {
+        same = parts[i] == "*" || parts[i] == path_[i];
+      }
+      if (same) return;
+      names.push_back(parts.front());
+    }
+    const std::string near = nearest(joined(path_), names);
+    complain(value, fmt::format("unknown section '[{}]'{}", joined(path_),
+                                near.empty() ? "" : fmt::format("; did you mean '[{}]'?", near)));
+  }
+
   void take(const toml::node& value) {
     for (const Key& key : keys_) {
       std::string wildcard;

@@ -67,6 +67,13 @@ TEST(TomlKeys, ErrorsNameFileLineKeyAndTheNearest) {
             "a.toml:2: scheduler.priority: 100 is out of range; it must be 1 to 99");
 }
 
+TEST(TomlKeys, EmptySectionsMustBeKnown) {
+  Target target;
+  EXPECT_EQ(target.error_of("[general]\n[samplers]\n[samplers.a]\n"), "");
+  EXPECT_EQ(target.error_of("\n[genral]\n"),
+            "a.toml:2: unknown section '[genral]'; did you mean '[general]'?");
+}
+
 TEST(TomlKeys, SyntaxErrorsNameTheLine) {
   Target target;
   EXPECT_TRUE(target.error_of("[general]\nlisten = \n").starts_with("a.toml:"));
