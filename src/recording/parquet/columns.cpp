@@ -52,30 +52,30 @@ Column make_column(const Series& series, ColumnKind kind, const SourceMetadata& 
 
 }  // namespace
 
-void ColumnUnion::add_series(const Series& series) {
-  Column column = make_column(series, kind_of(series), common_);
-  columns_.try_emplace({order_of(column.kind), column.name}, std::move(column));
-}
-
-void ColumnUnion::add_sum(const Series& series) {
-  Column column = make_column(series, ColumnKind::kHistogramSum, common_);
+void ColumnUnion::add_column(const Series& series, ColumnKind kind) {
+  Column column = make_column(series, kind, common_);
+  if (!series.help.empty()) help_.try_emplace(series.name, series.help);
   columns_.try_emplace({order_of(column.kind), column.name}, std::move(column));
 }
 
 void ColumnUnion::add(const Snapshot& snapshot) {
   if (snapshot.schema != schema_) {
     schema_ = snapshot.schema;
-    sum_seen_.assign(schema_->histogram_count, 0);
-    for (const auto& series : schema_->series) {
-      if (series) add_series(*series);
-    }
+    seen_.assign(schema_->series.size(), 0);
+    sum_seen_.assign(schema_->series.size(), 0);
   }
-  for (const auto& series : schema_->series) {
-    if (!series || series->type != MetricType::kHistogram) continue;
-    const std::uint32_t index = series->histogram_index;
-    if (sum_seen_[index] != 0 || !snapshot.histograms[index]) continue;
-    sum_seen_[index] = 1;
-    if (snapshot.histograms[index]->sum_known) add_sum(*series);
+  for (std::size_t i = 0; i < schema_->series.size(); ++i) {
+    const Series* series = schema_->series[i].get();
+    if (snapshot.present[i] == 0 || series == nullptr) continue;
+    if (seen_[i] == 0) {
+      seen_[i] = 1;
+      add_column(*series, kind_of(*series));
+    }
+    if (series->type != MetricType::kHistogram || sum_seen_[i] != 0) continue;
+    const HistogramRef& histogram = snapshot.histograms[series->histogram_index];
+    if (!histogram || !histogram->sum_known) continue;
+    sum_seen_[i] = 1;
+    add_column(*series, ColumnKind::kHistogramSum);
   }
 }
 
@@ -85,28 +85,30 @@ std::vector<Column> ColumnUnion::columns() const {
   return list;
 }
 
-std::vector<std::int64_t> series_of_columns(const Schema& schema,
+std::vector<std::int32_t> series_of_columns(const Schema& schema,
                                             const std::vector<Column>& columns) {
-  std::unordered_map<std::string, std::int64_t> by_name;
+  std::unordered_map<std::string, std::int32_t> by_name;
   for (std::size_t i = 0; i < schema.series.size(); ++i) {
-    if (!schema.series[i]) continue;
-    by_name[column_name(*schema.series[i])] = static_cast<std::int64_t>(i);
-    if (schema.series[i]->type == MetricType::kHistogram) {
-      by_name[sum_name(*schema.series[i])] = static_cast<std::int64_t>(i);
-    }
+    if (schema.series[i]) by_name[column_name(*schema.series[i])] = static_cast<std::int32_t>(i);
   }
-  std::vector<std::int64_t> series;
+  // A series of a sum's name, should there be one, goes before the sum.
+  for (std::size_t i = 0; i < schema.series.size(); ++i) {
+    if (!schema.series[i] || schema.series[i]->type != MetricType::kHistogram) continue;
+    by_name.try_emplace(sum_name(*schema.series[i]), static_cast<std::int32_t>(i));
+  }
+  std::vector<std::int32_t> indices;
+  indices.reserve(columns.size());
   for (const Column& column : columns) {
     const auto found = by_name.find(column.name);
-    std::int64_t index = found == by_name.end() ? -1 : found->second;
-    // A name may change its kind between segments; the column keeps the first.
-    if (index >= 0 && column.kind != ColumnKind::kHistogramSum &&
-        kind_of(*schema.series[static_cast<std::size_t>(index)]) != column.kind) {
-      index = -1;
-    }
-    series.push_back(index);
+    std::int32_t index = found == by_name.end() ? -1 : found->second;
+    // A name may change its kind between segments; each column takes what is of its own.
+    const ColumnKind stored = column.kind == ColumnKind::kHistogramSum
+                                  ? ColumnKind::kHistogramBuckets
+                                  : column.kind;
+    if (index >= 0 && kind_of(*schema.series[static_cast<std::size_t>(index)]) != stored) index = -1;
+    indices.push_back(index);
   }
-  return series;
+  return indices;
 }
 
 }  // namespace rezolus

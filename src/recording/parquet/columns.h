@@ -26,7 +26,7 @@ struct Column {
   std::vector<std::pair<std::string, std::string>> metadata;  // of the field
 };
 
-// Collects the columns of a recording, snapshot by snapshot.
+// Collects the columns of a recording, snapshot by snapshot: of every series that ever had a value.
 class ColumnUnion {
  public:
   // common: metadata that every column gets, such as source.
@@ -37,18 +37,23 @@ class ColumnUnion {
   // Counters and sums by name, then gauges, then histograms.
   [[nodiscard]] std::vector<Column> columns() const;
 
+  // The help of each metric that has a column.
+  [[nodiscard]] const std::map<std::string, std::string>& help() const { return help_; }
+
  private:
-  void add_series(const Series& series);
-  void add_sum(const Series& series);
+  void add_column(const Series& series, ColumnKind kind);
 
   SourceMetadata common_;
   std::shared_ptr<const Schema> schema_;
-  std::vector<std::uint8_t> sum_seen_;  // by histogram index of schema_
+  // By index in schema_: whether the series, and its sum, have had a value.
+  std::vector<std::uint8_t> seen_;
+  std::vector<std::uint8_t> sum_seen_;
+  std::map<std::string, std::string> help_;  // by metric
   std::map<std::pair<int, std::string>, Column> columns_;  // by class and name
 };
 
 // For one schema: which series fills each column; -1 when none does.
-std::vector<std::int64_t> series_of_columns(const Schema& schema,
+std::vector<std::int32_t> series_of_columns(const Schema& schema,
                                             const std::vector<Column>& columns);
 
 }  // namespace rezolus

@@ -3,6 +3,7 @@
 // that Arrow's memory and failures are its own.
 
 #include <algorithm>
+#include <csignal>
 #include <string>
 #include <vector>
 
@@ -25,18 +26,38 @@ constexpr int kExitOk = 0;
 constexpr int kExitRuntime = 1;
 constexpr int kExitUsage = 2;
 
-int fail(const Error& cause) {
+int fail(const Error& cause, int exit_code = kExitRuntime) {
   fmt::print(stderr, "rezolus-recording: {}\n", cause.message);
-  return cause.kind == ErrorKind::kUsage ? kExitUsage : kExitRuntime;
+  return cause.kind == ErrorKind::kUsage ? kExitUsage : exit_code;
+}
+
+volatile std::sig_atomic_t interrupted = 0;
+
+// Signals end the conversion by an error, so that the unfinished file is removed.
+void watch_signals() {
+  for (const int signal : {SIGINT, SIGTERM, SIGHUP}) {
+    std::signal(signal, [](int) { interrupted = 1; });
+  }
 }
 
 int convert(const std::string& input, const std::string& output,
-            const std::vector<std::string>& pairs) {
+            const std::vector<std::string>& pairs, const std::string& interval) {
   WideOptions options;
+  if (!interval.empty()) {
+    auto interval_ns = parse_duration_ns(interval);
+    if (!interval_ns) return fail(context("--interval", interval_ns.error()).error(), kExitUsage);
+    if (*interval_ns == 0 || *interval_ns % kNsPerMs != 0) {
+      return fail({fmt::format("--interval: '{}' is not a whole number of milliseconds", interval)},
+                  kExitUsage);
+    }
+    options.interval_ms = *interval_ns / kNsPerMs;
+  }
+  watch_signals();
+  options.stopped = [] { return interrupted != 0; };
   for (const std::string& pair : pairs) {
     const std::size_t equals = pair.find('=');
     if (equals == std::string::npos || equals == 0) {
-      return fail({fmt::format("--metadata: '{}' is not key=value", pair), 0, ErrorKind::kUsage});
+      return fail({fmt::format("--metadata: '{}' is not key=value", pair)}, kExitUsage);
     }
     options.metadata[pair.substr(0, equals)] = pair.substr(equals + 1);
   }
@@ -107,12 +128,15 @@ int run(int argc, char** argv) {
   app.require_subcommand(1);
   std::string input;
   std::string output;
+  std::string interval;
   std::vector<std::string> metadata;
   CLI::App* converting = app.add_subcommand("convert", "Write a log as a wide Parquet file");
   converting->add_option("INPUT", input, "Log (.rezlog)")->required();
   converting->add_option("OUTPUT", output, "Parquet file to write")->required();
   converting->add_option("-m,--metadata", metadata, "key=value for the file's metadata")
       ->allow_extra_args(false);
+  converting->add_option("-i,--interval", interval,
+                         "Sampling interval to note in the file, where the log has it wrong");
   CLI::App* informing = app.add_subcommand("info", "What is in a log or a Parquet file");
   informing->add_option("FILE", input, "Log or Parquet file")->required();
   try {
@@ -123,7 +147,7 @@ int run(int argc, char** argv) {
     fmt::print(stderr, "rezolus-recording: {}; see rezolus-recording --help\n", wrong.what());
     return kExitUsage;
   }
-  return converting->parsed() ? convert(input, output, metadata) : info(input);
+  return converting->parsed() ? convert(input, output, metadata, interval) : info(input);
 }
 
 }  // namespace

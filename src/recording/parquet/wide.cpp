@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 #include "recording/parquet/wide.h"
 
+#include <algorithm>
 #include <cerrno>
+#include <charconv>
 #include <memory>
 #include <optional>
 #include <vector>
@@ -10,8 +12,11 @@
 #include <arrow/io/file.h>
 #include <nlohmann/json.hpp>
 #include <parquet/arrow/writer.h>
+#include <fcntl.h>
 #include <unistd.h>
 
+#include "base/fd.h"
+#include "base/version.h"
 #include "recording/log/log.h"
 #include "recording/parquet/columns.h"
 
@@ -20,6 +25,7 @@ namespace {
 
 constexpr int kCompressionLevel = 9;
 constexpr std::int64_t kPageBytes = 64 << 20;  // one page a column chunk
+constexpr std::size_t kIntervalsMax = 10;       // looked at when the interval is not known
 
 std::unexpected<Error> arrow_error(const std::string& what, const arrow::Status& status) {
   return error("{}: {}", what, status.message());
@@ -28,9 +34,15 @@ std::unexpected<Error> arrow_error(const std::string& what, const arrow::Status&
 // What the first pass finds out.
 struct Overview {
   std::vector<Column> columns;
+  std::map<std::string, std::string> help;
+  std::vector<std::uint64_t> intervals_ns;  // between the first ticks
   std::uint64_t rows = 0;
   std::uint64_t first_ns = 0;
   std::uint64_t last_ns = 0;
+  // Of the whole log: metadata and gaps may stand behind the last tick.
+  SourceMetadata metadata;
+  std::uint64_t missed_ticks = 0;
+  LogLoss loss;
 };
 
 Result<Overview> survey(LogReader& log) {
@@ -48,6 +60,8 @@ Result<Overview> survey(LogReader& log) {
       }
       columns = std::make_unique<ColumnUnion>(std::move(common));
       overview.first_ns = (*snapshot)->realtime_ns;
+    } else if (overview.intervals_ns.size() < kIntervalsMax) {
+      overview.intervals_ns.push_back((*snapshot)->realtime_ns - overview.last_ns);
     }
     columns->add(**snapshot);
     overview.last_ns = (*snapshot)->realtime_ns;
@@ -55,6 +69,10 @@ Result<Overview> survey(LogReader& log) {
   }
   if (overview.rows == 0) return error("there is no sample in it");
   overview.columns = columns->columns();
+  overview.help = columns->help();
+  overview.metadata = log.metadata();
+  overview.missed_ticks = log.missed_count();
+  overview.loss = log.loss();
   if (overview.columns.size() + 2 > kColumnsMax) {
     return error("it has {} series, and a wide file at most {} columns: record fewer samplers",
                  overview.columns.size(), kColumnsMax);
@@ -91,7 +109,7 @@ std::shared_ptr<arrow::Schema> arrow_schema(const std::vector<Column>& columns) 
 // scalars, plain lists for histograms; no dictionaries, which only cost here.
 std::shared_ptr<parquet::WriterProperties> writer_properties(const std::vector<Column>& columns) {
   parquet::WriterProperties::Builder builder;
-  builder.created_by("rezolus")
+  builder.created_by(fmt::format("rezolus version {}", kVersion))
       ->disable_dictionary()
       ->disable_statistics()
       ->enable_statistics("timestamp")
@@ -108,15 +126,57 @@ std::shared_ptr<parquet::WriterProperties> writer_properties(const std::vector<C
   return builder.build();
 }
 
+// The interval as upstream's reader wants it: it gives up on anything but a whole number.
+std::string interval_ms(const Overview& overview, const SourceMetadata& metadata,
+                        const WideOptions& options) {
+  if (options.interval_ms) return std::to_string(*options.interval_ms);
+  const auto known = metadata.find(std::string(kMetaSamplingIntervalMs));
+  if (known != metadata.end()) {
+    const std::string& text = known->second;
+    std::uint64_t value = 0;
+    const auto parsed = std::from_chars(text.data(), text.data() + text.size(), value);
+    if (parsed.ec == std::errc() && parsed.ptr == text.data() + text.size() && value > 0) {
+      return text;
+    }
+  }
+  if (overview.intervals_ns.empty()) return "1000";
+  std::vector<std::uint64_t> intervals_ns = overview.intervals_ns;
+  const auto middle = intervals_ns.begin() + static_cast<std::ptrdiff_t>(intervals_ns.size() / 2);
+  std::nth_element(intervals_ns.begin(), middle, intervals_ns.end());
+  return std::to_string(std::max<std::uint64_t>(1, (*middle + kNsPerMs / 2) / kNsPerMs));
+}
+
+std::string to_text(const nlohmann::ordered_json& json) {
+  return json.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
+}
+
+// The names in `source`: one, or in a combined recording the texts of a JSON array.
+std::vector<std::string> source_names(const std::string& source) {
+  const auto parsed = nlohmann::json::parse(source, nullptr, false);
+  std::vector<std::string> names;
+  if (parsed.is_array()) {
+    for (const auto& name : parsed) {
+      if (name.is_string()) names.push_back(name.get<std::string>());
+    }
+  }
+  if (names.empty()) names.push_back(source);
+  return names;
+}
+
 // The footer: what the recording knows of itself, in upstream's keys.
-std::shared_ptr<const arrow::KeyValueMetadata> footer(const LogReader& log,
-                                                      const Overview& overview,
-                                                      const SourceMetadata& extra) {
-  SourceMetadata metadata = log.metadata();
-  const std::string source = metadata.contains("source") ? metadata["source"] : "rezolus";
+std::shared_ptr<const arrow::KeyValueMetadata> footer(const Overview& overview,
+                                                      const WideOptions& options) {
+  SourceMetadata metadata = overview.metadata;
+  for (const auto& [key, value] : options.metadata) metadata[key] = value;
+  metadata.try_emplace(std::string(kMetaSource), "rezolus");
+  metadata[std::string(kMetaSamplingIntervalMs)] = interval_ms(overview, metadata, options);
+  if (!metadata.contains(std::string(kMetaDescriptions))) {
+    metadata[std::string(kMetaDescriptions)] = to_text(nlohmann::ordered_json(overview.help));
+  }
   nlohmann::ordered_json facts = {{"first_sample_ns", overview.first_ns},
                                   {"last_sample_ns", overview.last_ns},
-                                  {"missed_ticks", log.missed_count()}};
+                                  {"missed_ticks", overview.missed_ticks},
+                                  {"lost_ticks", overview.loss.ticks}};
   const auto status = metadata.find(std::string(kMetaSamplerStatus));
   if (status != metadata.end()) {
     auto parsed = nlohmann::ordered_json::parse(status->second, nullptr, false);
@@ -124,78 +184,107 @@ std::shared_ptr<const arrow::KeyValueMetadata> footer(const LogReader& log,
     metadata.erase(status);
   }
   nlohmann::ordered_json per_source;
-  per_source[source] = std::move(facts);
-  metadata["per_source_metadata"] =
-      per_source.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
+  for (const std::string& name : source_names(metadata[std::string(kMetaSource)])) {
+    per_source[name] = facts;
+  }
+  metadata.try_emplace("per_source_metadata", to_text(per_source));
   metadata.erase(std::string(kMetaEndpoint));
-  for (const auto& [key, value] : extra) metadata[key] = value;
   auto pairs = std::make_shared<arrow::KeyValueMetadata>();
   for (const auto& [key, value] : metadata) pairs->Append(key, value);
   return pairs;
 }
 
+// Which series of a row fills each column; shared by the rows of one schema.
+using SeriesOfColumns = std::shared_ptr<const std::vector<std::int32_t>>;
+
+struct Row {
+  SnapshotRef snapshot;
+  SeriesOfColumns series;
+
+  // The series of a column; -1 when it has none here or no value.
+  [[nodiscard]] std::int32_t series_of(std::size_t column) const {
+    const std::int32_t index = (*series)[column];
+    return index >= 0 && snapshot->present[static_cast<std::size_t>(index)] != 0 ? index : -1;
+  }
+  [[nodiscard]] const HistogramValue* histogram_of(std::size_t column) const {
+    const std::int32_t index = series_of(column);
+    if (index < 0) return nullptr;
+    const Series& owner = *snapshot->schema->series[static_cast<std::size_t>(index)];
+    return snapshot->histograms[owner.histogram_index].get();
+  }
+};
+
 // Rows that wait to be written: snapshots, which share the histograms that did not change.
-struct Batch {
-  std::vector<SnapshotRef> rows;
-  std::uint64_t size_bytes = 0;
+class Batch {
+ public:
+  explicit Batch(const std::vector<Column>& columns) : columns_(columns) {}
 
   void add(SnapshotRef snapshot) {
-    size_bytes += snapshot->scalars.size() * 9 + snapshot->histograms.size() * sizeof(HistogramRef);
-    const bool same_shape =
-        !rows.empty() && rows.back()->histograms.size() == snapshot->histograms.size();
+    const Snapshot* before = rows_.empty() ? nullptr : rows_.back().snapshot.get();
+    if (snapshot->schema != schema_) {
+      schema_ = snapshot->schema;
+      series_ = std::make_shared<std::vector<std::int32_t>>(series_of_columns(*schema_, columns_));
+      size_bytes_ += columns_.size() * sizeof(std::int32_t) +
+                     schema_->series.size() * sizeof(schema_->series[0]);
+    }
+    size_bytes_ +=
+        snapshot->scalars.size() * 9 + snapshot->histograms.size() * sizeof(HistogramRef);
     for (std::size_t i = 0; i < snapshot->histograms.size(); ++i) {
       const HistogramRef& histogram = snapshot->histograms[i];
-      if (!histogram || (same_shape && rows.back()->histograms[i] == histogram)) continue;
-      size_bytes += histogram->buckets.size() * 8 + 64;
+      const bool shared = before != nullptr && i < before->histograms.size() &&
+                          before->histograms[i] == histogram;
+      if (histogram && !shared) size_bytes_ += histogram->buckets.size() * 8 + 64;
     }
-    rows.push_back(std::move(snapshot));
+    rows_.push_back({std::move(snapshot), series_});
   }
+
+  void clear() {
+    rows_.clear();
+    size_bytes_ = 0;
+  }
+
+  [[nodiscard]] const std::vector<Row>& rows() const { return rows_; }
+  [[nodiscard]] std::uint64_t size_bytes() const { return size_bytes_; }
+
+ private:
+  const std::vector<Column>& columns_;
+  std::vector<Row> rows_;
+  std::uint64_t size_bytes_ = 0;
+  std::shared_ptr<const Schema> schema_;
+  SeriesOfColumns series_;
 };
 
 class WideWriter {
  public:
-  WideWriter(const std::vector<Column>& columns, parquet::arrow::FileWriter& writer)
-      : columns_(columns), writer_(writer) {}
+  WideWriter(const std::vector<Column>& columns, parquet::arrow::FileWriter& writer,
+             const std::function<bool()>& stopped)
+      : columns_(columns), writer_(writer), stopped_(stopped) {}
 
   // One row group. Columns are built one at a time, so that memory is the snapshots' and one column's.
   arrow::Status write(const Batch& batch) {
     ARROW_RETURN_NOT_OK(writer_.NewRowGroup());
-    ARROW_RETURN_NOT_OK(write_scalars([&](const Snapshot& row) -> std::optional<std::uint64_t> {
-      return row.realtime_ns;
-    }, batch));
-    ARROW_RETURN_NOT_OK(write_scalars([&](const Snapshot& row) -> std::optional<std::uint64_t> {
-      return row.duration_ns;
-    }, batch));
+    ARROW_RETURN_NOT_OK(write_scalars(batch, [](const Row& row) -> Scalar {
+      return row.snapshot->realtime_ns;
+    }));
+    ARROW_RETURN_NOT_OK(write_scalars(batch, [](const Row& row) -> Scalar {
+      return row.snapshot->duration_ns;
+    }));
     for (std::size_t i = 0; i < columns_.size(); ++i) {
+      if (stopped_ && stopped_()) return arrow::Status::Cancelled("it was interrupted");
       ARROW_RETURN_NOT_OK(write_column(i, batch));
     }
     return arrow::Status::OK();
   }
 
  private:
-  // The series that fills a column in this row; -1 when none does or it is absent.
-  std::int64_t series_of(const Snapshot& row, std::size_t column) {
-    if (row.schema != schema_) {
-      schema_ = row.schema;
-      series_ = series_of_columns(*schema_, columns_);
-    }
-    const std::int64_t index = series_[column];
-    return index >= 0 && row.present[static_cast<std::size_t>(index)] != 0 ? index : -1;
-  }
-
-  const HistogramValue* histogram_of(const Snapshot& row, std::size_t column) {
-    const std::int64_t index = series_of(row, column);
-    if (index < 0) return nullptr;
-    const Series& series = *row.schema->series[static_cast<std::size_t>(index)];
-    return row.histograms[series.histogram_index].get();
-  }
+  using Scalar = std::optional<std::uint64_t>;
 
   template <typename Value>
-  arrow::Status write_scalars(Value value, const Batch& batch) {
+  arrow::Status write_scalars(const Batch& batch, Value value) {
     arrow::UInt64Builder builder;
-    ARROW_RETURN_NOT_OK(builder.Reserve(static_cast<std::int64_t>(batch.rows.size())));
-    for (const SnapshotRef& row : batch.rows) {
-      const std::optional<std::uint64_t> item = value(*row);
+    ARROW_RETURN_NOT_OK(builder.Reserve(static_cast<std::int64_t>(batch.rows().size())));
+    for (const Row& row : batch.rows()) {
+      const Scalar item = value(row);
       item ? builder.UnsafeAppend(*item) : builder.UnsafeAppendNull();
     }
     return finish(builder);
@@ -203,29 +292,36 @@ class WideWriter {
 
   arrow::Status write_column(std::size_t column, const Batch& batch) {
     switch (columns_[column].kind) {
-      case ColumnKind::kHistogramBuckets: return write_histograms(column, batch);
-      case ColumnKind::kGauge: return write_gauges(column, batch);
+      case ColumnKind::kHistogramBuckets:
+        return write_histograms(column, batch);
+      case ColumnKind::kGauge:
+        return write_gauges(column, batch);
       case ColumnKind::kHistogramSum:
-        return write_scalars([&](const Snapshot& row) -> std::optional<std::uint64_t> {
-          const HistogramValue* histogram = histogram_of(row, column);
+        return write_scalars(batch, [column](const Row& row) -> Scalar {
+          const HistogramValue* histogram = row.histogram_of(column);
           if (histogram == nullptr || !histogram->sum_known) return std::nullopt;
           return histogram->sum;
-        }, batch);
-      case ColumnKind::kCounter: break;
+        });
+      case ColumnKind::kCounter:
+        break;
     }
-    return write_scalars([&](const Snapshot& row) -> std::optional<std::uint64_t> {
-      const std::int64_t index = series_of(row, column);
+    return write_scalars(batch, [column](const Row& row) -> Scalar {
+      const std::int32_t index = row.series_of(column);
       if (index < 0) return std::nullopt;
-      return row.scalars[static_cast<std::size_t>(index)];
-    }, batch);
+      return row.snapshot->scalars[static_cast<std::size_t>(index)];
+    });
   }
 
   arrow::Status write_gauges(std::size_t column, const Batch& batch) {
     arrow::Int64Builder builder;
-    for (const SnapshotRef& row : batch.rows) {
-      const std::int64_t index = series_of(*row, column);
-      ARROW_RETURN_NOT_OK(index < 0 ? builder.AppendNull()
-                                    : builder.Append(row->gauge(static_cast<std::uint32_t>(index))));
+    ARROW_RETURN_NOT_OK(builder.Reserve(static_cast<std::int64_t>(batch.rows().size())));
+    for (const Row& row : batch.rows()) {
+      const std::int32_t index = row.series_of(column);
+      if (index < 0) {
+        builder.UnsafeAppendNull();
+      } else {
+        builder.UnsafeAppend(row.snapshot->gauge(static_cast<std::uint32_t>(index)));
+      }
     }
     return finish(builder);
   }
@@ -235,11 +331,13 @@ class WideWriter {
     arrow::ListBuilder builder(
         arrow::default_memory_pool(), items,
         arrow::list(arrow::field("element", arrow::uint64(), true)));
-    for (const SnapshotRef& row : batch.rows) {
-      const HistogramValue* histogram = histogram_of(*row, column);
+    const std::size_t bucket_count = columns_[column].histogram.bucket_count();
+    ARROW_RETURN_NOT_OK(
+        items->Reserve(static_cast<std::int64_t>(batch.rows().size() * bucket_count)));
+    for (const Row& row : batch.rows()) {
+      const HistogramValue* histogram = row.histogram_of(column);
       // A histogram of another shape than the column's cannot be put under its powers.
-      if (histogram == nullptr ||
-          histogram->buckets.size() != columns_[column].histogram.bucket_count()) {
+      if (histogram == nullptr || histogram->buckets.size() != bucket_count) {
         ARROW_RETURN_NOT_OK(builder.AppendNull());
         continue;
       }
@@ -257,23 +355,40 @@ class WideWriter {
 
   const std::vector<Column>& columns_;
   parquet::arrow::FileWriter& writer_;
-  std::shared_ptr<const Schema> schema_;
-  std::vector<std::int64_t> series_;
+  const std::function<bool()>& stopped_;
 };
+
+// Bounds the widest column of a row group.
+std::uint64_t rows_per_group_max(const std::vector<Column>& columns, const WideOptions& options) {
+  std::uint64_t values_max = 1;
+  for (const Column& column : columns) {
+    if (column.kind != ColumnKind::kHistogramBuckets) continue;
+    values_max = std::max(values_max, column.histogram.bucket_count());
+  }
+  return std::max<std::uint64_t>(1, options.column_bytes_max / (values_max * 8));
+}
+
+Result<void> sync_file(const std::string& path) {
+  auto fd = Fd::open(path, O_RDONLY);
+  if (!fd) return std::unexpected(fd.error());
+  if (::fsync(fd->get()) != 0) return system_error("sync " + path, errno);
+  return {};
+}
 
 Result<WideReport> write_rows(LogReader& log, const Overview& overview,
                               parquet::arrow::FileWriter& file, const WideOptions& options) {
   WideReport report;
   report.columns = overview.columns.size() + 2;
-  WideWriter writer(overview.columns, file);
-  Batch batch;
+  WideWriter writer(overview.columns, file, options.stopped);
+  Batch batch(overview.columns);
+  const std::uint64_t rows_max = rows_per_group_max(overview.columns, options);
   const auto flush = [&]() -> Result<void> {
-    if (batch.rows.empty()) return {};
+    if (batch.rows().empty()) return {};
     const auto written = writer.write(batch);
     if (!written.ok()) return arrow_error("write a row group", written);
-    report.rows += batch.rows.size();
+    report.rows += batch.rows().size();
     ++report.row_groups;
-    batch = Batch{};
+    batch.clear();
     return {};
   };
   // What came after the first pass is left out: its series may have no column.
@@ -282,15 +397,13 @@ Result<WideReport> write_rows(LogReader& log, const Overview& overview,
     if (!snapshot) return std::unexpected(snapshot.error());
     if (!*snapshot) break;
     batch.add(std::move(*snapshot));
-    if (batch.size_bytes >= options.row_group_bytes_max ||
-        batch.rows.size() >= options.row_group_rows_max) {
+    if (batch.size_bytes() >= options.row_group_bytes_max || batch.rows().size() >= rows_max) {
       if (auto flushed = flush(); !flushed) return std::unexpected(flushed.error());
     }
   }
   if (auto flushed = flush(); !flushed) return std::unexpected(flushed.error());
-  const LogLoss loss = log.loss();
-  report.lost_ticks = loss.ticks;
-  report.lost_bytes = loss.bytes;
+  report.lost_ticks = overview.loss.ticks;
+  report.lost_bytes = overview.loss.bytes;
   return report;
 }
 
@@ -306,7 +419,7 @@ Result<WideReport> write_file(LogReader& log, const Overview& overview, const st
   if (!file.ok()) return arrow_error("write " + path, file.status());
   auto report = write_rows(log, overview, **file, options);
   if (!report) return report;
-  const auto added = (*file)->AddKeyValueMetadata(footer(log, overview, options.metadata));
+  const auto added = (*file)->AddKeyValueMetadata(footer(overview, options));
   if (!added.ok()) return arrow_error("write metadata", added);
   if (const auto closed = (*file)->Close(); !closed.ok()) return arrow_error("finish", closed);
   if (const auto closed = (*sink)->Close(); !closed.ok()) return arrow_error("close", closed);
@@ -324,6 +437,9 @@ Result<WideReport> write_wide(const std::string& log_path, const std::string& ou
   if (auto again = log->rewind(); !again) return std::unexpected(again.error());
   const std::string temporary = fmt::format("{}.tmp.{}", output, ::getpid());
   auto report = write_file(*log, *overview, temporary, options);
+  if (report) {
+    if (auto synced = sync_file(temporary); !synced) report = std::unexpected(synced.error());
+  }
   if (report && ::rename(temporary.c_str(), output.c_str()) != 0) {
     report = system_error("rename to " + output, errno);
   }

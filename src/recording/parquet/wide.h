@@ -4,6 +4,8 @@
 // viewer opens it.
 
 #include <cstdint>
+#include <functional>
+#include <optional>
 #include <string>
 
 #include "base/result.h"
@@ -12,10 +14,15 @@
 namespace rezolus {
 
 struct WideOptions {
-  // Values held in memory before a row group is written.
+  // Snapshots held in memory before a row group is written.
   std::uint64_t row_group_bytes_max = 64u << 20;
-  std::uint64_t row_group_rows_max = 50'000;
+  // One column of a row group, which is built with every bucket of every row.
+  std::uint64_t column_bytes_max = 16u << 20;
   SourceMetadata metadata;  // added to the recording's, and stronger than it
+  // What the recording's own interval is replaced with.
+  std::optional<std::uint64_t> interval_ms;
+  // Asked now and then; true ends the work with an error.
+  std::function<bool()> stopped;
 };
 
 struct WideReport {
