@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
+#include <deque>
 #include <random>
 
 #include <gtest/gtest.h>
@@ -51,8 +52,10 @@ TEST(MsgpackDecode, UpstreamsExamplesOfV1AndV2) {
 TEST(MsgpackDecode, TakesWindowsNilAndWideForms) {
   const std::string window = bytes_of({0x92, 0xcf, 0, 0, 0, 0, 0, 0, 0, 5, 0x06});
   const std::string rest = "\x90\x90";
+  std::deque<std::string> kept;  // what was parsed is pointed into
   const auto counter = [&](const std::string& entry) {
-    return decode_snapshot("\x96" + kTime + kDuration + "\x80\x91" + entry + rest);
+    kept.push_back("\x96" + kTime + kDuration + "\x80\x91" + entry + rest);
+    return decode_snapshot(kept.back());
   };
   const auto windowed = counter("\x94\xa1" "0\x07\x80" + window);
   ASSERT_TRUE(windowed);

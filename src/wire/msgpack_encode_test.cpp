@@ -97,7 +97,8 @@ TEST(MsgpackV2, NamesSeriesByMetricAndLabels) {
 TEST(MsgpackV2, KeepsZerosAndLeavesOutWhatIsAbsent) {
   test::SnapshotBuilder builder;
   builder.scalar(test::series("zero"), 0).absent(test::series("absent"));
-  const auto decoded = decode_snapshot(encode_v2(builder.build(), {}));
+  const std::string bytes = encode_v2(builder.build(), {});
+  const auto decoded = decode_snapshot(bytes);
   ASSERT_TRUE(decoded);
   ASSERT_EQ(decoded->entries.size(), 1u);
   EXPECT_EQ(decoded->entries[0].name, "zero");
@@ -162,7 +163,8 @@ TEST(MsgpackV3, PutsSeriesWithoutGroupIntoTheirSamplersDefaultGroup) {
   Series owned = test::series("a");
   owned.sampler = "zeta";
   builder.scalar(owned, 1).scalar(test::series("b"), 2);
-  const auto decoded = decode_snapshot(encode_v3(builder.build(), {}));
+  const std::string bytes = encode_v3(builder.build(), {});
+  const auto decoded = decode_snapshot(bytes);
   ASSERT_TRUE(decoded);
   ASSERT_EQ(decoded->groups.size(), 2u);
   EXPECT_EQ(decoded->groups[0].name, "unattributed/main");
