@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 #pragma once
 // What /metrics/json serves: upstream's V2 snapshot as JSON objects, with each histogram's sum
-// beside its config and buckets (null when it is not known). Numbers above 2^53 are written in full.
+// beside its config and buckets (null when it is not known). Numbers above 2^53 are written in
+// full.
 
 #include <string>
 #include <string_view>

@@ -21,8 +21,8 @@ namespace rezolus {
 
 inline constexpr std::string_view kMsgpackContentType = "application/octet-stream";
 
-// What a damaged or hostile snapshot may ask for. Every count is also checked against the bytes that
-// are left, so memory stays proportional to the input. The parser is typed and never descends below
+// What a damaged or hostile snapshot may ask for. Every count is also checked against the bytes
+// that are left, so memory stays proportional to the input. The parser is typed and never descends below
 // 8 levels; anything nested deeper (upstream's own cap is 16) is an error.
 inline constexpr std::size_t kMsgpackSnapshotBytesMax = std::size_t{64} << 20;
 inline constexpr std::size_t kMsgpackTextBytesMax = std::size_t{64} << 10;
@@ -100,8 +100,8 @@ struct Decoded {
 // trailing bytes, a limit exceeded; the message names the byte offset.
 Result<Decoded> decode_snapshot(std::string_view bytes);
 
-// Turns a peer's snapshots into ours. The same series keeps its index from snapshot to snapshot; one
-// that is missing is absent, and retired when it has been missing for a while. Metadata other than
+// Turns a peer's snapshots into ours. The same series keeps its index from snapshot to snapshot;
+// one that is missing is absent, and retired when it has been missing for a while. Metadata other than
 // metric, unit, sampler and the histogram powers become labels; an entry without `metric` goes by
 // its entry name. Sums are not known. One thread.
 class SnapshotDecoder {

@@ -465,7 +465,9 @@ Result<SnapshotRef> SnapshotDecoder::decode(std::string_view bytes) {
   snapshot->realtime_ns = decoded.realtime_ns;
   snapshot->duration_ns = decoded.duration_ns;
   std::vector<std::uint32_t> groups;
-  for (const Decoded::Group& group : decoded.groups) groups.push_back(builder_.add_group(group.name));
+  for (const Decoded::Group& group : decoded.groups) {
+    groups.push_back(builder_.add_group(group.name));
+  }
   snapshot->schema = builder_.publish();
   resize_to_schema(*snapshot);
   for (std::size_t i = 0; i < groups.size(); ++i) {
