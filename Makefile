@@ -71,6 +71,11 @@ format: ## format C++ and BPF sources in place
 tidy: ## run clang-tidy over the sources of build/dev
 	run-clang-tidy-19 -quiet -p build/dev '^$(CURDIR)/src/'
 
+.PHONY: docs
+docs: ## make docs/metrics.md from the metric tables
+	cmake --preset dev && cmake --build --preset dev --target rezolus-metrics-doc
+	build/dev/rezolus-metrics-doc >docs/metrics.md.new && mv docs/metrics.md.new docs/metrics.md
+
 .PHONY: clean
 clean: ## remove build/ (what scripts/setup fetched stays in .deps/)
 	rm -rf build

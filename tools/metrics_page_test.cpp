@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+// The committed docs/metrics.md is the one that the tables of this build make.
+
+#include "metrics_page.h"
+
+#include <gtest/gtest.h>
+
+#include "base/fd.h"
+#include "samplers/collector.h"
+
+namespace rezolus {
+namespace {
+
+TEST(MetricsPage, CommittedPageIsUpToDate) {
+  const auto committed = read_file(REZOLUS_SOURCE_DIR "/docs/metrics.md");
+  ASSERT_TRUE(committed.has_value()) << committed.error().message;
+  EXPECT_TRUE(*committed == metrics_page()) << "docs/metrics.md is stale: run `make docs`";
+}
+
+TEST(MetricsPage, NamesEveryMetricOnce) {
+  const std::string page = metrics_page();
+  for (const SamplerMetrics& sampler : all_metrics()) {
+    EXPECT_NE(page.find("\n## " + std::string(sampler.sampler) + "\n"), std::string::npos);
+    for (const Metric& metric : sampler.metrics) {
+      const std::string cell = "\n| `" + std::string(metric.name) + "` |";
+      const std::size_t at = page.find(cell);
+      EXPECT_NE(at, std::string::npos) << metric.name;
+      EXPECT_EQ(page.find(cell, at + 1), std::string::npos) << metric.name;
+    }
+  }
+}
+
+}  // namespace
+}  // namespace rezolus
