@@ -98,9 +98,9 @@ std::string map_lines(const Json& status) {
   std::vector<Json> maps = objects_of(status, "maps");
   if (maps.empty()) return {};
   double total = 0;
-  for (const Json& map : maps) total += number_of(map, "size_bytes");
+  for (const Json& map : maps) total += number_of(map, "bytes");
   std::stable_sort(maps.begin(), maps.end(), [](const Json& a, const Json& b) {
-    return number_of(a, "size_bytes") > number_of(b, "size_bytes");
+    return number_of(a, "bytes") > number_of(b, "bytes");
   });
   constexpr std::size_t kShownMax = 5;
   std::string text =
@@ -108,7 +108,7 @@ std::string map_lines(const Json& status) {
   for (std::size_t i = 0; i < std::min(maps.size(), kShownMax); ++i) {
     text += fmt::format("    {:<28}{:<14}{}\n",
                         text_of(maps[i], "family") + "/" + text_of(maps[i], "name"),
-                        text_of(maps[i], "type"), format_bytes(number_of(maps[i], "size_bytes")));
+                        text_of(maps[i], "type"), format_bytes(number_of(maps[i], "bytes")));
   }
   return text;
 }

@@ -6,10 +6,8 @@
 
 #include <fmt/ranges.h>
 #include <nlohmann/json.hpp>
-#include <sys/capability.h>
 
 #include "base/capabilities.h"
-#include "base/logging.h"
 #include "base/system_info.h"
 #include "base/version.h"
 #include "samplers/status_json.h"

@@ -13,7 +13,7 @@ namespace rezolus {
 // Why a metric is absent: metric name -> reason. Metrics without an entry are just "-".
 using AbsentReasons = std::map<std::string, std::string>;
 
-// Several lines, each ended by a newline, at most 100 columns wide.
+// Several lines, each ended by a newline.
 std::string render_summary(const Activity& activity, const AbsentReasons& reasons = {});
 
 // "812 ns", "4.1 µs", "12.3 ms", "1.50 s": three digits.
