@@ -4,6 +4,7 @@
 // long (kernel.bpf_stats). Its clock reads make the programs dearer, so it is never on while
 // something else is timed.
 
+#include <cstddef>
 #include <cstdint>
 #include <set>
 #include <string>
@@ -23,6 +24,9 @@ struct ProgramCost {
 
 // Ids of all programs that are loaded now.
 std::set<std::uint32_t> loaded_programs();
+
+// Tracing programs that somebody has loaded: they run on our hooks too, and spoil the figures.
+std::size_t tracing_program_count();
 
 // The programs loaded since, in order of id; run counts are 0 unless statistics were on.
 std::vector<ProgramCost> programs_loaded_since(const std::set<std::uint32_t>& before);
