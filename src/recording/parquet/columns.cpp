@@ -79,9 +79,11 @@ void ColumnUnion::add(const Snapshot& snapshot) {
   }
 }
 
-std::vector<Column> ColumnUnion::columns() const {
+std::vector<Column> ColumnUnion::take_columns() {
   std::vector<Column> list;
-  for (const auto& [key, column] : columns_) list.push_back(column);
+  list.reserve(columns_.size());
+  for (auto& [key, column] : columns_) list.push_back(std::move(column));
+  columns_.clear();
   return list;
 }
 

@@ -34,8 +34,8 @@ class ColumnUnion {
 
   void add(const Snapshot& snapshot);
 
-  // Counters and sums by name, then gauges, then histograms.
-  [[nodiscard]] std::vector<Column> columns() const;
+  // Counters and sums by name, then gauges, then histograms. Leaves the union without columns.
+  [[nodiscard]] std::vector<Column> take_columns();
 
   // The help of each metric that has a column.
   [[nodiscard]] const std::map<std::string, std::string>& help() const { return help_; }

@@ -10,6 +10,7 @@
 #include <CLI/CLI.hpp>
 #include <arrow/util/key_value_metadata.h>
 #include <fmt/core.h>
+#include <malloc.h>
 #include <parquet/file_reader.h>
 #include <unistd.h>
 
@@ -52,6 +53,8 @@ int convert(const std::string& input, const std::string& output,
     }
     options.interval_ms = *interval_ns / kNsPerMs;
   }
+  // The parent limits this process's memory: buffers of this size go back to the system when freed.
+  ::mallopt(M_MMAP_THRESHOLD, 512 << 10);
   watch_signals();
   options.stopped = [] { return interrupted != 0; };
   for (const std::string& pair : pairs) {

@@ -5,6 +5,7 @@
 #include <cerrno>
 #include <charconv>
 #include <memory>
+#include <new>
 #include <optional>
 #include <vector>
 
@@ -68,7 +69,7 @@ Result<Overview> survey(LogReader& log) {
     ++overview.rows;
   }
   if (overview.rows == 0) return error("there is no sample in it");
-  overview.columns = columns->columns();
+  overview.columns = columns->take_columns();
   overview.help = columns->help();
   overview.metadata = log.metadata();
   overview.missed_ticks = log.missed_count();
@@ -113,6 +114,8 @@ std::shared_ptr<parquet::WriterProperties> writer_properties(const std::vector<C
       ->disable_dictionary()
       ->disable_statistics()
       ->enable_statistics("timestamp")
+      ->set_size_statistics_level(parquet::SizeStatisticsLevel::None)
+      ->disable_write_page_index()
       ->compression(parquet::Compression::ZSTD)
       ->compression_level(kCompressionLevel)
       ->data_pagesize(kPageBytes)
@@ -426,6 +429,22 @@ Result<WideReport> write_file(LogReader& log, const Overview& overview, const st
   return report;
 }
 
+// write_file() and fsync(2); Arrow's exceptions end here.
+Result<WideReport> write_complete_file(LogReader& log, const Overview& overview,
+                                       const std::string& path, const WideOptions& options) {
+  try {
+    auto report = write_file(log, overview, path, options);
+    if (!report) return report;
+    if (auto synced = sync_file(path); !synced) return std::unexpected(synced.error());
+    return report;
+  } catch (const std::bad_alloc&) {
+    return error("write {}: {} columns need more memory than this process may use; raise its limit "
+                 "or record fewer samplers", path, overview.columns.size());
+  } catch (const std::exception& cause) {
+    return error("write {}: {}", path, cause.what());
+  }
+}
+
 }  // namespace
 
 Result<WideReport> write_wide(const std::string& log_path, const std::string& output,
@@ -436,10 +455,7 @@ Result<WideReport> write_wide(const std::string& log_path, const std::string& ou
   if (!overview) return context(log_path, overview.error());
   if (auto again = log->rewind(); !again) return std::unexpected(again.error());
   const std::string temporary = fmt::format("{}.tmp.{}", output, ::getpid());
-  auto report = write_file(*log, *overview, temporary, options);
-  if (report) {
-    if (auto synced = sync_file(temporary); !synced) report = std::unexpected(synced.error());
-  }
+  auto report = write_complete_file(*log, *overview, temporary, options);
   if (report && ::rename(temporary.c_str(), output.c_str()) != 0) {
     report = system_error("rename to " + output, errno);
   }

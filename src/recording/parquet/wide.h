@@ -17,7 +17,7 @@ struct WideOptions {
   // Snapshots held in memory before a row group is written.
   std::uint64_t row_group_bytes_max = 64u << 20;
   // One column of a row group, which is built with every bucket of every row.
-  std::uint64_t column_bytes_max = 16u << 20;
+  std::uint64_t column_bytes_max = 12u << 20;
   SourceMetadata metadata;  // added to the recording's, and stronger than it
   // What the recording's own interval is replaced with.
   std::optional<std::uint64_t> interval_ms;
