@@ -8,7 +8,8 @@
 
 namespace rezolus::bench {
 
-// REZOLUS_BENCH_ONCE=1: one short iteration, so that a benchmark does not rot. Its figures are noise.
+// REZOLUS_BENCH_ONCE=1: one short iteration, so that a benchmark does not rot; its figures are
+// noise.
 bool once();
 
 // The median; 0 for none.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 // What the probes cost the measured machine: a system call and a context switch without a probe,
 // with empty programs on the same hooks, with one family, with the whole agent. All in one run, in
-// rounds of shuffled order; every figure is a median over the rounds of a difference within a round.
+// rounds of shuffled order; a figure is the median over the rounds of a difference within a round.
 
 #include <algorithm>
 #include <functional>
@@ -46,7 +46,7 @@ Result<Attached> attach_empty(const Host& host, std::vector<std::string> hooks, 
   request.name = "empty";
   request.elf = empty_object();
   request.hooks = std::move(hooks);
-  request.prepare = [](ObjectSettings&, const std::set<std::string>&) { return Result<bool>(true); };
+  request.prepare = [](ObjectSettings&, const auto&) { return Result<bool>(true); };
   auto object = Object::load(request, features);
   if (!object) return std::unexpected(object.error());
   for (const HookOutcome& hook : object->hooks()) {
@@ -187,20 +187,20 @@ Result<void> run(const Host& host) {
   if (!on_syscall) return std::unexpected(on_syscall.error());
   print_table(syscalls, on_syscalls, *on_syscall);
   const double pair_ns = added_ns(*on_syscall, 1);
-  fmt::print("  The ratio that counts is that of added time: upstream's +567 ns were 3.2 to 3.8 times\n"
-             "  what an empty pair adds (150 to 177 ns).\n");
+  fmt::print("  The ratio that counts is that of added time: upstream's +567 ns were 3.2 to 3.8\n"
+             "  times what an empty pair adds (150 to 177 ns).\n");
   print_target("syscall family over the empty pair", 2.0, added_ns(*on_syscall, 5) / pair_ns, "");
   print_target("whole agent over the empty pair", 2.0, added_ns(*on_syscall, 6) / pair_ns, "");
-  fmt::print("  Nothing that times a system call can be below the pair that reads the clock: {:.2f};\n"
-             "  the whole agent is {:.2f} times that.\n", added_ns(*on_syscall, 3) / pair_ns,
+  fmt::print("  Nothing that times a system call can be below the pair that reads the\n"
+             "  clock: {:.2f}. The whole agent is {:.2f} times that.\n", added_ns(*on_syscall, 3) / pair_ns,
              added_ns(*on_syscall, 6) / added_ns(*on_syscall, 3));
 
   auto on_switch = measure(switches, on_switches);
   if (!on_switch) return std::unexpected(on_switch.error());
   print_table(switches, on_switches, *on_switch);
   const double agent_ns = added_ns(*on_switch, 5);
-  fmt::print("  Upstream adds 6650 ns to a round of 4650 ns, 1.43 of it; the whole agent adds {:.0f} ns,"
-             " {:.2f} of\n  its round.\n", agent_ns, agent_ns / median((*on_switch)[0]));
+  fmt::print("  Upstream adds 6650 ns to a round of 4650 ns, 1.43 of it; the whole agent\n"
+             "  adds {:.0f} ns, {:.2f} of its round.\n", agent_ns, agent_ns / median((*on_switch)[0]));
   print_target("added by the whole agent over upstream's share", 0.3,
                agent_ns / median((*on_switch)[0]) / (6650.0 / 4650.0), "");
   print_target("added by the whole agent", 0.3 * 6650, agent_ns, " ns");

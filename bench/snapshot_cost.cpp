@@ -2,8 +2,8 @@
 // What a snapshot costs the agent: reading every bank, encoding it in every form, the kernel memory
 // of the maps and the memory of the process. On this host under load, and on simulated hosts with
 // up to 256 CPUs: their banks are real maps with a row or stripe for each of those CPUs, which this
-// program fills in place of the CPUs that are not there. Each host is measured by a child process of
-// its own, so that their memory does not mix.
+// program fills in place of the CPUs that are not there. Each host is measured by a child process,
+// so that their memory does not mix.
 
 #include <algorithm>
 #include <cstdlib>
@@ -244,7 +244,8 @@ int measure_in_child(std::uint32_t cpus, bool banks_only) {
   const pid_t child = ::fork();
   if (child == 0) {
     const std::string count = std::to_string(cpus);
-    ::execl("/proc/self/exe", "snapshot_cost", count.c_str(), banks_only ? "banks" : "all", nullptr);
+    const char* sources = banks_only ? "banks" : "all";
+    ::execl("/proc/self/exe", "snapshot_cost", count.c_str(), sources, nullptr);
     ::_exit(1);
   }
   int status = 0;

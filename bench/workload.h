@@ -11,7 +11,8 @@ namespace rezolus::bench {
 double getppid_ns(std::uint64_t count);
 
 // CPU nanoseconds of one round of two threads that hand a byte back and forth through two pipes:
-// two context switches and four system calls. Both threads are on the CPU that the caller is tied to.
+// two context switches and four system calls. Both threads are on the CPU of the caller, which is
+// tied to it.
 double ping_pong_ns(std::uint64_t count);
 
 }  // namespace rezolus::bench
