@@ -81,14 +81,10 @@ void merge_histogram(HistogramActivity& into, const HistogramActivity& from) {
 
 // False when the histogram was reset in between.
 bool add_histogram(Activity& activity, const ActivityKey& key, const Series& series,
-                   const HistogramValue& later, const HistogramValue* earlier) {
-  HistogramActivity difference{series.histogram, later};
-  if (earlier != nullptr && earlier->buckets.size() == later.buckets.size()) {
-    auto subtracted = histogram_subtract(later, *earlier);
-    if (!subtracted) return false;
-    difference.value = std::move(*subtracted);
-  }
-  merge_histogram(activity.histograms[key], difference);
+                   const HistogramValue& later, const HistogramValue& earlier) {
+  auto difference = histogram_subtract(later, earlier);
+  if (!difference) return false;
+  merge_histogram(activity.histograms[key], {series.histogram, std::move(*difference)});
   return true;
 }
 
@@ -135,14 +131,13 @@ std::optional<Activity> activity_between(const Snapshot& earlier, const Snapshot
     if (series->type == MetricType::kHistogram) {
       const HistogramRef& value = later.histograms[series->histogram_index];
       if (value == nullptr) continue;
-      const HistogramValue* base = nullptr;
-      if (there != nullptr && there->type == MetricType::kHistogram) {
-        base = earlier.histograms[there->histogram_index].get();
-      }
-      if (!add_histogram(activity, key, *series, *value, base)) return std::nullopt;
+      if (there == nullptr || there->type != MetricType::kHistogram) continue;
+      const HistogramRef& base = earlier.histograms[there->histogram_index];
+      if (base == nullptr || base->buckets.size() != value->buckets.size()) continue;
+      if (!add_histogram(activity, key, *series, *value, *base)) return std::nullopt;
     } else if (later.present[i] != 0) {
-      const bool had = there != nullptr && earlier.present[earlier_index] != 0;
-      const std::uint64_t base = had ? earlier.scalars[earlier_index] : 0;
+      if (there == nullptr || earlier.present[earlier_index] == 0) continue;
+      const std::uint64_t base = earlier.scalars[earlier_index];
       if (later.scalars[i] < base && shown->monotone) return std::nullopt;
       activity.counters[key] += later.scalars[i] < base ? 0 : later.scalars[i] - base;
     }
@@ -162,36 +157,47 @@ void ActivityMeter::find_watched(const Schema& schema) {
   watched_.clear();
   for (std::uint32_t i = 0; i < schema.series.size(); ++i) {
     const Series* series = schema.series[i].get();
-    if (series == nullptr || series->type != MetricType::kCounter) continue;
+    if (series == nullptr || series->type == MetricType::kGauge) continue;
     const Shown* shown = find_shown(series->name);
-    if (shown != nullptr && shown->monotone) watched_.push_back(i);
+    if (shown == nullptr) continue;
+    watched_.push_back({i, series->type == MetricType::kHistogram, series->histogram_index,
+                        shown->monotone});
   }
 }
 
-bool ActivityMeter::went_down(const Snapshot& snapshot) const {
-  return std::any_of(watched_.begin(), watched_.end(), [&](std::uint32_t i) {
-    return snapshot.present[i] != 0 && last_->present[i] != 0 &&
-           snapshot.scalars[i] < last_->scalars[i];
-  });
+ActivityMeter::Change ActivityMeter::compare(const Snapshot& snapshot) {
+  if (snapshot.schema != last_->schema) return Change::kOther;
+  if (watched_schema_ != snapshot.schema) {
+    watched_schema_ = snapshot.schema;
+    find_watched(*watched_schema_);
+  }
+  Change change = Change::kNone;
+  for (const Watched& watched : watched_) {
+    if (watched.histogram) {
+      const bool had = last_->histograms[watched.histogram_index] != nullptr;
+      const bool has = snapshot.histograms[watched.histogram_index] != nullptr;
+      if (had != has) change = Change::kOther;
+    } else if (snapshot.present[watched.index] != last_->present[watched.index]) {
+      change = Change::kOther;
+    } else if (watched.monotone && snapshot.present[watched.index] != 0 &&
+               snapshot.scalars[watched.index] < last_->scalars[watched.index]) {
+      return Change::kRestart;
+    }
+  }
+  return change;
 }
 
 void ActivityMeter::add(SnapshotRef snapshot) {
   ++snapshot_count_;
-  if (first_ == nullptr) {
+  if (last_ == nullptr) {
     first_ = snapshot;
-  } else if (snapshot->schema == last_->schema) {
-    if (watched_schema_ != snapshot->schema) {
-      watched_schema_ = snapshot->schema;
-      find_watched(*watched_schema_);
-    }
-    if (went_down(*snapshot)) {
-      if (auto part = activity_between(*first_, *last_)) merge_activity(closed_, *part);
-      first_ = snapshot;
-    }
-  } else {
-    // A new schema: what lies before it is closed, since a restart may hide behind it.
+  } else if (const Change change = compare(*snapshot); change != Change::kNone) {
+    // A stretch of the recording ends here. The step across the change counts for what both sides
+    // have; after a restart there is nothing to compare.
     if (auto part = activity_between(*first_, *last_)) merge_activity(closed_, *part);
-    if (auto step = activity_between(*last_, *snapshot)) merge_activity(closed_, *step);
+    if (change == Change::kOther) {
+      if (auto step = activity_between(*last_, *snapshot)) merge_activity(closed_, *step);
+    }
     first_ = snapshot;
   }
   last_ = std::move(snapshot);

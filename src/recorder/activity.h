@@ -9,6 +9,7 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include "metrics/snapshot.h"
 
@@ -34,7 +35,7 @@ struct Activity {
 };
 
 // later less earlier. Nothing when something went down: the source was restarted in between.
-// A series that only the later one has counts from 0.
+// A series that only one of the two has a value for is left out: since when it counts is not known.
 std::optional<Activity> activity_between(const Snapshot& earlier, const Snapshot& later);
 
 // into += from, elapsed time included.
@@ -51,14 +52,22 @@ class ActivityMeter {
   [[nodiscard]] std::uint64_t snapshot_count() const { return snapshot_count_; }
 
  private:
-  void find_watched(const Schema& schema);
-  [[nodiscard]] bool went_down(const Snapshot& snapshot) const;
+  struct Watched {
+    std::uint32_t index;
+    bool histogram;
+    std::uint32_t histogram_index;
+    bool monotone;  // never goes down unless the source was restarted
+  };
+  enum class Change { kNone, kRestart, kOther };  // kOther: of the schema, or of what is present
 
-  Activity closed_;    // before the last restart
-  SnapshotRef first_;  // since the last restart
+  void find_watched(const Schema& schema);
+  Change compare(const Snapshot& snapshot);
+
+  Activity closed_;    // before the last change
+  SnapshotRef first_;  // since the last change
   SnapshotRef last_;
   std::shared_ptr<const Schema> watched_schema_;
-  std::vector<std::uint32_t> watched_;  // indices of counters that never go down by themselves
+  std::vector<Watched> watched_;
   std::uint64_t snapshot_count_ = 0;
 };
 

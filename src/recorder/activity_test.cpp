@@ -63,12 +63,28 @@ TEST(ActivityMeter, AddsUpOverRestartsAndSchemaChanges) {
   host.add_counter("syscall", {{"op", "write"}});
   host.count("syscall", {{"op", "write"}}, 3);
   second(11);
+  host.count("syscall", {{"op", "write"}}, 4);
+  second(13);
   const Activity total = meter.total();
-  EXPECT_EQ(meter.snapshot_count(), 6u);
-  EXPECT_EQ(total.counters.at({"syscall", "read"}), 10u + 20 + 7 + 11);
-  EXPECT_EQ(total.counters.at({"syscall", "write"}), 3u);
-  EXPECT_EQ(total.histogram_total("syscall_latency")->value.count(), 48u);
-  EXPECT_EQ(total.elapsed_ns, 4 * kNsPerSecond);
+  EXPECT_EQ(meter.snapshot_count(), 7u);
+  EXPECT_EQ(total.counters.at({"syscall", "read"}), 10u + 20 + 7 + 11 + 13);
+  EXPECT_EQ(total.counters.at({"syscall", "write"}), 4u);  // since it is there
+  EXPECT_EQ(total.histogram_total("syscall_latency")->value.count(), 61u);
+  EXPECT_EQ(total.elapsed_ns, 5 * kNsPerSecond);
+}
+
+TEST(ActivityMeter, WhatIsPresentLaterIsNotCountedFromZero) {
+  SyntheticHost host;
+  ActivityMeter meter;
+  const Labels labels = {{"id", "0"}, {"state", "user"}};
+  host.set("cpu_usage", labels, 1'000'000);
+  host.hide("cpu_usage", labels);
+  meter.add(host.snapshot());
+  host.show("cpu_usage", labels);
+  meter.add(host.snapshot());
+  host.count("cpu_usage", labels, 5);
+  meter.add(host.snapshot());
+  EXPECT_EQ(meter.total().counters.at({"cpu_usage", "user"}), 5u);
 }
 
 }  // namespace

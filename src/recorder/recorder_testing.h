@@ -47,6 +47,12 @@ class SyntheticHost {
   void set(const std::string& name, const Labels& labels, std::uint64_t value) {
     now_.scalars[index(name, labels)] = value;
   }
+  void hide(const std::string& name, const Labels& labels) {
+    now_.present[index(name, labels)] = 0;
+  }
+  void show(const std::string& name, const Labels& labels) {
+    now_.present[index(name, labels)] = 1;
+  }
   void record(const std::string& name, const Labels& labels, std::uint64_t value,
               std::uint64_t times) {
     HistogramRef& slot = now_.histograms[now_.schema->series[index(name, labels)]->histogram_index];

@@ -112,7 +112,8 @@ Result<std::optional<Leftover>> recover_leftover(const std::string& output) {
     return error("{} is being written by another recording; choose another output", log_path);
   }
   Leftover leftover;
-  const auto ticks = count_ticks(log_path);
+  // Nothing is in the file until the first sample.
+  const auto ticks = status.st_size == 0 ? Result<std::uint64_t>(0) : count_ticks(log_path);
   if (ticks && *ticks == 0) {
     if (::unlink(log_path.c_str()) != 0) return system_error("remove " + log_path, errno);
     return leftover;

@@ -129,7 +129,7 @@ TEST_F(RecordingTest, AnEmptyLeftoverGoesAway) {
   { auto log = LogWriter::create(log_path, {}); }
   const auto leftover = recover_leftover(path("run.parquet"));
   ASSERT_TRUE(leftover.has_value()) << leftover.error().message;
-  EXPECT_FALSE(std::filesystem::exists(log_path));
+  EXPECT_TRUE(std::filesystem::is_empty(folder_));
 }
 
 TEST_F(RecordingTest, ASignalFinishesTheLog) {

@@ -75,7 +75,8 @@ std::string cpu_line(const Activity& activity, const AbsentReasons& reasons) {
   // Upstream's agents tell no idle time: then the unit is one CPU.
   const double all = idle ? static_cast<double>(*busy + *idle)
                           : static_cast<double>(activity.elapsed_ns);
-  const auto percent = [&](double ns) { return all == 0 ? 0 : 100 * ns / all; };
+  if (all == 0) return rate_line("CPU", "-", "(not read twice yet)");
+  const auto percent = [&](double ns) { return 100 * ns / all; };
   std::vector<Part> parts = parts_of(activity, "cpu_usage");
   for (const Part& part : parts_of(activity, "cpu_idle")) parts.push_back(part);
   std::string text;
