@@ -192,7 +192,8 @@ Result<void> run(const Host& host) {
   print_target("syscall family over the empty pair", 2.0, added_ns(*on_syscall, 5) / pair_ns, "");
   print_target("whole agent over the empty pair", 2.0, added_ns(*on_syscall, 6) / pair_ns, "");
   fmt::print("  Nothing that times a system call can be below the pair that reads the\n"
-             "  clock: {:.2f}. The whole agent is {:.2f} times that.\n", added_ns(*on_syscall, 3) / pair_ns,
+             "  clock: {:.2f}. The whole agent is {:.2f} times that.\n",
+             added_ns(*on_syscall, 3) / pair_ns,
              added_ns(*on_syscall, 6) / added_ns(*on_syscall, 3));
 
   auto on_switch = measure(switches, on_switches);
@@ -200,7 +201,8 @@ Result<void> run(const Host& host) {
   print_table(switches, on_switches, *on_switch);
   const double agent_ns = added_ns(*on_switch, 5);
   fmt::print("  Upstream adds 6650 ns to a round of 4650 ns, 1.43 of it; the whole agent\n"
-             "  adds {:.0f} ns, {:.2f} of its round.\n", agent_ns, agent_ns / median((*on_switch)[0]));
+             "  adds {:.0f} ns, {:.2f} of its round.\n",
+             agent_ns, agent_ns / median((*on_switch)[0]));
   print_target("added by the whole agent over upstream's share", 0.3,
                agent_ns / median((*on_switch)[0]) / (6650.0 / 4650.0), "");
   print_target("added by the whole agent", 0.3 * 6650, agent_ns, " ns");
