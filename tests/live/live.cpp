@@ -3,8 +3,11 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <filesystem>
+#include <fstream>
 
 #include <sched.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/host.h"
@@ -64,7 +67,7 @@ HistogramValue Delta::histogram(std::string_view name, const Labels& labels) con
   return merged;
 }
 
-LiveCollector::LiveCollector(std::initializer_list<std::string_view> samplers, Mode mode,
+LiveCollector::LiveCollector(const std::vector<std::string_view>& samplers, Mode mode,
                              std::set<std::string> pretend_missing)
     : created_ns_(now_ns()) {
   CollectorConfig config;
@@ -80,6 +83,7 @@ LiveCollector::LiveCollector(std::initializer_list<std::string_view> samplers, M
   auto collector = Collector::create(*host, config);
   CHECK(collector.has_value(), "a collector can be made");
   collector_ = std::move(*collector);
+  wait_for_own_threads();
   begin();
 }
 
@@ -118,6 +122,27 @@ void expect_durations(const HistogramValue& histogram, std::vector<std::uint64_t
       }
     }
     EXPECT_TRUE(found) << what << ": nothing in or beside the bucket of " << duration << " ns";
+  }
+}
+
+void wait_for_own_threads() {
+  const std::string own = std::to_string(::syscall(SYS_gettid));
+  const auto asleep = [&own] {
+    std::error_code gone;
+    for (const auto& task : std::filesystem::directory_iterator("/proc/self/task", gone)) {
+      if (task.path().filename() == own) continue;
+      std::string text;
+      std::getline(std::ifstream(task.path() / "stat"), text);
+      // "id (name) state …", and a name may hold anything.
+      const std::size_t name_end = text.rfind(')');
+      if (name_end != std::string::npos && text.substr(name_end, 3) != ") S") return false;
+    }
+    return true;
+  };
+  // Twice in a row: a thread that starts may sleep for a moment, waiting for a lock.
+  for (int i = 0, in_a_row = 0; i < 1000 && in_a_row < 2; ++i) {
+    in_a_row = asleep() ? in_a_row + 1 : 0;
+    ::usleep(2000);
   }
 }
 

@@ -4,7 +4,6 @@
 // counted between two moments. A test suite is named after the sampler that it tests.
 
 #include <cstdint>
-#include <initializer_list>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -49,7 +48,7 @@ class Delta {
 
 class LiveCollector {
  public:
-  LiveCollector(std::initializer_list<std::string_view> samplers, Mode mode,
+  LiveCollector(const std::vector<std::string_view>& samplers, Mode mode,
                 std::set<std::string> pretend_missing = {});
 
   void begin() { before_ = collector_->collect(); }
@@ -75,6 +74,10 @@ void expect_count(std::uint64_t counted, std::uint64_t expected, std::string_vie
 // Every duration (by the workload's own clock) is in its bucket or a neighbour of it.
 void expect_durations(const HistogramValue& histogram, std::vector<std::uint64_t> durations_ns,
                       std::string_view what);
+
+// All threads of this process but the caller sleep, so that nothing of a thread's start falls into
+// what is measured.
+void wait_for_own_threads();
 
 // The calling thread stays on one CPU.
 void pin_to_cpu(int cpu);
