@@ -32,9 +32,10 @@ Result<std::unique_ptr<SnapshotSource>> open_source(const std::optional<std::str
   if (!host) return context("read this host", std::move(host.error()));
   auto embedded = EmbeddedSource::create(*host);
   if (!embedded) {
-    return context(fmt::format("no agent answers on {}, and the samplers cannot run in this process",
-                               kDefaultAgentUrl),
-                   std::move(embedded.error()));
+    return context(
+        fmt::format("no agent answers on {}, and the samplers cannot run in this process",
+                    kDefaultAgentUrl),
+        std::move(embedded.error()));
   }
   const std::string limitations = (*embedded)->limitations();
   if (!limitations.empty()) spdlog::warn("{}", limitations);

@@ -6,8 +6,8 @@
 #include <string>
 #include <vector>
 
-#include <CLI/CLI.hpp>
 #include <unistd.h>
+#include <CLI/CLI.hpp>
 
 #include "base/clock.h"
 #include "base/logging.h"
@@ -48,7 +48,8 @@ int fail(const Error& cause) {
 }
 
 void declare(CLI::App& app, RecordArguments& arguments) {
-  app.add_option("-i,--interval", arguments.interval, "Time between samples, from 1ms (default 1s)");
+  app.add_option("-i,--interval", arguments.interval,
+                 "Time between samples, from 1ms (default 1s)");
   app.add_option("-d,--duration", arguments.duration, "Stop after this long (default: at Ctrl-C)");
   app.add_option("--url", arguments.url,
                  "Agent to record from (default: http://localhost:4241 when an agent answers "
@@ -64,8 +65,10 @@ void declare(CLI::App& app, RecordArguments& arguments) {
 Result<void> take_positionals(RecordArguments& arguments) {
   for (const std::string& text : arguments.positionals) {
     if (text.ends_with(".toml")) {
-      return usage_error("'{}': a configuration file for record is not supported yet; give its "
-                         "settings as options", text);
+      return usage_error(
+          "'{}': a configuration file for record is not supported yet; give its "
+          "settings as options",
+          text);
     }
     const bool is_url = looks_like_url(text);
     std::string& target = is_url ? arguments.url : arguments.output;
@@ -132,8 +135,10 @@ Result<LogWriter> open_output(const RecordOptions& options) {
       spdlog::warn("an earlier recording was cut off; its {} samples are now in {}",
                    found.tick_count, found.path);
     } else {
-      spdlog::warn("an earlier recording was cut off and could not be converted ({}); it is kept "
-                   "as {}", found.problem, found.path);
+      spdlog::warn(
+          "an earlier recording was cut off and could not be converted ({}); it is kept "
+          "as {}",
+          found.problem, found.path);
     }
   }
   auto log = LogWriter::create(write_ahead_path(options.output), {});
@@ -155,8 +160,8 @@ class ProgressLine {
     const auto seconds = [](std::uint64_t ns) {
       return fmt::format("{:.0f}s", static_cast<double>(ns) / kNsPerSecond);
     };
-    const std::string elapsed = seconds(progress.elapsed_ns) +
-                                (duration_ns_ ? " of " + seconds(*duration_ns_) : "");
+    const std::string elapsed =
+        seconds(progress.elapsed_ns) + (duration_ns_ ? " of " + seconds(*duration_ns_) : "");
     fmt::print(stderr, "\r\033[K{} · {} samples · {} missed · {}", elapsed, progress.tick_count,
                progress.missed_count, format_bytes(static_cast<double>(progress.size_bytes)));
     std::fflush(stderr);
@@ -190,8 +195,7 @@ void print_report(const RecordOptions& options, const RecordingReport& report,
 }
 
 SourceMetadata file_metadata(const RecordOptions& options, SourceMetadata facts) {
-  facts[std::string(kMetaSamplingIntervalMs)] =
-      std::to_string(options.plan.interval_ns / kNsPerMs);
+  facts[std::string(kMetaSamplingIntervalMs)] = std::to_string(options.plan.interval_ns / kNsPerMs);
   for (const auto& [key, value] : options.metadata) facts[key] = value;
   return facts;
 }
@@ -216,8 +220,7 @@ int record(const RecordOptions& options) {
     progress.clear();
     spdlog::warn("{}", sentence);
   };
-  const RecordingReport report =
-      run_recording(options.plan, **source, *log, interrupt, listener);
+  const RecordingReport report = run_recording(options.plan, **source, *log, interrupt, listener);
   progress.clear();
   const AbsentReasons reasons = (*source)->absent_reasons();
   source->reset();  // ends the embedded samplers and their threads before a child is started
@@ -228,7 +231,9 @@ int record(const RecordOptions& options) {
     return fail(Error{"nothing was recorded: it ended before the first sample"});
   }
   const std::string log_path = log->path();
-  { const LogWriter closed = std::move(*log); }  // unlocks
+  {
+    const LogWriter closed = std::move(*log);
+  }  // unlocks
   const auto finished = finish_output(log_path, options.output, options.format);
   print_report(options, report, reasons, finished ? options.output : log_path);
   if (!finished) return fail(finished.error());

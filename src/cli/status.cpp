@@ -77,12 +77,12 @@ std::string program_line(const Json& program) {
 }
 
 std::string sampler_lines(const Json& status) {
-  std::string text = fmt::format("\n{:<26}{:<10}{:<13}{}\n", "sampler", "state", "health", "reason");
+  std::string text =
+      fmt::format("\n{:<26}{:<10}{:<13}{}\n", "sampler", "state", "health", "reason");
   for (const Json& sampler : objects_of(status, "samplers")) {
     const std::string health = text_of(sampler, "health");
-    text += fmt::format("{:<26}{:<10}{:<13}{}", text_of(sampler, "name"),
-                        text_of(sampler, "state"), health.empty() ? "-" : health,
-                        reason_of(sampler));
+    text += fmt::format("{:<26}{:<10}{:<13}{}", text_of(sampler, "name"), text_of(sampler, "state"),
+                        health.empty() ? "-" : health, reason_of(sampler));
     text.erase(text.find_last_not_of(' ') + 1);
     text += '\n';
     for (const Json& program : objects_of(sampler, "programs")) text += program_line(program);
@@ -138,10 +138,10 @@ std::string memory_text(const Json& status) {
 }
 
 std::string render(const Json& status, const Url& url) {
-  std::string text = fmt::format(
-      "agent {} at {}, up {}\n", text_of(status, "version"), url.display(),
-      format_duration(static_cast<std::uint64_t>(number_of(status, "uptime_seconds")) *
-                      kNsPerSecond));
+  std::string text =
+      fmt::format("agent {} at {}, up {}\n", text_of(status, "version"), url.display(),
+                  format_duration(static_cast<std::uint64_t>(number_of(status, "uptime_seconds")) *
+                                  kNsPerSecond));
   text += memory_text(status);
   return text + sampler_lines(status) + map_lines(status) + loss_lines(status);
 }
@@ -151,8 +151,10 @@ int show_status(const Url& url, bool json) {
   const auto response = client.get(url.path == "/" ? url.at("/status") : url, {}, kTimeoutMs);
   if (!response) return fail(response.error());
   if (response->status != 200) {
-    return fail(Error{fmt::format("{} answered with status {}; is it a Rezolus agent, and one that "
-                                  "has /status?", url.display(), response->status)});
+    return fail(
+        Error{fmt::format("{} answered with status {}; is it a Rezolus agent, and one that "
+                          "has /status?",
+                          url.display(), response->status)});
   }
   const Json status = Json::parse(response->body, nullptr, false);
   if (!status.is_object() || !status.contains("samplers")) {

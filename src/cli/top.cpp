@@ -5,8 +5,8 @@
 #include <string>
 #include <vector>
 
-#include <CLI/CLI.hpp>
 #include <unistd.h>
+#include <CLI/CLI.hpp>
 
 #include "base/clock.h"
 #include "cli/live_source.h"
@@ -85,8 +85,9 @@ int run_top(std::span<const std::string> arguments) {
   TopOptions options;
   std::string url;
   std::string interval = "1s";
-  app.add_option("url", url, "Agent to ask (default: http://localhost:4241 when an agent answers "
-                             "there, else samplers in this process)");
+  app.add_option("url", url,
+                 "Agent to ask (default: http://localhost:4241 when an agent answers "
+                 "there, else samplers in this process)");
   app.add_option("-i,--interval", interval, "Time between two tables (default 1s)");
   app.add_option("-n,--count", options.count, "Stop after this many tables");
   try {
@@ -101,7 +102,8 @@ int run_top(std::span<const std::string> arguments) {
   if (!interval_ns) return fail(interval_ns.error());
   if (*interval_ns < kIntervalNsMin) {
     return fail(Error{fmt::format("--interval: {} is too short; the shortest is {}", interval,
-                                  format_duration(kIntervalNsMin)), 0, ErrorKind::kUsage});
+                                  format_duration(kIntervalNsMin)),
+                      0, ErrorKind::kUsage});
   }
   options.interval_ns = *interval_ns;
   if (!url.empty()) options.url = url;

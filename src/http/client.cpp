@@ -63,7 +63,8 @@ Error transfer_error(CURLcode code, long system_errno, const Url& url, const cha
   switch (code) {
     case CURLE_COULDNT_CONNECT:
       if (system_errno == ECONNREFUSED || system_errno == 0) {
-        return make(fmt::format("cannot reach {}: connection refused; is the agent running?", where));
+        return make(
+            fmt::format("cannot reach {}: connection refused; is the agent running?", where));
       }
       return make(fmt::format("cannot reach {}: {}; is the agent running?", where,
                               std::strerror(static_cast<int>(system_errno))));
@@ -71,8 +72,8 @@ Error transfer_error(CURLcode code, long system_errno, const Url& url, const cha
       return make(fmt::format("cannot reach {}: the host name does not resolve; check its spelling",
                               where));
     case CURLE_OPERATION_TIMEDOUT:
-      return make(fmt::format("cannot reach {}: no complete answer within {} ms", where,
-                              timeout_ms));
+      return make(
+          fmt::format("cannot reach {}: no complete answer within {} ms", where, timeout_ms));
     case CURLE_WRITE_ERROR:
       return make(fmt::format("{} answered with more than {} MiB, which is not taken", where,
                               kHttpBodySizeBytesMax >> 20));
@@ -138,7 +139,8 @@ Result<Url> parse_url(std::string_view text) {
   const std::string scheme = url_part(parsed.get(), CURLUPART_SCHEME);
   const std::string host = url_part(parsed.get(), CURLUPART_HOST);
   if (scheme != "http" && scheme != "https") {
-    return usage_error("'{}': the scheme {} is not supported; write http://HOST:PORT", text, scheme);
+    return usage_error("'{}': the scheme {} is not supported; write http://HOST:PORT", text,
+                       scheme);
   }
   if (!url_part(parsed.get(), CURLUPART_USER).empty()) {
     return usage_error("'{}': a user name in an address is not supported", text);

@@ -38,8 +38,8 @@ TEST(ParseUrl, AcceptsTheUsualSpellings) {
 }
 
 TEST(ParseUrl, RefusesWhatIsNoAddress) {
-  for (const char* text : {"", "http://", "ftp://host", "host:99999", "unix:relative", "unix:",
-                           "http://user:secret@host", "http://a b"}) {
+  for (const char* text : {"", "http://", "ftp://host", "host:99999", "unix:relative",
+                           "unix:", "http://user:secret@host", "http://a b"}) {
     const auto url = parse_url(text);
     ASSERT_FALSE(url.has_value()) << text;
     EXPECT_EQ(url.error().kind, ErrorKind::kUsage) << text;
@@ -47,7 +47,8 @@ TEST(ParseUrl, RefusesWhatIsNoAddress) {
 }
 
 TEST(LooksLikeUrl, TellsAddressesFromFiles) {
-  for (const char* text : {"http://host", "localhost:4241", "unix:/run/x", "10.0.0.1:80", "h:1/x"}) {
+  for (const char* text :
+       {"http://host", "localhost:4241", "unix:/run/x", "10.0.0.1:80", "h:1/x"}) {
     EXPECT_TRUE(looks_like_url(text)) << text;
   }
   for (const char* text : {"out.parquet", "./a:b", "/tmp/run:12.parquet", "dir/x:1", "config.toml",
@@ -75,9 +76,7 @@ class OneAnswerServer {
     ::shutdown(listener_.get(), SHUT_RDWR);
     thread_.join();
   }
-  [[nodiscard]] Url url() const {
-    return parse_url(fmt::format("127.0.0.1:{}", port_)).value();
-  }
+  [[nodiscard]] Url url() const { return parse_url(fmt::format("127.0.0.1:{}", port_)).value(); }
   std::atomic<int> connections = 0;
   std::string last_request;  // read it after the answer
 

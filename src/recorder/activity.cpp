@@ -160,8 +160,8 @@ void ActivityMeter::find_watched(const Schema& schema) {
     if (series == nullptr || series->type == MetricType::kGauge) continue;
     const Shown* shown = find_shown(series->name);
     if (shown == nullptr) continue;
-    watched_.push_back({i, series->type == MetricType::kHistogram, series->histogram_index,
-                        shown->monotone});
+    watched_.push_back(
+        {i, series->type == MetricType::kHistogram, series->histogram_index, shown->monotone});
   }
 }
 

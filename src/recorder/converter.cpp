@@ -82,8 +82,10 @@ Result<std::string> find_converter() {
     const auto candidate = std::filesystem::path(folder) / kConverterName;
     if (is_program(candidate)) return candidate.string();
   }
-  return error("{} was not found beside rezolus, in ../libexec/rezolus or in PATH; install the "
-               "package rezolus-recording", kConverterName);
+  return error(
+      "{} was not found beside rezolus, in ../libexec/rezolus or in PATH; install the "
+      "package rezolus-recording",
+      kConverterName);
 }
 
 std::string conversion_command(const std::string& log_path, const std::string& parquet_path) {

@@ -34,12 +34,12 @@ Interrupt::Interrupt() {
   CHECK(g_event_fd.load() < 0, "one Interrupt at a time");
   g_event_fd = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
   CHECK(g_event_fd.load() >= 0, "eventfd is given");
-  struct sigaction action {};
+  struct sigaction action{};
   action.sa_handler = handle_signal;
   ::sigemptyset(&action.sa_mask);
   action.sa_flags = SA_RESTART;
   for (const int signal : kSignals) {
-    struct sigaction before {};
+    struct sigaction before{};
     ::sigaction(signal, nullptr, &before);
     // What nohup(1) ignores stays ignored. SIGINT, which a script's shell ignores for its background
     // jobs, is taken all the same: kill -INT has to finish a recording.

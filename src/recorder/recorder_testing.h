@@ -83,8 +83,8 @@ class SyntheticHost {
     now_.schema = builder_.publish();
     now_.scalars.resize(now_.schema->series.size());
     now_.present.resize(now_.schema->series.size(), 1);
-    const auto empty = std::make_shared<const HistogramValue>(HistogramValue{
-        .buckets = std::vector<std::uint64_t>(kAgentHistogram.bucket_count())});
+    const auto empty = std::make_shared<const HistogramValue>(
+        HistogramValue{.buckets = std::vector<std::uint64_t>(kAgentHistogram.bucket_count())});
     now_.histograms.resize(now_.schema->histogram_count, empty);
   }
 

@@ -45,8 +45,8 @@ class OutageNotice {
   explicit OutageNotice(const RecordingListener& listener) : listener_(listener) {}
   void failed(const Error& cause) {
     if (!failing()) {
-      listener_.message(fmt::format("{}; recording goes on, with a gap until it is back",
-                                    cause.message));
+      listener_.message(
+          fmt::format("{}; recording goes on, with a gap until it is back", cause.message));
     }
     last_ = cause;
     ++count_;
@@ -72,8 +72,8 @@ std::string recovered_path(const std::string& output, std::time_t when, std::str
   std::string stamp = format_utc(static_cast<std::uint64_t>(when) * kNsPerSecond);
   std::erase_if(stamp, [](char c) { return c == '-' || c == ':'; });
   for (int number = 0;; ++number) {
-    const std::string name =
-        fmt::format("{}.recovered-{}{}", stem, stamp, number == 0 ? "" : fmt::format("-{}", number));
+    const std::string name = fmt::format("{}.recovered-{}{}", stem, stamp,
+                                         number == 0 ? "" : fmt::format("-{}", number));
     const auto parquet = path.parent_path() / (name + ".parquet");
     const auto log = path.parent_path() / (name + std::string(kLogSuffix));
     if (!std::filesystem::exists(parquet) && !std::filesystem::exists(log)) {
@@ -103,7 +103,7 @@ std::string write_ahead_path(const std::string& output) { return output + std::s
 
 Result<std::optional<Leftover>> recover_leftover(const std::string& output) {
   const std::string log_path = write_ahead_path(output);
-  struct stat status {};
+  struct stat status{};
   if (::stat(log_path.c_str(), &status) != 0) return std::nullopt;
   if (!S_ISREG(status.st_mode)) return error("{} is in the way: it is no file", log_path);
   auto fd = Fd::open(log_path, O_RDWR);
@@ -121,9 +121,8 @@ Result<std::optional<Leftover>> recover_leftover(const std::string& output) {
   leftover.tick_count = ticks.value_or(0);
   const std::string parquet_path = recovered_path(output, status.st_mtime, ".parquet");
   auto converter = find_converter();
-  const Result<void> converted =
-      converter ? convert_log(*converter, log_path, parquet_path)
-                : std::unexpected(std::move(converter.error()));
+  const Result<void> converted = converter ? convert_log(*converter, log_path, parquet_path)
+                                           : std::unexpected(std::move(converter.error()));
   if (converted) {
     if (::unlink(log_path.c_str()) != 0) return system_error("remove " + log_path, errno);
     leftover.path = parquet_path;
@@ -171,8 +170,8 @@ RecordingReport run_recording(const RecordingPlan& plan, SnapshotSource& source,
     const std::uint64_t missed_until_now = ticks.missed_count();
     ticks.advance(monotonic_ns());
     gap.extend(realtime_ns(), ticks.missed_count() - missed_until_now, "a sample took too long");
-    listener.progress({log.tick_count(), ticks.missed_count(), log.size_bytes(),
-                       monotonic_ns() - start_ns});
+    listener.progress(
+        {log.tick_count(), ticks.missed_count(), log.size_bytes(), monotonic_ns() - start_ns});
   }
 
   report.interrupted = interrupt.requested();

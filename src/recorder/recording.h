@@ -24,9 +24,9 @@ std::string write_ahead_path(const std::string& output);
 
 // A log that an earlier recording left behind, and what became of it.
 struct Leftover {
-  std::string path;           // where its content is now; empty when there was nothing in it
+  std::string path;  // where its content is now; empty when there was nothing in it
   std::uint64_t tick_count = 0;
-  std::string problem;        // why it is still a log and no Parquet file; empty when it is one
+  std::string problem;  // why it is still a log and no Parquet file; empty when it is one
 };
 
 // Looks for the write-ahead of output. One that nobody writes any more is converted to

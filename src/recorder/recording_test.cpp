@@ -75,7 +75,8 @@ TEST_F(RecordingTest, KeepsEverySampleInTheLog) {
 
   auto reader = LogReader::open(path("log"));
   ASSERT_TRUE(reader.has_value());
-  while (auto snapshot = reader->next_snapshot().value()) {}
+  while (auto snapshot = reader->next_snapshot().value()) {
+  }
   EXPECT_EQ(reader->tick_count(), outcome.report.tick_count);
   EXPECT_EQ(reader->missed_count(), outcome.report.missed_count);
   EXPECT_TRUE(reader->finished());
@@ -92,7 +93,8 @@ TEST_F(RecordingTest, AnOutageIsAGapAndTwoSentences) {
   EXPECT_EQ(outcome.messages[1], "samples are back after 2 missed");
   auto reader = LogReader::open(path("log"));
   ASSERT_TRUE(reader.has_value());
-  while (auto snapshot = reader->next_snapshot().value()) {}
+  while (auto snapshot = reader->next_snapshot().value()) {
+  }
   EXPECT_EQ(reader->missed_count(), outcome.report.missed_count);
 }
 
@@ -126,7 +128,9 @@ TEST_F(RecordingTest, ALeftoverIsNeverOverwritten) {
 
 TEST_F(RecordingTest, AnEmptyLeftoverGoesAway) {
   const std::string log_path = write_ahead_path(path("run.parquet"));
-  { auto log = LogWriter::create(log_path, {}); }
+  {
+    auto log = LogWriter::create(log_path, {});
+  }
   const auto leftover = recover_leftover(path("run.parquet"));
   ASSERT_TRUE(leftover.has_value()) << leftover.error().message;
   EXPECT_TRUE(std::filesystem::is_empty(folder_));
@@ -141,8 +145,7 @@ TEST_F(RecordingTest, ASignalFinishesTheLog) {
   const pid_t child = ::fork();
   if (child == 0) {
     const Outcome outcome = record(source, path("log"));
-    ::_exit(outcome.report.interrupted && outcome.report.tick_count == 4 &&
-                    !outcome.report.problem
+    ::_exit(outcome.report.interrupted && outcome.report.tick_count == 4 && !outcome.report.problem
                 ? 0
                 : 1);
   }
@@ -151,7 +154,8 @@ TEST_F(RecordingTest, ASignalFinishesTheLog) {
   EXPECT_EQ(status, 0);
   auto reader = LogReader::open(path("log"));
   ASSERT_TRUE(reader.has_value());
-  while (auto snapshot = reader->next_snapshot().value()) {}
+  while (auto snapshot = reader->next_snapshot().value()) {
+  }
   EXPECT_TRUE(reader->finished());
   EXPECT_EQ(reader->tick_count(), 4u);
 }

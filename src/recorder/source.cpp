@@ -189,9 +189,8 @@ Result<std::unique_ptr<EmbeddedSource>> EmbeddedSource::create(const Host& host)
   if (!collector) return std::unexpected(advise(std::move(collector.error())));
   std::unique_ptr<EmbeddedSource> source(new EmbeddedSource(host, std::move(*collector)));
   const CollectorStatus status = source->collector_->status();
-  const bool any = std::any_of(status.samplers.begin(), status.samplers.end(), [](const auto& s) {
-    return s.state == SamplerState::kActive;
-  });
+  const bool any = std::any_of(status.samplers.begin(), status.samplers.end(),
+                               [](const auto& s) { return s.state == SamplerState::kActive; });
   if (!any) return std::unexpected(advise(Error{"no sampler can run on this host"}));
   return source;
 }
@@ -216,10 +215,10 @@ std::string EmbeddedSource::limitations() const {
     return fmt::format("these samplers cannot run here: {}; the table shows why",
                        fmt::join(off, ", "));
   }
-  return fmt::format("{} missing, so no BPF program can be loaded: run it as root (sudo) to measure "
-                     "everything. Without it only these samplers run: {}",
-                     missing + (missing.find(' ') == missing.npos ? " is" : " are"),
-                     fmt::join(active, ", "));
+  return fmt::format(
+      "{} missing, so no BPF program can be loaded: run it as root (sudo) to measure "
+      "everything. Without it only these samplers run: {}",
+      missing + (missing.find(' ') == missing.npos ? " is" : " are"), fmt::join(active, ", "));
 }
 
 SourceMetadata EmbeddedSource::facts() {

@@ -73,8 +73,8 @@ std::string cpu_line(const Activity& activity, const AbsentReasons& reasons) {
   const auto idle = activity.counter_total("cpu_idle");
   if (!busy) return rate_line("CPU", "-", absent(reasons, "cpu_usage"));
   // Upstream's agents tell no idle time: then the unit is one CPU.
-  const double all = idle ? static_cast<double>(*busy + *idle)
-                          : static_cast<double>(activity.elapsed_ns);
+  const double all =
+      idle ? static_cast<double>(*busy + *idle) : static_cast<double>(activity.elapsed_ns);
   if (all == 0) return rate_line("CPU", "-", "(not read twice yet)");
   const auto percent = [&](double ns) { return 100 * ns / all; };
   std::vector<Part> parts = parts_of(activity, "cpu_usage");
@@ -114,11 +114,11 @@ std::string latency_cells(const HistogramActivity& histogram) {
     return ns ? format_latency(*ns) : std::string("-");
   };
   for (const double quantile : kQuantiles) {
-    line += fmt::format("{:>11}", cell(histogram_quantile(histogram.config,
-                                                          histogram.value.buckets, quantile)));
+    line += fmt::format(
+        "{:>11}", cell(histogram_quantile(histogram.config, histogram.value.buckets, quantile)));
   }
-  return line + fmt::format("{:>11}\n",
-                            cell(histogram_max(histogram.config, histogram.value.buckets)));
+  return line +
+         fmt::format("{:>11}\n", cell(histogram_max(histogram.config, histogram.value.buckets)));
 }
 
 std::string latency_line(std::string_view title, const std::optional<HistogramActivity>& histogram,

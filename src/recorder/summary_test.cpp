@@ -53,7 +53,8 @@ TEST(Summary, ShowsRatesSharesAndQuantiles) {
   EXPECT_EQ(line_with(text, "context switches"),
             "  context switches          400 /s   voluntary 400");
   EXPECT_EQ(line_with(text, "CPU"), "  CPU                       25.0 %   user 25.0 · idle 75.0");
-  EXPECT_EQ(line_with(text, "block I/O"), "  block I/O                  10 /s   read 10 (40.0 KiB/s)");
+  EXPECT_EQ(line_with(text, "block I/O"),
+            "  block I/O                  10 /s   read 10 (40.0 KiB/s)");
   EXPECT_EQ(line_with(text, "block read, device"),
             "  block read, device               100     106 µs     106 µs     106 µs    9.44 ms"
             "    9.44 ms");
