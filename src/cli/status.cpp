@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-// `rezolus status`: how an agent does: every sampler with its health, every program with the hook it
-// hangs on or the reason why it is off, map memory, losses. Reads upstream's /status as well, which
-// has fewer fields.
+// `rezolus status`: how an agent does: every sampler with its health, every program with the hook
+// it hangs on or the reason why it is off, map memory, losses. Reads upstream's /status as well,
+// which has fewer fields.
 
 #include <algorithm>
 #include <string>

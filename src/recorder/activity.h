@@ -41,8 +41,8 @@ std::optional<Activity> activity_between(const Snapshot& earlier, const Snapshot
 // into += from, elapsed time included.
 void merge_activity(Activity& into, const Activity& from);
 
-// Sums up a recording as it goes by, over restarts of the source. The cost of a snapshot is one pass
-// over the counters in question, as long as the schema stays.
+// Sums up a recording as it goes by, over restarts of the source. The cost of a snapshot is one
+// pass over the counters in question, as long as the schema stays.
 class ActivityMeter {
  public:
   void add(SnapshotRef snapshot);

@@ -20,7 +20,8 @@ namespace {
 constexpr std::string_view kConverterName = "rezolus-recording";
 constexpr int kNiceness = 19;
 constexpr int kExitCannotRun = 127;
-// Thread stacks count against RLIMIT_DATA in full, used or not; eight of 8 MiB would take a quarter.
+// Thread stacks count against RLIMIT_DATA in full, used or not; eight of 8 MiB would take a
+// quarter.
 constexpr rlim_t kStackBytesMax = 1u << 20;
 
 bool is_program(const std::filesystem::path& path) {

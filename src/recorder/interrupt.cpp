@@ -41,8 +41,8 @@ Interrupt::Interrupt() {
   for (const int signal : kSignals) {
     struct sigaction before{};
     ::sigaction(signal, nullptr, &before);
-    // What nohup(1) ignores stays ignored. SIGINT, which a script's shell ignores for its background
-    // jobs, is taken all the same: kill -INT has to finish a recording.
+    // What nohup(1) ignores stays ignored. SIGINT, which a script's shell ignores for its
+    // background jobs, is taken all the same: kill -INT has to finish a recording.
     if (signal != SIGHUP || before.sa_handler != SIG_IGN) ::sigaction(signal, &action, nullptr);
   }
 }

@@ -30,8 +30,8 @@ struct Leftover {
 };
 
 // Looks for the write-ahead of output. One that nobody writes any more is converted to
-// "<stem>.recovered-<time>.parquet" or, when that fails, renamed to the same with ".rezlog"; nothing
-// is overwritten. Nothing when there is none; an error when it is being written.
+// "<stem>.recovered-<time>.parquet" or, when that fails, renamed to the same with ".rezlog";
+// nothing is overwritten. Nothing when there is none; an error when it is being written.
 Result<std::optional<Leftover>> recover_leftover(const std::string& output);
 
 struct RecordingPlan {
@@ -66,8 +66,8 @@ struct RecordingListener {
 RecordingReport run_recording(const RecordingPlan& plan, SnapshotSource& source, LogWriter& log,
                               Interrupt& interrupt, const RecordingListener& listener);
 
-// Makes output from the finished log, which is removed only when that succeeded. The error says what
-// to type.
+// Makes output from the finished log, which is removed only when that succeeded. The error says
+// what to type.
 Result<void> finish_output(const std::string& log_path, const std::string& output,
                            OutputFormat format);
 

@@ -91,7 +91,8 @@ class EmbeddedSource : public SnapshotSource {
 std::shared_ptr<const Schema> unify_schema(const std::shared_ptr<const Schema>& previous,
                                            const std::shared_ptr<const Schema>& next);
 
-// Sampler name -> reason, from what an agent answers on /samplers; empty when that is not understood.
+// Sampler name -> reason, from what an agent answers on /samplers; empty when that is not
+// understood.
 std::map<std::string, std::string> parse_sampler_reasons(std::string_view json);
 
 }  // namespace rezolus

@@ -149,8 +149,8 @@ std::string syscall_latency_lines(const Activity& activity, const AbsentReasons&
   return text;
 }
 
-// Read and write: from issue to completion, before the issue, and both together. Operations that did
-// not happen get no line.
+// Read and write: from issue to completion, before the issue, and both together. Operations that
+// did not happen get no line.
 std::string block_latency_lines(const Activity& activity, const AbsentReasons& reasons) {
   struct Stage {
     std::string_view metric;

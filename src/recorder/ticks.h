@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 #pragma once
-// When a recorder samples: ticks lie on whole seconds of UTC plus a multiple of the interval, run on
-// the monotonic clock, and those that came too late are skipped, never made up for.
+// When a recorder samples: ticks lie on whole seconds of UTC plus a multiple of the interval, run
+// on the monotonic clock, and those that came too late are skipped, never made up for.
 
 #include <cstdint>
 
