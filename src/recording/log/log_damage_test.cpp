@@ -4,7 +4,7 @@
 #include <filesystem>
 
 #include <gtest/gtest.h>
-#include <fcntl.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "recording/frame/frame_testing.h"
@@ -37,9 +37,13 @@ class LogDamageTest : public ::testing::Test {
   }
   void TearDown() override { std::filesystem::remove_all(folder_); }
 
+  // In memory: thousands of small files rewritten would wait for the disk.
   void rewrite(std::string_view content) {
-    auto fd = Fd::open(path_, O_WRONLY | O_TRUNC);
-    ASSERT_TRUE(fd && write_all(fd->get(), content));
+    if (!memory_.valid()) memory_ = Fd(::memfd_create("rezolus-log", MFD_CLOEXEC));
+    path_ = fmt::format("/proc/self/fd/{}", memory_.get());
+    ASSERT_EQ(::ftruncate(memory_.get(), 0), 0);
+    ASSERT_EQ(::lseek(memory_.get(), 0, SEEK_SET), 0);
+    ASSERT_TRUE(write_all(memory_.get(), content));
   }
 
   struct Outcome {
@@ -76,6 +80,7 @@ class LogDamageTest : public ::testing::Test {
 
   std::string folder_;
   std::string path_;
+  Fd memory_;
   std::string content_;
   std::vector<std::uint64_t> tick_ends_;
   TestSource source_;
