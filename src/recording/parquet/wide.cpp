@@ -412,8 +412,10 @@ Result<WideReport> write_rows(LogReader& log, const Overview& overview,
 
 Result<WideReport> write_file(LogReader& log, const Overview& overview, const std::string& path,
                               const WideOptions& options) {
-  auto sink = arrow::io::FileOutputStream::Open(path);
-  if (!sink.ok()) return arrow_error("create " + path, sink.status());
+  auto fd = Fd::open(path, O_WRONLY | O_CREAT | O_TRUNC);
+  if (!fd) return context("write Parquet", fd.error());
+  auto sink = arrow::io::FileOutputStream::Open(fd->release());
+  if (!sink.ok()) return arrow_error("write " + path, sink.status());
   auto arrow_properties = parquet::ArrowWriterProperties::Builder().store_schema()->build();
   auto file = parquet::arrow::FileWriter::Open(*arrow_schema(overview.columns),
                                                arrow::default_memory_pool(), *sink,
