@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <charconv>
+#include <filesystem>
 #include <memory>
 #include <new>
 #include <optional>
@@ -451,6 +452,12 @@ Result<WideReport> write_complete_file(LogReader& log, const Overview& overview,
 
 Result<WideReport> write_wide(const std::string& log_path, const std::string& output,
                               const WideOptions& options) {
+  // The file is renamed into place, which would replace a device or a pipe.
+  std::error_code ignored;
+  const auto status = std::filesystem::status(output, ignored);
+  if (std::filesystem::exists(status) && !std::filesystem::is_regular_file(status)) {
+    return error("write {}: it is not a regular file; choose another output", output);
+  }
   auto log = LogReader::open(log_path);
   if (!log) return std::unexpected(log.error());
   auto overview = survey(*log);

@@ -13,6 +13,7 @@
 #include <parquet/file_reader.h>
 #include <parquet/metadata.h>
 #include <parquet/statistics.h>
+#include <sys/stat.h>
 
 #include "base/fd.h"
 #include "recording/frame/frame_testing.h"
@@ -311,6 +312,10 @@ TEST_F(WideTest, FailuresLeaveNoFileBehind) {
   WideOptions stopped;
   stopped.stopped = [] { return true; };
   expect_failure(stopped, "interrupted");
+  output_ = folder_ + "/pipe";
+  ASSERT_EQ(::mkfifo(output_.c_str(), 0600), 0);
+  expect_failure({}, "not a regular file");
+  EXPECT_TRUE(std::filesystem::is_fifo(output_));
   output_ = folder_ + "/missing/test";
   expect_failure({}, "missing/test");
 }
