@@ -127,6 +127,11 @@ Result<LogWriter> open_output(const RecordOptions& options) {
   if (std::filesystem::is_directory(options.output, ignored)) {
     return error("cannot write {}: it is a directory; name a file in it", options.output);
   }
+  // The finished file is renamed into place, which would replace a device or a pipe.
+  if (std::filesystem::exists(options.output, ignored) &&
+      !std::filesystem::is_regular_file(options.output, ignored)) {
+    return error("cannot write {}: it is not a regular file; name another", options.output);
+  }
   auto leftover = recover_leftover(options.output);
   if (!leftover) return std::unexpected(std::move(leftover.error()));
   if (*leftover && !(*leftover)->path.empty()) {

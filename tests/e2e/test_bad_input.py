@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0 OR MIT
 """Bad input: a sentence that says what to do, and the right exit code."""
 
+import os
+
 import pytest
 
 from conftest import free_port, rezolus
@@ -66,3 +68,12 @@ def test_what_answers_is_no_agent(agent, tmp_path):
     result = rezolus("record", "-d", "1s", agent.url + "/status", cwd=tmp_path)
     assert result.returncode == 1
     assert "is it a Rezolus agent?" in result.stderr
+
+
+def test_output_that_is_no_regular_file(tmp_path):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    result = rezolus("record", "-d", "1s", "-o", pipe, cwd=tmp_path)
+    assert result.returncode == 1
+    assert "not a regular file" in result.stderr
+    assert pipe.is_fifo()  # a finished recording would have replaced it
