@@ -217,8 +217,8 @@ Result<void> check_something_runs(const CollectorStatus& status) {
                "and CAP_PERFMON");
 }
 
-void reload(const std::string& path, const AgentConfig& running, Agent& agent,
-            http::Server& server) {
+void reload(const std::string& path, const AgentConfig& running, const std::string& hostname,
+            Agent& agent, http::Server& server) {
   if (path.empty()) {
     spdlog::info("no configuration file to read again");
     return;
@@ -229,10 +229,12 @@ void reload(const std::string& path, const AgentConfig& running, Agent& agent,
     return;
   }
   agent.set_full_detail(config->full_detail);
+  config->allowed_hosts.push_back(hostname);
   server.set_allowed_hosts(config->allowed_hosts);
   spdlog::set_level(spdlog::level::from_str(config->logging_level));
   if (config->listen != running.listen || config->ttl_ns != running.ttl_ns ||
       config->collector.sampler_enabled != running.collector.sampler_enabled ||
+      config->collector.samplers_enabled != running.collector.samplers_enabled ||
       config->snapshot_format != running.snapshot_format) {
     spdlog::warn("listen, ttl, snapshot_format and samplers take effect with a restart");
   }
@@ -287,7 +289,7 @@ Result<void> run_agent(const AgentConfig& config, const std::string& config_path
     const int number = ::sigwaitinfo(&signals, nullptr);
     if (number < 0 && errno == EINTR) continue;
     if (number != SIGHUP) break;
-    reload(config_path, config, agent, **server);
+    reload(config_path, config, host->hostname, agent, **server);
   }
   notify_service_manager("STOPPING=1");
   spdlog::info("stopping");

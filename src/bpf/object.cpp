@@ -237,6 +237,10 @@ Result<Object> Object::load(const ObjectRequest& request, const KernelFeatures& 
         if (program == nullptr || chosen != nullptr) continue;
         outcome.target = target_of(program);
         std::string obstacle = known_obstacle(alternative, outcome.target, features);
+        if (obstacle.empty() && alternative.attach_type == "raw_tp") {
+          obstacle = request.raw_tp_obstacle;
+          missing = missing && obstacle.empty();
+        }
         if (const auto it = refused.find(name); obstacle.empty() && it != refused.end()) {
           obstacle = it->second;
           missing = missing && obstacle.ends_with("No such file or directory");
@@ -262,6 +266,7 @@ Result<Object> Object::load(const ObjectRequest& request, const KernelFeatures& 
     auto prepared = request.prepare(settings, available);
     if (!prepared) return std::unexpected(prepared.error());
     if (!*prepared) {
+      for (HookOutcome& hook : object.hooks_) hook.attached_as.clear();
       object.object_.reset();
       return object;
     }

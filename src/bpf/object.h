@@ -67,6 +67,7 @@ struct ObjectRequest {
   std::span<const std::byte> elf;
   std::vector<std::string> hooks;    // the ones that somebody needs; others are not loaded
   std::vector<std::string> manual;   // programs to load and not attach
+  std::string raw_tp_obstacle;       // why raw_tp cannot serve; empty when it can
   // Called after each opening with the hooks that are still available; sets knobs and maps. False:
   // they do not suffice for anything, nothing is to be loaded.
   std::function<Result<bool>(ObjectSettings&, const std::set<std::string>& available)> prepare;

@@ -46,9 +46,12 @@ static __always_inline struct task_state *task_hash_get(u64 owner, u32 tid, cons
 		return NULL;
 	struct task_state fresh = {.owner = owner};
 
-	if (bpf_map_update_elem(&task_hash, &tid, &fresh, BPF_NOEXIST))
+	/* It may fail because another CPU was first: only a missing entry is a loss. */
+	bpf_map_update_elem(&task_hash, &tid, &fresh, BPF_NOEXIST);
+	state = bpf_map_lookup_elem(&task_hash, &tid);
+	if (!state)
 		count_loss(LOSS_TASK_TABLE_FULL);
-	return bpf_map_lookup_elem(&task_hash, &tid);
+	return state;
 }
 
 /* State of a task that a tracepoint handed over, or NULL (counted). For any context. */
@@ -62,7 +65,7 @@ static __always_inline struct task_state *task_state_of(struct task_struct *task
 					     create_task_storage_anywhere ?
 						     BPF_LOCAL_STORAGE_GET_F_CREATE : 0);
 	else
-		state = task_hash_get((u64)task, tid, true);
+		return task_hash_get((u64)task, tid, true);
 	if (!state)
 		count_loss(LOSS_NO_TASK_STATE);
 	return state;

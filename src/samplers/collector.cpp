@@ -207,7 +207,10 @@ CollectorStatus Collector::status() const {
   CollectorStatus status;
   status.kernel_btf = parts.kernel_btf;
   status.task_storage = parts.core && parts.core->task_storage();
-  if (parts.core) append_map_statuses("core", parts.core->object(), {}, status.maps);
+  if (parts.core) {
+    append_map_statuses("core", parts.core->object(), {}, status.maps);
+    parts.core->append_losses(status.losses);
+  }
   for (const FamilyReader& family : parts.families) {
     const auto& statuses = family.statuses();
     status.samplers.insert(status.samplers.end(), statuses.begin(), statuses.end());

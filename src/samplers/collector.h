@@ -51,7 +51,8 @@ class Collector {
   ~Collector();
 
   // Reads all sources that are due and publishes the values. One thread at a time (the sampling
-  // thread, or the caller that embeds). Never blocks on a file: slow sources have their own thread.
+  // thread, or the caller that embeds). Slow sources have their own thread; only when their values
+  // are cold, since nobody asked for long, this waits for them, at most 5 ms.
   SnapshotRef collect();
 
   // Any thread.

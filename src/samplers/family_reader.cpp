@@ -36,9 +36,6 @@ std::uint64_t map_size_bytes(int fd) {
   return at == std::string::npos ? 0 : std::strtoull(text->c_str() + at + 8, nullptr, 10);
 }
 
-constexpr std::array<const char*, LOSS_REASON_COUNT> kLossNames = {
-    "no_task_state", "task_table_full", "request_table_full", "clock_order"};
-
 }  // namespace
 
 void append_map_statuses(const std::string& family, const Object& object,
@@ -99,6 +96,9 @@ Result<void> FamilyReader::load(const std::vector<bool>& enabled, const Core* co
     for (const std::string_view hook : family_.samplers[i]->optional_hooks) hooks.emplace(hook);
   }
   request.hooks.assign(hooks.begin(), hooks.end());
+  if (family_.uses_task_state && core->task_storage()) {
+    request.raw_tp_obstacle = "raw_tp has no typed task pointer, which task storage needs";
+  }
   request.prepare = [&](ObjectSettings& settings, const std::set<std::string>& available) {
     return prepare(settings, available, enabled, core, features, host);
   };
@@ -205,13 +205,16 @@ void FamilyReader::describe(std::size_t index, bool enabled, const std::string& 
     for (const HookOutcome& hook : object_->hooks()) {
       if (std::ranges::find(hooks, hook.name) == hooks.end()) continue;
       ProgramVerdict verdict = ProgramVerdict::kOk;
-      if (!hook.attached()) {
+      // Hooks that could be had and were of no use without the others have no reason.
+      if (!hook.attached() && !hook.reason.empty()) {
         verdict = hook.missing ? ProgramVerdict::kUnsupported : ProgramVerdict::kBroken;
         missing = missing || hook.missing;
         if (status.reason.empty() || required) {
           status.reason = fmt::format("{} is off: {}", hook.target, hook.reason);
         }
-        status.health = hook.missing ? SamplerHealth::kUnsupported : SamplerHealth::kDegraded;
+        // A sampler that runs without an optional hook does a part of its work.
+        status.health = hook.missing && !running_[index] ? SamplerHealth::kUnsupported
+                                                         : SamplerHealth::kDegraded;
       }
       status.programs.push_back(
           {hook.name, hook.target, hook.attached(), hook.attached_as, hook.reason, verdict});
@@ -262,9 +265,7 @@ void FamilyReader::append_maps(std::vector<MapStatus>& maps) const {
 
 void FamilyReader::append_losses(std::vector<LossStatus>& losses) const {
   if (!losses_) return;
-  for (std::uint32_t reason = 0; reason < LOSS_REASON_COUNT; ++reason) {
-    losses.push_back({std::string(family_.name), kLossNames[reason], losses_->total(reason)});
-  }
+  append_loss_statuses(family_.name, *losses_, losses);
 }
 
 }  // namespace rezolus

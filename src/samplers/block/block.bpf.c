@@ -11,7 +11,17 @@ const volatile bool request_follows_queue = false;
 
 static __always_inline struct request *request_of(u64 *arguments)
 {
-	return (void *)(request_follows_queue ? arguments[1] : arguments[0]);
+	u64 request;
+
+	/* Two loads at fixed offsets: 5.10 refuses a context pointer that was added to. */
+	if (request_follows_queue) {
+		request = arguments[1];
+		KEEP_IN_REGISTER(request);
+		return (void *)request;
+	}
+	request = arguments[0];
+	KEEP_IN_REGISTER(request);
+	return (void *)request;
 }
 
 static __always_inline int handle_insert(u64 *arguments, const bool typed)
@@ -26,9 +36,10 @@ static __always_inline int handle_insert(u64 *arguments, const bool typed)
 	struct request_state *state = request_state_of(request);
 
 	if (state) {
+		if (state->issued_at_ns)
+			state->done_bytes = 0; /* of an earlier use, as at issue */
 		state->inserted_at_ns = bpf_ktime_get_ns();
 		state->issued_at_ns = 0;
-		state->done_bytes = 0;
 	}
 	return 0;
 }
@@ -43,11 +54,15 @@ static __always_inline int handle_issue(u64 *arguments, const bool typed)
 
 	if (!state)
 		return 0;
-	/* A state that was issued and never completed belongs to an earlier use of the request. */
-	if (state->issued_at_ns)
+	/*
+	 * A state that was issued and never completed belongs to an earlier use of the request. One
+	 * that was put back keeps the bytes of the parts that are done.
+	 */
+	if (state->issued_at_ns) {
 		state->inserted_at_ns = 0;
+		state->done_bytes = 0;
+	}
 	state->issued_at_ns = bpf_ktime_get_ns();
-	state->done_bytes = 0;
 	return 0;
 }
 
@@ -64,6 +79,12 @@ static __always_inline int handle_complete(struct request *request, s32 error, u
 	/* The event comes before the kernel takes its bytes off the request. */
 	bool last = bytes >= FIELD(typed, request, __data_len);
 
+	/*
+	 * A write that goes through a flush completes once for its data and once more, with nothing,
+	 * at the end of the sequence; an empty one only so, and is never issued.
+	 */
+	if (!state && !bytes && operation != BLOCK_FLUSH)
+		return 0;
 	if (state)
 		request_bytes = state->done_bytes += bytes;
 	if (requests_on)

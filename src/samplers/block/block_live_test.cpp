@@ -2,18 +2,21 @@
 // Direct I/O of known count and size against /proc/diskstats and the caller's own clock; null_blk,
 // where it is there, as a device whose latency is known.
 
+#include <array>
+#include <barrier>
 #include <cerrno>
+#include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <sstream>
 #include <string>
+#include <thread>
 
 #include <fcntl.h>
 #include <unistd.h>
 
-#include "base/fd.h"
 #include "live/live.h"
 
 namespace rezolus::live {
@@ -177,10 +180,10 @@ TEST_P(blockio_latency, TotalIsQueueAndDeviceAndNoLongerThanTheCaller) {
 // A device that completes every request after a set time.
 class NullBlock {
  public:
-  explicit NullBlock(std::uint64_t completion_ns) {
+  explicit NullBlock(std::uint64_t completion_ns, const std::string& parameters = {}) {
     const std::string command =
         "modprobe null_blk nr_devices=1 queue_mode=2 irqmode=2 completion_nsec=" +
-        std::to_string(completion_ns) + " gb=1 2>/dev/null";
+        std::to_string(completion_ns) + " gb=1 " + parameters + " 2>/dev/null";
     loaded_ = std::system(command.c_str()) == 0 && ::access("/dev/nullb0", R_OK | W_OK) == 0;
   }
   ~NullBlock() {
@@ -189,6 +192,7 @@ class NullBlock {
   [[nodiscard]] bool loaded() const { return loaded_; }
   // Whether the scheduler could be set.
   static bool set_scheduler(const std::string& name) {
+    if (name != "none") (void)!std::system(("modprobe " + name + " 2>/dev/null").c_str());
     std::ofstream file("/sys/block/nullb0/queue/scheduler");
     file << name << std::flush;
     return file.good();
@@ -210,7 +214,10 @@ TEST_P(blockio_latency, OfADeviceWithAKnownLatency) {
   for (const char* scheduler : {"none", "mq-deadline"}) {
     for (const bool statistics : {true, false}) {
       SCOPED_TRACE(std::string(scheduler) + (statistics ? "" : ", without I/O statistics"));
-      if (!NullBlock::set_scheduler(scheduler)) continue;
+      if (!NullBlock::set_scheduler(scheduler)) {
+        std::printf("not tried: this kernel has no %s\n", scheduler);
+        continue;
+      }
       NullBlock::set_statistics(statistics);
       Target target("/dev/nullb0");
       ASSERT_TRUE(target.ok());
@@ -236,55 +243,46 @@ TEST_P(blockio_latency, OfADeviceWithAKnownLatency) {
   }
 }
 
-// A device whose first sectors are bad: every request to them fails with an I/O error.
-class BadBlocks {
- public:
-  BadBlocks() {
-    loaded_ = std::system("modprobe null_blk nr_devices=0 2>/dev/null; "
-                          "mountpoint -q /sys/kernel/config || "
-                          "mount -t configfs none /sys/kernel/config 2>/dev/null; "
-                          "mkdir /sys/kernel/config/nullb/bad 2>/dev/null && "
-                          "cd /sys/kernel/config/nullb/bad && echo 4096 > blocksize && "
-                          "echo 64 > size && echo +0-4095 > badblocks && "
-                          "echo 1 > power 2>/dev/null") == 0;
-    if (!loaded_) return;
-    std::ifstream file("/sys/kernel/config/nullb/bad/index");
-    int index = 0;
-    file >> index;
-    // 6.x names a device made through configfs after its folder, older ones by number.
-    for (const std::string& name : {std::string("bad"), "nullb" + std::to_string(index)}) {
-      if (::access(("/dev/" + name).c_str(), R_OK) == 0) path_ = "/dev/" + name;
-    }
-  }
-  ~BadBlocks() {
-    (void)!std::system("rmdir /sys/kernel/config/nullb/bad 2>/dev/null; rmmod null_blk 2>/dev/null");
-  }
-  [[nodiscard]] const std::string& path() const { return path_; }
-
- private:
-  bool loaded_ = false;
-  std::string path_;
-};
-
-// Before 5.16 a completion carries an errno, then a block status: both are the same error.
-TEST_P(blockio_requests, ErrorsAreToldApart) {
-  constexpr std::uint64_t kReads = 7;
+// One device, four readers: each but the first waits in the queue for those before it.
+TEST_P(blockio_latency, ABusyDevicesQueueIsWaitedIn) {
+  constexpr std::uint64_t kCompletionNs = 20 * kNsPerMs;
+  constexpr std::uint64_t kReaders = 4;
   if (!in_vm()) GTEST_SKIP() << "null_blk is loaded only in a VM";
-  BadBlocks device;
-  if (device.path().empty()) GTEST_SKIP() << "this kernel has no null_blk with bad blocks";
-  const Fd fd(::open(device.path().c_str(), O_RDONLY | O_DIRECT | O_CLOEXEC));
-  ASSERT_TRUE(fd.valid());
-  void* buffer = std::aligned_alloc(kAlignment, kAlignment);
-  LiveCollector collector({"blockio_requests"}, GetParam());
-  collector.begin();
-  for (std::uint64_t i = 0; i < kReads; ++i) {
-    EXPECT_EQ(::pread(fd.get(), buffer, kAlignment, 0), -1);
-    EXPECT_EQ(errno, EIO);
+  NullBlock null_block(kCompletionNs, "hw_queue_depth=1 submit_queues=1");
+  if (!null_block.loaded()) GTEST_SKIP() << "this kernel has no null_blk module";
+  if (!NullBlock::set_scheduler("mq-deadline")) GTEST_SKIP() << "this kernel has no mq-deadline";
+  std::ofstream("/sys/block/nullb0/queue/nr_requests") << 16 << std::flush;
+  LiveCollector collector({"blockio_latency"}, GetParam());
+  std::array<std::uint64_t, kReaders> own{};
+  {
+    std::vector<std::thread> readers;
+    std::barrier start(kReaders + 1);
+    for (std::uint64_t i = 0; i < kReaders; ++i) {
+      readers.emplace_back([&, i] {
+        Target target("/dev/nullb0");
+        start.arrive_and_wait();
+        own[i] = target.read(i << 20);
+      });
+    }
+    collector.begin();
+    start.arrive_and_wait();
+    for (std::thread& reader : readers) reader.join();
   }
   const Delta delta = collector.end();
-  std::free(buffer);
-  EXPECT_EQ(delta.counter("blockio_errors", {{"error", "io"}, {"op", "read"}}), kReads);
-  EXPECT_EQ(delta.counter("blockio_errors"), kReads);
+  std::uint64_t own_sum_ns = 0;
+  for (const std::uint64_t ns : own) own_sum_ns += ns;
+  const Labels read = {{"op", "read"}};
+  const HistogramValue queue = delta.histogram("blockio_queue_latency", read);
+  const HistogramValue device = delta.histogram("blockio_latency", read);
+  const HistogramValue total = delta.histogram("blockio_total_latency", read);
+  EXPECT_EQ(total.count(), kReaders);
+  EXPECT_GE(device.sum, kReaders * kCompletionNs * 9 / 10);
+  // 0 + 1 + 2 + 3 completions, less what the readers started apart.
+  EXPECT_GE(queue.sum, 4 * kCompletionNs);
+  EXPECT_EQ(total.sum, queue.sum + device.sum);
+  EXPECT_LE(total.sum, own_sum_ns);
+  EXPECT_GE(total.sum, own_sum_ns * 8 / 10);
+  collector.expect_no_losses();
 }
 
 }  // namespace

@@ -39,7 +39,10 @@ static __always_inline struct request_state *request_state_of(struct request *re
 		return state;
 	struct request_state fresh = {};
 
-	if (bpf_map_update_elem(&requests, &key, &fresh, BPF_NOEXIST))
+	/* It may fail because another CPU was first: only a missing entry is a loss. */
+	bpf_map_update_elem(&requests, &key, &fresh, BPF_NOEXIST);
+	state = bpf_map_lookup_elem(&requests, &key);
+	if (!state)
 		count_loss(LOSS_REQUEST_TABLE_FULL);
-	return bpf_map_lookup_elem(&requests, &key);
+	return state;
 }

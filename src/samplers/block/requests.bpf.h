@@ -4,6 +4,7 @@
  * How many block requests, of what size, and how they fail. Per request: two counter adds and one
  * histogram add at its last completion event.
  */
+#include "samplers/block/error_class.h"
 #include "samplers/block/request.bpf.h"
 
 SAMPLER(requests);
@@ -15,52 +16,6 @@ HISTOGRAMS(requests, BLOCK_OPERATION_COUNT);
  * then a block status.
  */
 const volatile bool complete_has_errno = false;
-
-static __always_inline u32 error_of_status(u32 status)
-{
-	switch (status) {
-	case 7:  /* medium */
-	case 10: /* I/O */
-		return BLOCK_ERROR_IO;
-	case 2:
-		return BLOCK_ERROR_TIMEOUT;
-	case 3:
-		return BLOCK_ERROR_NO_SPACE;
-	case 5:  /* target */
-	case 6:  /* nexus, later reservation conflict */
-	case 19:
-		return BLOCK_ERROR_TARGET;
-	case 8:
-		return BLOCK_ERROR_PROTECTION;
-	case 1:
-		return BLOCK_ERROR_UNSUPPORTED;
-	default:
-		return BLOCK_ERROR_OTHER;
-	}
-}
-
-/* What blk_status_to_errno() makes of the same states. */
-static __always_inline u32 error_of_errno(s32 negative_errno)
-{
-	switch (-negative_errno) {
-	case 5:  /* EIO */
-	case 61: /* ENODATA: medium */
-		return BLOCK_ERROR_IO;
-	case 110: /* ETIMEDOUT */
-		return BLOCK_ERROR_TIMEOUT;
-	case 28: /* ENOSPC */
-		return BLOCK_ERROR_NO_SPACE;
-	case 121: /* EREMOTEIO: target */
-	case 52:  /* EBADE: nexus */
-		return BLOCK_ERROR_TARGET;
-	case 84: /* EILSEQ */
-		return BLOCK_ERROR_PROTECTION;
-	case 95: /* EOPNOTSUPP */
-		return BLOCK_ERROR_UNSUPPORTED;
-	default:
-		return BLOCK_ERROR_OTHER;
-	}
-}
 
 /* One completion event; last: nothing of the request remains after it. */
 static __always_inline void requests_complete(u32 operation, s32 error, u64 bytes,

@@ -64,6 +64,15 @@ Result<void> create_states_of_existing_tasks(const Object& object) {
 
 }  // namespace
 
+void append_loss_statuses(std::string_view family, const CounterBank& bank,
+                          std::vector<LossStatus>& losses) {
+  constexpr std::array<const char*, LOSS_REASON_COUNT> kNames = {
+      "no_task_state", "task_table_full", "request_table_full", "clock_order"};
+  for (std::uint32_t reason = 0; reason < LOSS_REASON_COUNT; ++reason) {
+    losses.push_back({std::string(family), kNames[reason], bank.total(reason)});
+  }
+}
+
 void set_common_knobs(ObjectSettings& settings, const Host& host) {
   const std::uint32_t cpus = host.cpus.possible_count;
   settings.set_map_entries("loss_counters", cpus);
@@ -81,6 +90,7 @@ Result<Core> Core::load(const KernelFeatures& features, const Host& host) {
         Core core(std::move(*object));
         core.task_storage_ = true;
         core.create_anywhere_ = features.kernel_at_least(6, 4);
+        if (auto mapped = core.map_losses(host); !mapped) return std::unexpected(mapped.error());
         return core;
       }
       reason = created.error().message;
@@ -96,7 +106,20 @@ Result<Core> Core::load(const KernelFeatures& features, const Host& host) {
   if (!object) return std::unexpected(object.error());
   Core core(std::move(*object));
   core.task_storage_reason_ = reason;
+  if (auto mapped = core.map_losses(host); !mapped) return std::unexpected(mapped.error());
   return core;
+}
+
+Result<void> Core::map_losses(const Host& host) {
+  auto bank = CounterBank::map(object_.map_fd("loss_counters"), host.cpus.possible_count,
+                               LOSS_REASON_COUNT);
+  if (!bank) return std::unexpected(bank.error());
+  losses_ = std::move(*bank);
+  return {};
+}
+
+void Core::append_losses(std::vector<LossStatus>& losses) const {
+  if (losses_) append_loss_statuses("core", *losses_, losses);
 }
 
 Result<void> Core::share_with(ObjectSettings& settings) const {

@@ -13,7 +13,9 @@ HISTOGRAMS(runqueue, RUNQUEUE_HISTOGRAM_COUNT);
 
 static __always_inline void runqueue_wakeup(struct task_state *task, u64 now)
 {
-	task->enqueued_at_ns = now;
+	/* Preempted on its way to sleep and woken then: it has been waiting since. */
+	if (!task->enqueued_at_ns)
+		task->enqueued_at_ns = now;
 }
 
 /*

@@ -46,20 +46,22 @@ static __always_inline int handle_raise(u64 kind)
 static __always_inline int handle_entry(u64 kind)
 {
 	struct cpu_state *state = this_cpu();
-	u64 now = bpf_ktime_get_ns();
 	u64 waited_ns;
 
 	KEEP_IN_REGISTER(kind);
 	if (!softirq_on || !state || kind >= SOFTIRQ_KIND_COUNT)
 		return 0;
+	/* Taken before the clock is read: an interrupt in between may raise it anew. */
+	u64 raised_at_ns = state->raised_at_ns[kind];
+
+	state->raised_at_ns[kind] = 0;
+	u64 now = bpf_ktime_get_ns();
 	struct softirq_counters_row *row = COUNTER_ROW(softirq);
 
 	if (row)
 		COUNTER_ADD(row, SOFTIRQ_COUNT + kind, 1);
-	if (state->raised_at_ns[kind]) {
-		LATENCY(softirq, SOFTIRQ_WAIT + kind, state->raised_at_ns[kind], now, &waited_ns);
-		state->raised_at_ns[kind] = 0;
-	}
+	if (raised_at_ns)
+		LATENCY(softirq, SOFTIRQ_WAIT + kind, raised_at_ns, now, &waited_ns);
 	state->entered_at_ns = now;
 	return 0;
 }

@@ -27,7 +27,8 @@ static __always_inline u32 class_of(u64 number, bool compat)
 static __always_inline bool is_compat(struct pt_regs *registers, const bool typed)
 {
 #if defined(__TARGET_ARCH_x86)
-	return FIELD(typed, registers, cs) == USER32_CODE_SEGMENT;
+	/* Since 6.9 only the low 16 bits are the segment. */
+	return (FIELD(typed, registers, cs) & 0xffff) == USER32_CODE_SEGMENT;
 #else
 	return FIELD(typed, registers, pstate) & PSTATE_MODE_32BIT;
 #endif
