@@ -2,6 +2,7 @@
 #include "live/live.h"
 
 #include <algorithm>
+#include <cstdio>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -14,6 +15,16 @@
 
 namespace rezolus::live {
 namespace {
+
+bool kernel_before(unsigned major, unsigned minor) {
+  const auto host = read_host();
+  unsigned have_major = 0;
+  unsigned have_minor = 0;
+  if (!host || std::sscanf(host->kernel_release.c_str(), "%u.%u", &have_major, &have_minor) != 2) {
+    return false;
+  }
+  return have_major != major ? have_major < major : have_minor < minor;
+}
 
 bool contains(const Labels& all, const Labels& some) {
   return std::ranges::all_of(some, [&](const auto& label) {
@@ -88,8 +99,12 @@ LiveCollector::LiveCollector(const std::vector<std::string_view>& samplers, Mode
 }
 
 void LiveCollector::expect_no_losses() const {
-  for (const LossStatus& loss : collector_->status().losses) {
-    EXPECT_EQ(loss.count, 0u) << loss.family << " lost events: " << loss.reason;
+  const CollectorStatus status = collector_->status();
+  for (const LossStatus& loss : status.losses) {
+    // Before 6.2 (e8b02296a6b8) a look-up in task storage that interrupts another one on its CPU
+    // finds nothing; it is counted, and rare.
+    const bool rare = status.task_storage && kernel_before(6, 2) && loss.reason == "no_task_state";
+    EXPECT_LE(loss.count, rare ? 5u : 0u) << loss.family << " lost events: " << loss.reason;
   }
 }
 
