@@ -17,6 +17,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include "base/fd.h"
 #include "live/live.h"
 
 namespace rezolus::live {
@@ -290,6 +291,100 @@ TEST_P(blockio_latency, ABusyDevicesQueueIsWaitedIn) {
   EXPECT_EQ(total.sum, queue.sum + device.sum);
   EXPECT_LE(total.sum, own_sum_ns);
   EXPECT_GE(total.sum, own_sum_ns * 8 / 10);
+  collector.expect_no_losses();
+}
+
+// A disk without hardware, which fails requests or completes them in parts as it is told to.
+class ScsiDebug {
+ public:
+  explicit ScsiDebug(const std::string& parameters) {
+    if (std::system("modprobe sd_mod 2>/dev/null") != 0) return;
+    const std::string command = "modprobe scsi_debug dev_size_mb=8 " + parameters + " 2>/dev/null";
+    loaded_ = std::system(command.c_str()) == 0;
+    // The disk is found in the background.
+    for (int i = 0; loaded_ && i < 500 && !disk_.valid(); ++i) {
+      ::usleep(10'000);
+      open_disk();
+    }
+  }
+  ~ScsiDebug() {
+    disk_.close();
+    if (loaded_) (void)!std::system("rmmod scsi_debug");
+    std::free(buffer_);
+  }
+  [[nodiscard]] bool ok() const { return disk_.valid(); }
+
+  // The result of pread(2); errno says why it failed.
+  ssize_t read(off_t offset) { return ::pread(disk_.get(), buffer_, kReadBytes, offset); }
+
+  static void set(const std::string& parameter, int value) {
+    std::ofstream("/sys/bus/pseudo/drivers/scsi_debug/" + parameter) << value << std::flush;
+  }
+
+ private:
+  void open_disk() {
+    for (const auto& disk : std::filesystem::directory_iterator("/sys/block")) {
+      std::string model;
+      std::ifstream(disk.path() / "device/model") >> model;
+      if (model != "scsi_debug") continue;
+      const std::string path = "/dev/" + disk.path().filename().string();
+      disk_ = Fd(::open(path.c_str(), O_RDONLY | O_DIRECT | O_CLOEXEC));
+    }
+  }
+
+  bool loaded_ = false;
+  Fd disk_;
+  void* buffer_ = std::aligned_alloc(kAlignment, kReadBytes);
+};
+
+// Before 5.16 a completion carries an errno, then a block status: a medium error is the same class
+// in both.
+TEST_P(blockio_requests, MediumErrorsAreIoErrors) {
+  constexpr std::uint64_t kReads = 7;
+  constexpr off_t kBadOffset = 0x1234 * 512 / 4096 * 4096;  // scsi_debug's bad sectors
+  if (!in_vm()) GTEST_SKIP() << "scsi_debug is loaded only in a VM";
+  ScsiDebug disk("opts=2");
+  if (!disk.ok()) GTEST_SKIP() << "this kernel has no scsi_debug and sd_mod";
+  LiveCollector collector({"blockio_requests"}, GetParam());
+  collector.begin();
+  for (std::uint64_t i = 0; i < kReads; ++i) {
+    EXPECT_EQ(disk.read(kBadOffset), -1);
+    EXPECT_EQ(errno, ENODATA);
+    EXPECT_EQ(disk.read(0), static_cast<ssize_t>(kReadBytes));
+  }
+  const Delta delta = collector.end();
+  EXPECT_EQ(delta.counter("blockio_errors", {{"error", "io"}, {"op", "read"}}), kReads);
+  EXPECT_EQ(delta.counter("blockio_errors"), kReads);
+  EXPECT_GE(delta.counter("blockio_operations", {{"op", "read"}}), 2 * kReads);
+  collector.expect_no_losses();
+}
+
+// Every second command delivers half of what was asked for; the rest comes by another command.
+TEST_P(blockio_requests, ARequestThatCompletesInPartsIsOne) {
+  constexpr std::uint64_t kReads = 16;
+  constexpr int kShortTransfer = 0x100;
+  if (!in_vm()) GTEST_SKIP() << "scsi_debug is loaded only in a VM";
+  ScsiDebug disk("delay=0");
+  if (!disk.ok()) GTEST_SKIP() << "this kernel has no scsi_debug and sd_mod";
+  LiveCollector collector({"blockio_requests", "blockio_latency"}, GetParam());
+  ScsiDebug::set("every_nth", 2);
+  ScsiDebug::set("opts", kShortTransfer);
+  collector.begin();
+  for (std::uint64_t i = 0; i < kReads; ++i) {
+    EXPECT_EQ(disk.read(static_cast<off_t>(i << 16)), static_cast<ssize_t>(kReadBytes));
+  }
+  const Delta delta = collector.end();
+  ScsiDebug::set("opts", 0);
+  const Labels read = {{"op", "read"}};
+  const std::uint64_t operations = delta.counter("blockio_operations", read);
+  const HistogramValue sizes = delta.histogram("blockio_size", read);
+  EXPECT_EQ(sizes.buckets[kAgentHistogram.index(kReadBytes)], kReads);
+  EXPECT_EQ(sizes.sum, delta.counter("blockio_bytes", read));
+  EXPECT_GE(operations, kReads);
+  EXPECT_EQ(sizes.count(), operations);
+  EXPECT_EQ(delta.histogram("blockio_latency", read).count(), operations);
+  EXPECT_EQ(delta.counter("blockio_errors"), 0u);
+  EXPECT_GT(delta.counter("blockio_requeues", read), 0u) << "nothing came in parts";
   collector.expect_no_losses();
 }
 

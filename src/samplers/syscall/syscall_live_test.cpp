@@ -3,6 +3,7 @@
 
 #include <array>
 #include <cerrno>
+#include <fstream>
 #include <functional>
 #include <thread>
 
@@ -167,6 +168,56 @@ TEST_P(syscall_latency, ExitsLeaveNothingBehind) {
     EXPECT_LE(kAgentHistogram.lower(i), collector.age_ns()) << "a latency longer than the test";
   }
   collector.expect_no_losses();
+}
+
+// Each process makes one call that never returns; all others of the class do.
+TEST_P(syscall_latency, ExitsAreCountedAndNotTimed) {
+  constexpr std::uint64_t kProcesses = 50;
+  LiveCollector collector({"syscall_counts", "syscall_latency"}, GetParam());
+  collector.begin();
+  for (std::uint64_t i = 0; i < kProcesses; ++i) {
+    const pid_t child = ::fork();
+    if (child == 0) ::_exit(0);
+    ::waitpid(child, nullptr, 0);
+  }
+  const Delta delta = collector.end();
+  const Labels op = {{"op", "process"}};
+  const std::uint64_t calls = delta.counter("syscall", op);
+  const std::uint64_t samples = delta.histogram("syscall_latency", op).count();
+  EXPECT_GE(calls, 3 * kProcesses);  // clone, wait4, exit_group
+  ASSERT_LE(samples, calls);
+  if (in_vm()) {
+    EXPECT_EQ(calls - samples, kProcesses);
+  } else {
+    EXPECT_GE(calls - samples + 5, kProcesses);  // others may be in a wait as we begin
+  }
+}
+
+// A process that gets the id of one that died in its last call starts without its start time.
+TEST_P(syscall_latency, AReusedIdInheritsNothing) {
+  constexpr std::uint64_t kGapNs = 500 * kNsPerMs;
+  if (!in_vm()) GTEST_SKIP() << "others on this host wait for processes as long as that";
+  LiveCollector collector({"syscall_latency"}, GetParam());
+  // Polls, so that no call of the parent's takes long.
+  const auto run_child = [] {
+    const pid_t child = ::fork();
+    if (child == 0) ::_exit(0);
+    while (child > 0 && ::waitpid(child, nullptr, WNOHANG) == 0) ::usleep(1000);
+    return child;
+  };
+  collector.begin();
+  const pid_t first = run_child();
+  ::usleep(kGapNs / 1000);
+  std::ofstream("/proc/sys/kernel/ns_last_pid") << first - 1 << std::flush;
+  const pid_t second = run_child();
+  const HistogramValue histogram =
+      collector.end().histogram("syscall_latency", {{"op", "process"}});
+  if (second != first) {
+    GTEST_SKIP() << "this kernel does not let a process id be chosen (CONFIG_CHECKPOINT_RESTORE)";
+  }
+  const auto longest_ns = histogram_max(kAgentHistogram, histogram.buckets);
+  ASSERT_TRUE(longest_ns);
+  EXPECT_LT(*longest_ns, kGapNs) << "the dead process's call was timed by its successor";
 }
 
 }  // namespace
