@@ -9,8 +9,7 @@
 #include "bpf/histogram_index.h"
 #include "bpf/kernel.bpf.h"
 
-/* Set by the loader: possible CPUs, and histogram stripes (a power of two) minus one. */
-const volatile unsigned int cpu_count = 1;
+/* Set by the loader: histogram stripes (a power of two) minus one. */
 const volatile unsigned int histogram_stripe_mask = 0;
 
 /* Declares a sampler's knob: while it is false the verifier removes the sampler's code. */

@@ -76,7 +76,6 @@ void append_loss_statuses(std::string_view family, const CounterBank& bank,
 void set_common_knobs(ObjectSettings& settings, const Host& host) {
   const std::uint32_t cpus = host.cpus.possible_count;
   settings.set_map_entries("loss_counters", cpus);
-  settings.set_knob("cpu_count", cpus);
   settings.set_knob("histogram_stripe_mask", histogram_stripe_count(cpus) - 1);
 }
 
@@ -105,7 +104,6 @@ Result<Core> Core::load(const KernelFeatures& features, const Host& host) {
   auto object = load_core(host, features, false);
   if (!object) return std::unexpected(object.error());
   Core core(std::move(*object));
-  core.task_storage_reason_ = reason;
   if (auto mapped = core.map_losses(host); !mapped) return std::unexpected(mapped.error());
   return core;
 }

@@ -17,8 +17,6 @@ class Core {
   static Result<Core> load(const KernelFeatures& features, const Host& host);
 
   [[nodiscard]] bool task_storage() const { return task_storage_; }
-  // Why the hash is used although task storage would be better; empty otherwise.
-  [[nodiscard]] const std::string& task_storage_reason() const { return task_storage_reason_; }
   [[nodiscard]] const Object& object() const { return object_; }
 
   // Events of fork and exit whose task state could not be made.
@@ -34,7 +32,6 @@ class Core {
   std::optional<CounterBank> losses_;
   bool task_storage_ = false;
   bool create_anywhere_ = false;  // task storage may be created on the scheduler's paths
-  std::string task_storage_reason_;
 };
 
 // The counts of one object's bank of losses, by reason.
