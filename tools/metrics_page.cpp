@@ -95,11 +95,18 @@ std::string line_of(std::span<const Metric> rows) {
 std::string sampler_section(const SamplerName& sampler, std::span<const Metric> metrics) {
   std::string description = escaped(sampler.description);
   description[0] = static_cast<char>(std::toupper(static_cast<unsigned char>(description[0])));
-  std::string text = fmt::format(
-      "\n## {}\n\n{}.\n\n"
+  std::string text = fmt::format("\n## {}\n\n{}.\n\n", sampler.name, description);
+  const auto note = [&text](std::string_view title, std::string_view sentences) {
+    if (!sentences.empty()) text += fmt::format("- **{}**: {}\n", title, sentences);
+  };
+  note("What it measures", sampler.notes.measures);
+  note("Cost", sampler.notes.cost);
+  note("Needs", sampler.notes.needs);
+  note("How to read it", sampler.notes.reading);
+  text +=
+      "\n"
       "| Metric | Type | Unit | Labels | Prometheus | Lean | Help |\n"
-      "| --- | --- | --- | --- | --- | --- | --- |\n",
-      sampler.name, description);
+      "| --- | --- | --- | --- | --- | --- | --- |\n";
   std::vector<std::string_view> done;
   for (const Metric& metric : metrics) {
     if (std::ranges::find(done, metric.name) != done.end()) continue;

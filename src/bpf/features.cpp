@@ -58,6 +58,26 @@ bool KernelFeatures::has_tracepoint(std::string_view name) const {
   return btf_ == nullptr || tracepoint_prototype(btf_.get(), name) != nullptr;
 }
 
+bool KernelFeatures::has_function(std::string_view name) const {
+  if (pretended_missing(name)) return false;
+  return btf_ == nullptr ||
+         btf__find_by_name_kind(btf_.get(), std::string(name).c_str(), BTF_KIND_FUNC) > 0;
+}
+
+std::optional<std::int64_t> KernelFeatures::enum_value(std::string_view enum_name,
+                                                       std::string_view enumerator) const {
+  if (btf_ == nullptr) return std::nullopt;
+  const int id =
+      btf__find_by_name_kind(btf_.get(), std::string(enum_name).c_str(), BTF_KIND_ENUM);
+  if (id < 0) return std::nullopt;
+  const btf_type* type = btf__type_by_id(btf_.get(), static_cast<std::uint32_t>(id));
+  const struct btf_enum* values = btf_enum(type);
+  for (std::uint32_t i = 0; i < btf_vlen(type); ++i) {
+    if (btf__name_by_offset(btf_.get(), values[i].name_off) == enumerator) return values[i].val;
+  }
+  return std::nullopt;
+}
+
 std::optional<std::uint32_t> KernelFeatures::tracepoint_argument_count(
     std::string_view name) const {
   const btf_type* prototype = tracepoint_prototype(btf_.get(), name);

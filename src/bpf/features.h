@@ -37,6 +37,13 @@ class KernelFeatures {
   // Whether the kernel has this tracepoint, by BTF; true when there is no BTF to ask.
   [[nodiscard]] bool has_tracepoint(std::string_view name) const;
 
+  // Whether the kernel has this function, by BTF; true when there is no BTF to ask.
+  [[nodiscard]] bool has_function(std::string_view name) const;
+
+  // The value of an enumerator of the running kernel, by its name; nothing without BTF or enumerator.
+  [[nodiscard]] std::optional<std::int64_t> enum_value(std::string_view enum_name,
+                                                       std::string_view enumerator) const;
+
   // How many arguments the tracepoint hands over; nothing without BTF or tracepoint.
   [[nodiscard]] std::optional<std::uint32_t> tracepoint_argument_count(
       std::string_view name) const;

@@ -94,7 +94,22 @@ std::string known_obstacle(const Alternative& alternative, const std::string& ta
   if (tracepoint && !features.has_tracepoint(target)) {
     return fmt::format("the kernel has no tracepoint {}", target);
   }
+  const bool function = alternative.attach_type == "fentry" || alternative.attach_type == "fexit";
+  if (function && !features.has_function(target)) {
+    return fmt::format("the kernel has no function {}", target);
+  }
   return {};
+}
+
+// Whether an alternative failed since the kernel does not have the hook, or keeps it closed (as a
+// locked-down kernel does with functions), and not since something of ours broke.
+bool says_kernel_lacks_it(std::string_view attach_type, std::string_view refusal) {
+  const bool function = !attach_type.starts_with("tp") && !attach_type.starts_with("raw");
+  if (!refusal.starts_with("attach: ") && !function) return false;
+  for (const int code : {ENOENT, EPERM, EACCES, EOPNOTSUPP, ENOSYS}) {
+    if (refusal.ends_with(std::strerror(code))) return true;
+  }
+  return refusal.ends_with("Unknown error 524");  // ENOTSUPP, which user space has no name for
 }
 
 }  // namespace
@@ -207,7 +222,6 @@ bool Object::attach(std::map<std::string, std::string>& refused) {
     bpf_link* link = bpf_program__attach(chosen_[i]);
     if (link == nullptr) {
       refused[bpf_program__name(chosen_[i])] = fmt::format("attach: {}", std::strerror(errno));
-      if (errno == ENOENT) hooks_[i].missing = true;
       return false;
     }
     links_.emplace_back(link);
@@ -243,7 +257,7 @@ Result<Object> Object::load(const ObjectRequest& request, const KernelFeatures& 
         }
         if (const auto it = refused.find(name); obstacle.empty() && it != refused.end()) {
           obstacle = it->second;
-          missing = missing && obstacle.ends_with("No such file or directory");
+          missing = missing && says_kernel_lacks_it(alternative.attach_type, obstacle);
         }
         if (obstacle.empty()) {
           chosen = program;

@@ -28,13 +28,15 @@ enum class Unit : std::uint8_t {
   kInterrupts,
   kSyscalls,
   kTasks,
+  kSegments,
+  kPages,
 };
 
 // The value of upstream's `unit` label; empty for kNone.
 constexpr std::string_view unit_name(Unit unit) {
-  constexpr std::array<std::string_view, 9> kNames = {
-      "", "nanoseconds", "bytes", "operations", "packets", "events", "interrupts", "syscalls",
-      "tasks"};
+  constexpr std::array<std::string_view, 11> kNames = {
+      "",           "nanoseconds", "bytes", "operations", "packets", "events",
+      "interrupts", "syscalls",    "tasks", "segments",   "pages"};
   return kNames[static_cast<std::size_t>(unit)];
 }
 

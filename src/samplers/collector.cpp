@@ -92,11 +92,11 @@ std::vector<SamplerName> sampler_names() {
   std::vector<SamplerName> names;
   for (const Family* family : families()) {
     for (const BpfSampler* sampler : family->samplers) {
-      names.push_back({sampler->name, sampler->description});
+      names.push_back({sampler->name, sampler->description, sampler->notes});
     }
   }
   for (const FileSampler* sampler : file_samplers()) {
-    names.push_back({sampler->name, sampler->description});
+    names.push_back({sampler->name, sampler->description, sampler->notes});
   }
   std::ranges::sort(names, {}, &SamplerName::name);
   return names;

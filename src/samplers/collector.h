@@ -14,6 +14,7 @@
 #include "base/host.h"
 #include "base/result.h"
 #include "metrics/snapshot.h"
+#include "samplers/notes.h"
 #include "samplers/status.h"
 
 namespace rezolus {
@@ -33,6 +34,7 @@ struct CollectorConfig {
 struct SamplerName {
   std::string_view name;
   std::string_view description;
+  SamplerNotes notes;
 };
 std::vector<SamplerName> sampler_names();
 

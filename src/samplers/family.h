@@ -12,6 +12,7 @@
 #include "bpf/features.h"
 #include "bpf/object.h"
 #include "metrics/metric.h"
+#include "samplers/notes.h"
 
 namespace rezolus {
 
@@ -25,6 +26,7 @@ struct BpfSampler {
   std::span<const Metric> metrics;
   std::span<const std::string_view> hooks;           // without one of these the sampler is off
   std::span<const std::string_view> optional_hooks;  // used where the kernel has them
+  SamplerNotes notes;
 };
 
 struct Family {

