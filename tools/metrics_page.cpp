@@ -141,8 +141,11 @@ std::string own_section() {
 }  // namespace
 
 std::string metrics_page() {
-  std::map<std::string_view, std::span<const Metric>> metrics;
-  for (const SamplerMetrics& sampler : all_metrics()) metrics[sampler.sampler] = sampler.metrics;
+  std::map<std::string_view, std::vector<Metric>> metrics;
+  for (const SamplerMetrics& sampler : all_metrics()) {
+    auto& all = metrics[sampler.sampler];
+    all.insert(all.end(), sampler.metrics.begin(), sampler.metrics.end());
+  }
   std::string page(kIntroduction);
   for (const SamplerName& sampler : sampler_names()) {
     page += sampler_section(sampler, metrics.at(sampler.name));

@@ -48,6 +48,61 @@ const volatile unsigned int histogram_stripe_mask = 0;
 	})
 #define COUNTER_ROW(bank) COUNTER_ROW_OF(bank, bpf_get_smp_processor_id())
 
+/* Set by the loader: stripes of the counters by device (a power of two) minus one. */
+const volatile unsigned int device_stripe_mask = 0;
+
+/* A family's table of devices, written by user space through mmap. */
+#define DEVICE_TABLE(table)                                          \
+	struct {                                                     \
+		__uint(type, BPF_MAP_TYPE_ARRAY);                    \
+		__uint(map_flags, BPF_F_MMAPABLE);                   \
+		__uint(max_entries, 1);                              \
+		__type(key, u32);                                    \
+		__type(value, struct device_table);                  \
+	} table SEC(".maps")
+
+/* What the table says of a key: a slot with its flags, or DEVICE_OTHER. */
+static __always_inline u32 device_find(void *table, u32 key)
+{
+	u32 first = 0;
+	u32 at = device_hash(key);
+	struct device_table *devices = bpf_map_lookup_elem(table, &first);
+
+	if (!devices)
+		return DEVICE_OTHER;
+#pragma unroll
+	for (u32 i = 0; i < DEVICE_PROBES; i++) {
+		u64 entry = devices->entries[(at + i) & (DEVICE_TABLE_ENTRIES - 1)];
+
+		if (entry >> 32 == key && (u32)entry)
+			return entry;
+	}
+	return DEVICE_OTHER;
+}
+
+/* A mmap-able array of rows, DEVICE_SLOTS for each stripe: max_entries is set before loading. */
+#define DEVICE_COUNTERS(bank, count)                                 \
+	struct bank##_device_counters_row {                          \
+		u64 value[COUNTER_ROW_SLOTS(count)];                 \
+	};                                                           \
+	struct {                                                     \
+		__uint(type, BPF_MAP_TYPE_ARRAY);                    \
+		__uint(map_flags, BPF_F_MMAPABLE);                   \
+		__uint(max_entries, DEVICE_SLOTS);                   \
+		__type(key, u32);                                    \
+		__type(value, struct bank##_device_counters_row);    \
+	} bank##_device_counters SEC(".maps")
+
+/* The row of one device, from what device_find() said of it, or NULL. */
+#define DEVICE_COUNTER_ROW(bank, device)                                        \
+	({                                                                      \
+		u32 row_device_ = (bpf_get_smp_processor_id() & device_stripe_mask) * \
+					  DEVICE_SLOTS +                        \
+				  ((device) & (DEVICE_SLOTS - 1));              \
+		(struct bank##_device_counters_row *)bpf_map_lookup_elem(       \
+			&bank##_device_counters, &row_device_);                 \
+	})
+
 /* slot must be a constant, or bounded by the caller. */
 #define COUNTER_ADD(row, slot, amount) \
 	__sync_fetch_and_add(&(row)->value[slot], amount)

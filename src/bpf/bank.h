@@ -24,6 +24,27 @@ struct histogram_cell {
 /* Rows of counters are whole cache lines, one row per CPU. */
 #define COUNTER_ROW_SLOTS(count) (((count) + 7) / 8 * 8)
 
+/*
+ * Devices that a family tells apart (disks, interrupt lines). User space lists them and writes the
+ * table, key and slot in one word; slot 0 is for all that are not in it. A key is looked for in
+ * DEVICE_PROBES places from its hash on.
+ */
+#define DEVICE_SLOTS 256
+#define DEVICE_TABLE_ENTRIES 1024
+#define DEVICE_PROBES 8
+#define DEVICE_OTHER 0
+/* Set beside the slot of a device whose events are those of another device once more. */
+#define DEVICE_STACKED 0x10000
+
+struct device_table {
+	unsigned long long entries[DEVICE_TABLE_ENTRIES]; /* key << 32 | slot; 0: empty */
+};
+
+static inline __attribute__((always_inline)) unsigned int device_hash(unsigned int key)
+{
+	return (key * 0x9e3779b1u) >> 22;
+}
+
 /* Losses that every family counts in its map `losses`, by reason. */
 enum loss_reason {
 	LOSS_NO_TASK_STATE,      /* the task has no state, and none could be made */
@@ -42,6 +63,7 @@ enum loss_reason {
 #ifdef __cplusplus
 static_assert(sizeof(histogram_cell) == 4096);
 static_assert(HISTOGRAM_LINES <= 64);
+static_assert(DEVICE_TABLE_ENTRIES == 1u << (32 - 22));
 #else
 _Static_assert(sizeof(struct histogram_cell) == 4096, "a histogram is one page");
 #endif

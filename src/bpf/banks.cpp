@@ -11,6 +11,7 @@ namespace rezolus {
 namespace {
 
 constexpr std::uint32_t kStripesMax = 64;
+constexpr std::uint32_t kDeviceStripesMax = 8;
 
 // On x86 a program's store to the dirty byte is never seen before its add to the bucket. arm64 may
 // reorder the two, so that a line found dirty is read once more on the next reading.
@@ -29,6 +30,10 @@ std::size_t page_rounded(std::size_t size_bytes) {
 
 std::uint32_t histogram_stripe_count(std::uint32_t cpu_count) {
   return std::min(std::bit_ceil(std::max(cpu_count, 1u)), kStripesMax);
+}
+
+std::uint32_t device_stripe_count(std::uint32_t cpu_count) {
+  return std::min(std::bit_ceil(std::max(cpu_count, 1u)), kDeviceStripesMax);
 }
 
 Result<CounterBank> CounterBank::map(int fd, std::uint32_t row_count, std::uint32_t slot_count) {

@@ -68,4 +68,7 @@ class HistogramBank {
 // Stripes for a host: its CPUs rounded up to a power of two, at most 64.
 std::uint32_t histogram_stripe_count(std::uint32_t cpu_count);
 
+// The same for counters by device, at most 8.
+std::uint32_t device_stripe_count(std::uint32_t cpu_count);
+
 }  // namespace rezolus

@@ -36,7 +36,17 @@ struct task_struct___before_5_14 {
 #define TASK_RUNNING 0x0
 #define TASK_DEAD 0x80
 
+struct gendisk {
+	int major;
+	int first_minor;
+} __relocated;
+
+struct request_queue {
+	struct gendisk *disk;
+} __relocated;
+
 struct request {
+	struct request_queue *q;
 	unsigned int cmd_flags;
 	unsigned int __data_len;
 	u64 start_time_ns;

@@ -7,6 +7,7 @@
 
 #include "base/logging.h"
 #include "samplers/core/core.h"
+#include "samplers/device_lister.h"
 #include "samplers/family_reader.h"
 #include "samplers/list.h"
 #include "samplers/slow_sources.h"
@@ -27,9 +28,21 @@ struct Collector::Parts {
   std::unique_ptr<SlowSources> slow_sources;
   std::vector<SourceSeries> source_series;      // by source
   std::vector<SamplerStatus> source_statuses;   // of the samplers that read files
-  std::vector<std::size_t> source_status_of;    // by source: its position in source_statuses
-  std::shared_ptr<const Schema> schema;
+  // By source, those that list devices (the last ones) apart: its position in source_statuses.
+  std::vector<std::size_t> source_status_of;
+  // By the position of the family; null where it has no devices.
+  std::vector<std::shared_ptr<DeviceList>> device_lists;
+  SchemaBuilder schema;
   bool kernel_btf = false;
+
+  // Takes over what was listed since the last call.
+  void update_devices() {
+    for (std::size_t i = 0; i < families.size(); ++i) {
+      if (!device_lists[i]) continue;
+      const auto devices = device_lists[i]->take();
+      if (devices) families[i].update_devices(*devices, schema);
+    }
+  }
 };
 
 namespace {
@@ -107,6 +120,7 @@ std::vector<SamplerMetrics> all_metrics() {
   for (const Family* family : families()) {
     for (const BpfSampler* sampler : family->samplers) {
       all.push_back({sampler->name, sampler->metrics});
+      if (!sampler->device_metrics.empty()) all.push_back({sampler->name, sampler->device_metrics});
     }
   }
   for (const FileSampler* sampler : file_samplers()) {
@@ -122,7 +136,7 @@ Result<std::unique_ptr<Collector>> Collector::create(const Host& host,
                                                      const CollectorConfig& config) {
   auto parts = std::make_unique<Parts>();
   parts->clock = host.clock;
-  SchemaBuilder schema;
+  SchemaBuilder& schema = parts->schema;
   {
     const KernelFeatures features =
         KernelFeatures::probe(host, config.btf_path, config.pretend_missing);
@@ -163,11 +177,18 @@ Result<std::unique_ptr<Collector>> Collector::create(const Host& host,
     }
     parts->source_statuses.push_back(std::move(status));
   }
+  for (const FamilyReader& family : parts->families) {
+    auto list = family.has_devices() ? std::make_shared<DeviceList>() : nullptr;
+    if (list) entries.push_back(device_lister(family.family(), host, list));
+    parts->device_lists.push_back(std::move(list));
+  }
   config.on_loaded();
   parts->slow_sources = std::make_unique<SlowSources>(std::move(entries), host.clock);
+  parts->update_devices();
   for (std::size_t i = 0; i < parts->slow_sources->size(); ++i) {
     const std::string_view name = parts->slow_sources->sampler(i).name;
     Parts::SourceSeries place;
+    if (i >= parts->source_status_of.size()) break;  // those that list devices have no series
     place.group = schema.add_group(fmt::format("{}/{}", name, name));
     for (Series& series : parts->slow_sources->series(i)) {
       series.group = place.group;
@@ -176,7 +197,6 @@ Result<std::unique_ptr<Collector>> Collector::create(const Host& host,
     }
     parts->source_series.push_back(place);
   }
-  parts->schema = schema.publish();
   return std::unique_ptr<Collector>(new Collector(std::move(parts)));
 }
 
@@ -184,13 +204,14 @@ SnapshotRef Collector::collect() {
   Parts& parts = *parts_;
   // May wait for cold values; the snapshot's time is taken after it.
   parts.slow_sources->on_collect(parts.clock.monotonic_ns());
+  parts.update_devices();
   auto snapshot = std::make_shared<Snapshot>();
   snapshot->realtime_ns = parts.clock.realtime_ns();
   snapshot->monotonic_ns = parts.clock.monotonic_ns();
-  snapshot->schema = parts.schema;
+  snapshot->schema = parts.schema.publish();
   resize_to_schema(*snapshot);
   for (FamilyReader& family : parts.families) family.read(*snapshot, parts.clock);
-  for (std::size_t i = 0; i < parts.slow_sources->size(); ++i) {
+  for (std::size_t i = 0; i < parts.source_series.size(); ++i) {
     const Parts::SourceSeries& place = parts.source_series[i];
     parts.slow_sources->visit(i, [&](const LatestReading& latest) {
       std::ranges::copy(latest.reading.values, snapshot->scalars.begin() + place.first_series);
@@ -218,7 +239,7 @@ CollectorStatus Collector::status() const {
     family.append_losses(status.losses);
   }
   std::vector<SamplerStatus> sources = parts.source_statuses;
-  for (std::size_t i = 0; i < parts.slow_sources->size(); ++i) {
+  for (std::size_t i = 0; i < parts.source_status_of.size(); ++i) {
     SamplerStatus& source = sources[parts.source_status_of[i]];
     parts.slow_sources->visit(i, [&](const LatestReading& latest) {
       source.read_failures = latest.failures;

@@ -41,7 +41,7 @@ std::vector<SamplerName> sampler_names();
 // Every metric row of every sampler, for documentation and checks.
 struct SamplerMetrics {
   std::string_view sampler;
-  std::span<const Metric> metrics;
+  std::span<const Metric> metrics;  // a sampler with metrics by device comes twice
 };
 std::vector<SamplerMetrics> all_metrics();
 

@@ -7,14 +7,24 @@
 #include <cstdint>
 #include <span>
 #include <string_view>
+#include <vector>
 
 #include "base/host.h"
 #include "bpf/features.h"
 #include "bpf/object.h"
 #include "metrics/metric.h"
+#include "metrics/schema.h"
 #include "samplers/notes.h"
 
 namespace rezolus {
+
+// A device that a family tells apart: what its events say of it, and what people call it.
+struct Device {
+  std::uint32_t key = 0;
+  bool stacked = false;  // its events are those of another device once more
+  Labels labels;
+  friend bool operator==(const Device&, const Device&) = default;
+};
 
 struct BpfSampler {
   std::string_view name;         // scheduler_runqueue: what [samplers.NAME] says
@@ -24,6 +34,9 @@ struct BpfSampler {
   std::string_view bpf_name;
   // Counters in slot order of the counters bank, histograms in slot order of the histograms bank.
   std::span<const Metric> metrics;
+  // Counters of each device, in slot order of DEVICE_COUNTERS(bpf_name, …); only in a family that
+  // lists devices.
+  std::span<const Metric> device_metrics = {};
   std::span<const std::string_view> hooks;           // without one of these the sampler is off
   std::span<const std::string_view> optional_hooks;  // used where the kernel has them
   SamplerNotes notes;
@@ -37,6 +50,10 @@ struct Family {
   // Sets knobs and maps that are the family's own; may be null.
   void (*prepare)(ObjectSettings& settings, const KernelFeatures& features, const Host& host) =
       nullptr;
+  // The devices there are now, for a family with DEVICE_TABLE(devices). Called by the slow-source
+  // thread, once a second while somebody collects.
+  std::vector<Device> (*list_devices)(const Host& host) = nullptr;
+  std::string_view device_label = "device";  // what says `other` for the devices that have no slot
 };
 
 }  // namespace rezolus

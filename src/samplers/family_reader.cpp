@@ -28,6 +28,16 @@ std::uint32_t slot_count(const BpfSampler& sampler, bool histogram) {
       [&](const Metric& metric) { return (metric.type == MetricType::kHistogram) == histogram; }));
 }
 
+// One device's counter, over the stripes.
+std::uint64_t device_total(const CounterBank& bank, std::uint32_t device_slot,
+                           std::uint32_t slot) {
+  std::uint64_t sum = 0;
+  for (std::uint32_t row = device_slot; row < bank.row_count(); row += DEVICE_SLOTS) {
+    sum += bank.value(row, slot);
+  }
+  return sum;
+}
+
 // "memlock:\t4096" of the map's fdinfo; 0 when the kernel does not say.
 std::uint64_t map_size_bytes(int fd) {
   auto text = read_file(fmt::format("/proc/self/fdinfo/{}", fd));
@@ -141,6 +151,17 @@ Result<bool> FamilyReader::prepare(ObjectSettings& settings, const std::set<std:
       }
     }
   }
+  for (std::size_t i = 0; i < family_.samplers.size(); ++i) {
+    const BpfSampler& sampler = *family_.samplers[i];
+    if (sampler.device_metrics.empty()) continue;
+    const std::string map = map_name(sampler, "_device_counters");
+    if (running_[i]) {
+      settings.set_map_entries(map,
+                               DEVICE_SLOTS * device_stripe_count(host.cpus.possible_count));
+    } else {
+      settings.drop_map(map);
+    }
+  }
   if (std::ranges::find(running_, true) == running_.end()) return false;
   if (family_.prepare != nullptr) family_.prepare(settings, features, host);
   if (family_.uses_task_state) {
@@ -154,6 +175,7 @@ Result<FamilyReader::ActiveSampler> FamilyReader::activate(const BpfSampler& sam
                                                            const Host& host,
                                                            SchemaBuilder& schema) {
   ActiveSampler active;
+  active.sampler = &sampler;
   const std::uint32_t cpus = host.cpus.possible_count;
   if (has_type(sampler, false)) {
     auto bank = CounterBank::map(object_->map_fd(map_name(sampler, "_counters")), cpus,
@@ -186,7 +208,56 @@ Result<FamilyReader::ActiveSampler> FamilyReader::activate(const BpfSampler& sam
       active.counter_series.push_back({declare(metric, {}), metric.slot, -1});
     }
   }
+  if (!sampler.device_metrics.empty()) {
+    if (auto mapped = map_devices(active, host, schema); !mapped) {
+      return std::unexpected(mapped.error());
+    }
+  }
   return active;
+}
+
+Result<void> FamilyReader::map_devices(ActiveSampler& active, const Host& host,
+                                       SchemaBuilder& schema) {
+  if (!device_slots_) {
+    auto table = Mapping::map(object_->map_fd("devices"), sizeof(device_table), true);
+    if (!table) return context("map the table of devices", table.error());
+    device_table_ = std::move(*table);
+    device_slots_.emplace(*reinterpret_cast<device_table*>(device_table_.data()));
+  }
+  const BpfSampler& sampler = *active.sampler;
+  auto bank = CounterBank::map(object_->map_fd(map_name(sampler, "_device_counters")),
+                               DEVICE_SLOTS * device_stripe_count(host.cpus.possible_count),
+                               static_cast<std::uint32_t>(sampler.device_metrics.size()));
+  if (!bank) return std::unexpected(bank.error());
+  active.device_counters = std::move(*bank);
+  add_device(active, DEVICE_OTHER, {{std::string(family_.device_label), "other"}}, schema);
+  return {};
+}
+
+void FamilyReader::add_device(ActiveSampler& active, std::uint32_t device_slot,
+                              const Labels& labels, SchemaBuilder& schema) {
+  for (const Metric& metric : active.sampler->device_metrics) {
+    Series series = make_series(metric, active.sampler->name, labels);
+    series.group = active.group;
+    active.device_series.push_back(
+        {schema.add(std::move(series)), device_slot, metric.slot,
+         device_total(*active.device_counters, device_slot, metric.slot)});
+  }
+}
+
+void FamilyReader::update_devices(const std::vector<Device>& devices, SchemaBuilder& schema) {
+  const DeviceSlots::Change change = device_slots_->update(devices);
+  for (ActiveSampler& active : active_) {
+    if (!active.device_counters) continue;
+    std::erase_if(active.device_series, [&](const DeviceSeries& series) {
+      const bool gone = std::ranges::find(change.freed, series.device_slot) != change.freed.end();
+      if (gone) schema.retire(series.series);
+      return gone;
+    });
+    for (const auto& [slot, device] : change.added) {
+      add_device(active, slot, device.labels, schema);
+    }
+  }
 }
 
 void FamilyReader::describe(std::size_t index, bool enabled, const std::string& failure) {
@@ -248,6 +319,11 @@ void FamilyReader::read(Snapshot& snapshot, const Clock& clock) {
     }
     for (const HistogramSeries& series : sampler.histogram_series) {
       snapshot.histograms[series.histogram_index] = sampler.histograms->read(series.slot);
+      snapshot.present[series.series] = 1;
+    }
+    for (const DeviceSeries& series : sampler.device_series) {
+      snapshot.scalars[series.series] =
+          device_total(*sampler.device_counters, series.device_slot, series.slot) - series.base;
       snapshot.present[series.series] = 1;
     }
     const std::uint64_t end_ns = clock.realtime_ns();

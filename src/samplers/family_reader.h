@@ -13,6 +13,7 @@
 #include "bpf/object.h"
 #include "metrics/snapshot.h"
 #include "samplers/core/core.h"
+#include "samplers/device_slots.h"
 #include "samplers/family.h"
 #include "samplers/status.h"
 
@@ -26,6 +27,13 @@ class FamilyReader {
   FamilyReader(const Family& family, const std::vector<bool>& enabled, const Core* core,
                const std::string& core_error, const KernelFeatures& features, const Host& host,
                SchemaBuilder& schema);
+
+  // The devices there are now, for a family that lists them: their series are added, those of
+  // devices that are gone are retired.
+  void update_devices(const std::vector<Device>& devices, SchemaBuilder& schema);
+  // Whether update_devices() has anything to do.
+  [[nodiscard]] bool has_devices() const { return device_slots_.has_value(); }
+  [[nodiscard]] const Family& family() const { return family_; }
 
   // Reads every bank into the snapshot, which is sized to a schema that has our series.
   void read(Snapshot& snapshot, const Clock& clock);
@@ -46,12 +54,22 @@ class FamilyReader {
     std::uint32_t series;
     std::uint32_t slot;
   };
+  // A counter of one device.
+  struct DeviceSeries {
+    std::uint32_t series;
+    std::uint32_t device_slot;
+    std::uint32_t slot;
+    std::uint64_t base;  // what the slot held before it was this device's
+  };
   struct ActiveSampler {
+    const BpfSampler* sampler = nullptr;
     std::uint32_t group = 0;
     std::optional<CounterBank> counters;
     std::optional<HistogramBank> histograms;
     std::vector<CounterSeries> counter_series;
     std::vector<HistogramSeries> histogram_series;
+    std::optional<CounterBank> device_counters;  // a row for each stripe and device slot
+    std::vector<DeviceSeries> device_series;
   };
 
   Result<void> load(const std::vector<bool>& enabled, const Core* core,
@@ -61,11 +79,16 @@ class FamilyReader {
                        const KernelFeatures& features, const Host& host);
   Result<ActiveSampler> activate(const BpfSampler& sampler, const Host& host,
                                  SchemaBuilder& schema);
+  Result<void> map_devices(ActiveSampler& active, const Host& host, SchemaBuilder& schema);
+  static void add_device(ActiveSampler& active, std::uint32_t device_slot, const Labels& labels,
+                         SchemaBuilder& schema);
   void describe(std::size_t index, bool enabled, const std::string& failure);
 
   const Family& family_;
   std::optional<Object> object_;  // maybe not loaded(): then its hooks say why
   std::optional<CounterBank> losses_;
+  Mapping device_table_;
+  std::optional<DeviceSlots> device_slots_;  // writes device_table_
   std::vector<bool> running_;  // by sampler: its code is loaded
   std::vector<ActiveSampler> active_;
   std::vector<SamplerStatus> statuses_;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR Apache-2.0 OR MIT) */
 /*
  * The block layer's hooks. A request costs one hash insert at issue, one look-up and delete at
- * completion, and what the samplers add there.
+ * completion, a look-up of its device among a few words, and what the samplers add there.
  */
 #include "samplers/block/latency.bpf.h"
 #include "samplers/block/requests.bpf.h"
@@ -31,8 +31,6 @@ static __always_inline int handle_insert(u64 *arguments, const bool typed)
 	/* Where the request knows its own start, the insertion adds nothing. */
 	if (!latency_on || FIELD(typed, request, start_time_ns))
 		return 0;
-	if (request_operation(request, typed) == BLOCK_OPERATION_COUNT)
-		return 0;
 	struct request_state *state = request_state_of(request);
 
 	if (state) {
@@ -48,8 +46,6 @@ static __always_inline int handle_issue(u64 *arguments, const bool typed)
 {
 	struct request *request = request_of(arguments);
 
-	if (request_operation(request, typed) == BLOCK_OPERATION_COUNT)
-		return 0;
 	struct request_state *state = request_state_of(request);
 
 	if (!state)
@@ -71,8 +67,6 @@ static __always_inline int handle_complete(struct request *request, s32 error, u
 {
 	u32 operation = request_operation(request, typed);
 
-	if (operation == BLOCK_OPERATION_COUNT)
-		return 0;
 	u64 key = (u64)request;
 	struct request_state *state = bpf_map_lookup_elem(&requests, &key);
 	u64 request_bytes = bytes;
@@ -87,12 +81,14 @@ static __always_inline int handle_complete(struct request *request, s32 error, u
 		return 0;
 	if (state)
 		request_bytes = state->done_bytes += bytes;
+	u32 device = request_device(request, typed);
+
 	if (requests_on)
-		requests_complete(operation, error, bytes, request_bytes, last);
+		requests_complete(operation, error, bytes, request_bytes, last, device);
 	if (!state || !last)
 		return 0;
 	if (latency_on)
-		latency_complete(request, state, operation, bpf_ktime_get_ns(), typed);
+		latency_complete(request, state, operation, bpf_ktime_get_ns(), device, typed);
 	bpf_map_delete_elem(&requests, &key);
 	return 0;
 }
@@ -103,14 +99,12 @@ static __always_inline int handle_requeue(u64 *arguments, const bool typed)
 	u32 operation = request_operation(request, typed);
 	u64 key = (u64)request;
 
-	if (operation == BLOCK_OPERATION_COUNT)
-		return 0;
 	struct request_state *state = bpf_map_lookup_elem(&requests, &key);
 
 	if (state)
 		state->issued_at_ns = 0;
 	if (requests_on)
-		requests_requeue(operation);
+		requests_requeue(operation, request_device(request, typed));
 	return 0;
 }
 

@@ -6,8 +6,21 @@ enum block_operation {
 	BLOCK_WRITE,
 	BLOCK_FLUSH,
 	BLOCK_DISCARD,
+	BLOCK_TIMED_COUNT, /* those before have histograms of size and time */
+	BLOCK_SECURE_ERASE = BLOCK_TIMED_COUNT,
+	BLOCK_WRITE_ZEROES,
+	BLOCK_ZONE_APPEND,
+	BLOCK_ZONE_MANAGE, /* open, close, finish, reset */
+	BLOCK_DRIVER,      /* commands that a driver or a program passes through */
+	BLOCK_OTHER,
 	BLOCK_OPERATION_COUNT,
 };
+
+/* A device's key: its major number above its minor number. */
+#define BLOCK_MINOR_BITS 20
+
+/* Values of a request's 8-bit operation. */
+#define BLOCK_REQ_OP_COUNT 256
 
 enum block_error {
 	BLOCK_ERROR_IO,
@@ -20,12 +33,12 @@ enum block_error {
 	BLOCK_ERROR_COUNT,
 };
 
-/* Histograms of blockio_latency: a group of four operations for each. */
+/* Histograms of blockio_latency: a group of the timed operations for each. */
 enum block_latency_histogram {
 	BLOCK_DEVICE_LATENCY = 0,
-	BLOCK_QUEUE_LATENCY = BLOCK_OPERATION_COUNT,
-	BLOCK_TOTAL_LATENCY = 2 * BLOCK_OPERATION_COUNT,
-	BLOCK_LATENCY_HISTOGRAM_COUNT = 3 * BLOCK_OPERATION_COUNT,
+	BLOCK_QUEUE_LATENCY = BLOCK_TIMED_COUNT,
+	BLOCK_TOTAL_LATENCY = 2 * BLOCK_TIMED_COUNT,
+	BLOCK_LATENCY_HISTOGRAM_COUNT = 3 * BLOCK_TIMED_COUNT,
 };
 
 /* Counters of blockio_requests. */
@@ -36,4 +49,20 @@ enum block_requests_counter {
 	BLOCK_ERRORS = 3 * BLOCK_OPERATION_COUNT, /* operation * BLOCK_ERROR_COUNT + error */
 	BLOCK_REQUESTS_COUNTER_COUNT =
 		BLOCK_ERRORS + BLOCK_OPERATION_COUNT * BLOCK_ERROR_COUNT,
+};
+
+/* Counters of blockio_requests for each device. */
+enum block_requests_device_counter {
+	BLOCK_ON_DEVICE_OPERATIONS = 0,
+	BLOCK_ON_DEVICE_BYTES = BLOCK_OPERATION_COUNT,
+	BLOCK_ON_DEVICE_ERRORS = 2 * BLOCK_OPERATION_COUNT,
+	BLOCK_ON_DEVICE_REQUEUES = 3 * BLOCK_OPERATION_COUNT,
+	BLOCK_REQUESTS_DEVICE_COUNTER_COUNT = 4 * BLOCK_OPERATION_COUNT,
+};
+
+/* Counters of blockio_latency for each device. */
+enum block_latency_device_counter {
+	BLOCK_ON_DEVICE_TIME_NS = 0,
+	BLOCK_ON_DEVICE_QUEUE_TIME_NS = BLOCK_TIMED_COUNT,
+	BLOCK_LATENCY_DEVICE_COUNTER_COUNT = 2 * BLOCK_TIMED_COUNT,
 };

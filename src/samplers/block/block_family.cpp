@@ -2,6 +2,7 @@
 #include "samplers/block/block_family.h"
 
 #include "block.skel.h"
+#include "samplers/block/devices.h"
 
 namespace rezolus {
 namespace {
@@ -18,6 +19,7 @@ void prepare(ObjectSettings& settings, const KernelFeatures& features, const Hos
   const bool has_errno =
       issue_arguments ? error_type != "blk_status_t" : !features.kernel_at_least(5, 16);
   settings.set_knob("complete_has_errno", has_errno);
+  settings.set_knob("block_operations", block_operation_table(features));
 }
 
 }  // namespace
@@ -27,6 +29,7 @@ const Family kBlockFamily = {
     .samplers = kSamplers,
     .object = block_object,
     .prepare = prepare,
+    .list_devices = list_block_devices,
 };
 
 }  // namespace rezolus

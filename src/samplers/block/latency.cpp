@@ -6,27 +6,46 @@ namespace rezolus {
 namespace {
 
 constexpr auto kMetrics = joined(
-    by_operation({.slot = BLOCK_DEVICE_LATENCY,
+    by_timed_operation({.slot = BLOCK_DEVICE_LATENCY,
                   .name = "blockio_latency",
                   .unit = Unit::kNanoseconds,
                   .type = MetricType::kHistogram,
                   .prometheus = "rezolus_blockio_latency_seconds",
                   .help = "Time of a block request at the device: from its last issue to its "
                           "completion."}),
-    by_operation({.slot = BLOCK_QUEUE_LATENCY,
+    by_timed_operation({.slot = BLOCK_QUEUE_LATENCY,
                   .name = "blockio_queue_latency",
                   .unit = Unit::kNanoseconds,
                   .type = MetricType::kHistogram,
                   .prometheus = "rezolus_blockio_queue_latency_seconds",
                   .help = "Time of a block request before the device: from its start to its last "
                           "issue."}),
-    by_operation({.slot = BLOCK_TOTAL_LATENCY,
+    by_timed_operation({.slot = BLOCK_TOTAL_LATENCY,
                   .name = "blockio_total_latency",
                   .unit = Unit::kNanoseconds,
                   .type = MetricType::kHistogram,
                   .prometheus = "rezolus_blockio_total_latency_seconds",
                   .help = "Time of a block request in all: from its start to its completion."}));
 static_assert(check_metrics(kMetrics, 0, BLOCK_LATENCY_HISTOGRAM_COUNT));
+
+constexpr auto kDeviceMetrics = joined(
+    by_timed_operation({.slot = BLOCK_ON_DEVICE_TIME_NS,
+                        .name = "blockio_device_time",
+                        .unit = Unit::kNanoseconds,
+                        .dimension = Dimension::kDevice,
+                        .prometheus = "rezolus_blockio_device_time_seconds_total",
+                        .lean = false,
+                        .help = "Time of block requests at the device, summed over requests that "
+                                "overlap, by disk."}),
+    by_timed_operation({.slot = BLOCK_ON_DEVICE_QUEUE_TIME_NS,
+                        .name = "blockio_device_queue_time",
+                        .unit = Unit::kNanoseconds,
+                        .dimension = Dimension::kDevice,
+                        .prometheus = "rezolus_blockio_device_queue_time_seconds_total",
+                        .lean = false,
+                        .help = "Time of block requests in the queue, summed over requests that "
+                                "overlap, by disk."}));
+static_assert(check_metrics(kDeviceMetrics, BLOCK_LATENCY_DEVICE_COUNTER_COUNT, 0));
 
 constexpr std::string_view kHooks[] = {"handle_issue", "handle_complete"};
 constexpr std::string_view kOptionalHooks[] = {"handle_insert", "handle_requeue"};
@@ -38,6 +57,7 @@ const BpfSampler kBlockioLatency = {
     .description = "time of block requests in the queue, at the device and in all",
     .bpf_name = "latency",
     .metrics = kMetrics,
+    .device_metrics = kDeviceMetrics,
     .hooks = kHooks,
     .optional_hooks = kOptionalHooks,
 };

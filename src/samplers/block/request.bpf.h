@@ -21,12 +21,44 @@ struct {
 	__type(value, struct request_state);
 } requests SEC(".maps");
 
-/* BLOCK_OPERATION_COUNT for kinds that are not measured. */
+/*
+ * Operation by the value in the request, filled by the loader, since kernels number them
+ * differently (9c1f8a1f1ba3 and later).
+ */
+const volatile unsigned char block_operations[BLOCK_REQ_OP_COUNT] = {};
+
 static __always_inline u32 request_operation(struct request *request, const bool typed)
 {
-	u32 operation = FIELD(typed, request, cmd_flags) & 0xff;
+	u64 operation =
+		block_operations[FIELD(typed, request, cmd_flags) & (BLOCK_REQ_OP_COUNT - 1)];
 
-	return operation < BLOCK_OPERATION_COUNT ? operation : BLOCK_OPERATION_COUNT;
+	KEEP_IN_REGISTER(operation);
+	return operation < BLOCK_OPERATION_COUNT ? operation : BLOCK_OTHER;
+}
+
+DEVICE_TABLE(devices);
+
+/* Before 5.17 (f3fa33acca9f) a request names its disk itself, since then only its queue does. */
+struct request___before_5_17 {
+	struct gendisk *rq_disk;
+} __relocated;
+
+/* What the table of devices says of the disk that the request is for. */
+static __always_inline u32 request_device(struct request *request, const bool typed)
+{
+	struct request___before_5_17 *old = (void *)request;
+	struct gendisk *disk;
+
+	if (bpf_core_field_exists(old->rq_disk))
+		disk = FIELD(typed, old, rq_disk);
+	else
+		disk = typed ? request->q->disk : BPF_CORE_READ(request, q, disk);
+	if (!disk)
+		return DEVICE_OTHER;
+	u32 major = FIELD(typed, disk, major);
+	u32 minor = FIELD(typed, disk, first_minor);
+
+	return device_find(&devices, major << BLOCK_MINOR_BITS | minor);
 }
 
 /* The request's state, created when missing; NULL (counted) when the table is full. */

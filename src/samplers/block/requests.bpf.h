@@ -2,14 +2,15 @@
 #pragma once
 /*
  * How many block requests, of what size, and how they fail. Per request: two counter adds and one
- * histogram add at its last completion event.
+ * histogram add at its last completion event, and two counter adds for its device.
  */
 #include "samplers/block/error_class.h"
 #include "samplers/block/request.bpf.h"
 
 SAMPLER(requests);
 COUNTERS(requests, BLOCK_REQUESTS_COUNTER_COUNT);
-HISTOGRAMS(requests, BLOCK_OPERATION_COUNT);
+HISTOGRAMS(requests, BLOCK_TIMED_COUNT);
+DEVICE_COUNTERS(requests, BLOCK_REQUESTS_DEVICE_COUNTER_COUNT);
 
 /*
  * Set by the loader. Before 5.16 (8a7d267b4a2c) the completion hands over a negative errno, since
@@ -17,13 +18,30 @@ HISTOGRAMS(requests, BLOCK_OPERATION_COUNT);
  */
 const volatile bool complete_has_errno = false;
 
+static __always_inline void requests_complete_on_device(u32 operation, bool failed, u64 bytes,
+							bool last, u32 device)
+{
+	struct requests_device_counters_row *row = DEVICE_COUNTER_ROW(requests, device);
+
+	if (!row)
+		return;
+	if (bytes)
+		COUNTER_ADD(row, BLOCK_ON_DEVICE_BYTES + operation, bytes);
+	if (failed)
+		COUNTER_ADD(row, BLOCK_ON_DEVICE_ERRORS + operation, 1);
+	if (last)
+		COUNTER_ADD(row, BLOCK_ON_DEVICE_OPERATIONS + operation, 1);
+}
+
 /* One completion event; last: nothing of the request remains after it. */
 static __always_inline void requests_complete(u32 operation, s32 error, u64 bytes,
-					      u64 request_bytes, bool last)
+					      u64 request_bytes, bool last, u32 device)
 {
 	struct requests_counters_row *row = COUNTER_ROW(requests);
 
-	if (!row)
+	requests_complete_on_device(operation, error, bytes, last, device);
+	/* Devices on top of others ask for the same once more. */
+	if (!row || device & DEVICE_STACKED)
 		return;
 	if (bytes)
 		COUNTER_ADD(row, BLOCK_BYTES + operation, bytes);
@@ -36,14 +54,17 @@ static __always_inline void requests_complete(u32 operation, s32 error, u64 byte
 		return;
 	COUNTER_ADD(row, BLOCK_OPERATIONS + operation, 1);
 	/* A flush carries no bytes and has no size. */
-	if (request_bytes)
+	if (request_bytes && operation < BLOCK_TIMED_COUNT)
 		HISTOGRAM_ADD(requests, operation, request_bytes);
 }
 
-static __always_inline void requests_requeue(u32 operation)
+static __always_inline void requests_requeue(u32 operation, u32 device)
 {
 	struct requests_counters_row *row = COUNTER_ROW(requests);
+	struct requests_device_counters_row *device_row = DEVICE_COUNTER_ROW(requests, device);
 
-	if (row)
+	if (device_row)
+		COUNTER_ADD(device_row, BLOCK_ON_DEVICE_REQUEUES + operation, 1);
+	if (row && !(device & DEVICE_STACKED))
 		COUNTER_ADD(row, BLOCK_REQUEUES + operation, 1);
 }

@@ -17,36 +17,69 @@ consteval std::array<Metric, BLOCK_OPERATION_COUNT * BLOCK_ERROR_COUNT> error_ro
                            {"op", kBlockOperationNames[i / BLOCK_ERROR_COUNT]}}},
                .unit = Unit::kOperations,
                .prometheus = "rezolus_blockio_errors_total",
+               .lean = i / BLOCK_ERROR_COUNT < BLOCK_TIMED_COUNT,
                .help = "Completions of block requests with an error, by kind of error."};
   }
   return rows;
 }
 
 constexpr auto kMetrics = joined(
-    by_operation({.slot = BLOCK_OPERATIONS,
+    by_any_operation({.slot = BLOCK_OPERATIONS,
                   .name = "blockio_operations",
                   .unit = Unit::kOperations,
                   .prometheus = "rezolus_blockio_operations_total",
-                  .help = "Block requests completed, with or without error."}),
-    by_operation({.slot = BLOCK_BYTES,
+                  .help = "Block requests completed, with or without error; an empty write that only asks "
+                          "for a flush is the flush."}),
+    by_any_operation({.slot = BLOCK_BYTES,
                   .name = "blockio_bytes",
                   .unit = Unit::kBytes,
                   .prometheus = "rezolus_blockio_bytes_total",
                   .help = "Bytes of completed block requests."}),
-    by_operation({.slot = BLOCK_REQUEUES,
+    by_any_operation({.slot = BLOCK_REQUEUES,
                   .name = "blockio_requeues",
                   .unit = Unit::kOperations,
                   .prometheus = "rezolus_blockio_requeues_total",
                   .help = "Block requests put back into the queue after they had been issued."}),
     error_rows(),
-    by_operation({.slot = 0,
+    by_timed_operation({.slot = 0,
                   .name = "blockio_size",
                   .unit = Unit::kBytes,
                   .type = MetricType::kHistogram,
                   .prometheus = "rezolus_blockio_size_bytes",
                   .help = "Size of completed block requests; flushes, which carry no bytes, have "
                           "none."}));
-static_assert(check_metrics(kMetrics, BLOCK_REQUESTS_COUNTER_COUNT, BLOCK_OPERATION_COUNT));
+static_assert(check_metrics(kMetrics, BLOCK_REQUESTS_COUNTER_COUNT, BLOCK_TIMED_COUNT));
+
+constexpr auto kDeviceMetrics = joined(
+    by_any_operation({.slot = BLOCK_ON_DEVICE_OPERATIONS,
+                      .name = "blockio_device_operations",
+                      .unit = Unit::kOperations,
+                      .dimension = Dimension::kDevice,
+                      .prometheus = "rezolus_blockio_device_operations_total",
+                      .lean = false,
+                      .help = "Block requests completed, by disk."}),
+    by_any_operation({.slot = BLOCK_ON_DEVICE_BYTES,
+                      .name = "blockio_device_bytes",
+                      .unit = Unit::kBytes,
+                      .dimension = Dimension::kDevice,
+                      .prometheus = "rezolus_blockio_device_bytes_total",
+                      .lean = false,
+                      .help = "Bytes of completed block requests, by disk."}),
+    by_any_operation({.slot = BLOCK_ON_DEVICE_ERRORS,
+                      .name = "blockio_device_errors",
+                      .unit = Unit::kOperations,
+                      .dimension = Dimension::kDevice,
+                      .prometheus = "rezolus_blockio_device_errors_total",
+                      .lean = false,
+                      .help = "Completions of block requests with an error, by disk."}),
+    by_any_operation({.slot = BLOCK_ON_DEVICE_REQUEUES,
+                      .name = "blockio_device_requeues",
+                      .unit = Unit::kOperations,
+                      .dimension = Dimension::kDevice,
+                      .prometheus = "rezolus_blockio_device_requeues_total",
+                      .lean = false,
+                      .help = "Block requests put back into the queue, by disk."}));
+static_assert(check_metrics(kDeviceMetrics, BLOCK_REQUESTS_DEVICE_COUNTER_COUNT, 0));
 
 // The issue is needed as well: it opens the state in which a request's parts are added up.
 constexpr std::string_view kHooks[] = {"handle_issue", "handle_complete"};
@@ -59,6 +92,7 @@ const BpfSampler kBlockioRequests = {
     .description = "block requests, their bytes, sizes, errors and requeues",
     .bpf_name = "requests",
     .metrics = kMetrics,
+    .device_metrics = kDeviceMetrics,
     .hooks = kHooks,
     .optional_hooks = kOptionalHooks,
 };

@@ -78,6 +78,7 @@ void set_common_knobs(ObjectSettings& settings, const Host& host) {
   const std::uint32_t cpus = host.cpus.possible_count;
   settings.set_map_entries("loss_counters", cpus);
   settings.set_knob("histogram_stripe_mask", histogram_stripe_count(cpus) - 1);
+  settings.set_knob("device_stripe_mask", device_stripe_count(cpus) - 1);
 }
 
 Result<Core> Core::load(const KernelFeatures& features, const Host& host) {
