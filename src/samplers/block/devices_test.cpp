@@ -29,7 +29,7 @@ class BlockHost {
   }
   [[nodiscard]] Host host() const {
     Host host;
-    host.root = root_.string();
+    host.root = root_.string() + "/";
     return host;
   }
 
@@ -67,7 +67,7 @@ TEST(BlockDevices, DevicesOnTopOfOthersAreStacked) {
 
 TEST(BlockDevices, NoBlockDevicesAreNone) {
   Host host;
-  host.root = "/nonexistent";
+  host.root = "/nonexistent/";
   EXPECT_TRUE(list_block_devices(host).empty());
 }
 
