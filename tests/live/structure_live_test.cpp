@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 // What is loaded into the kernel: nothing for what is off, little for what is on.
 
+#include <algorithm>
 #include <map>
 #include <set>
 #include <string>
@@ -58,7 +59,7 @@ bool soon(Condition condition) {
 }
 
 // Total size of the programs that a collector adds.
-std::uint64_t instructions_of(std::initializer_list<std::string_view> samplers, Mode mode) {
+std::uint64_t instructions_of(const std::vector<std::string_view>& samplers, Mode mode) {
   const auto before = programs();
   LiveCollector collector(samplers, mode);
   std::uint64_t bytes = 0;
@@ -108,6 +109,49 @@ TEST_P(structure, ASamplerThatIsOffLeavesNoInstructionAndNoBank) {
     }
     if (sampler.name == "scheduler_runqueue") {
       EXPECT_EQ(sampler.state, SamplerState::kDisabled);
+    }
+  }
+}
+
+// One sampler of each family off at a time: the others keep running, its banks are not there, and
+// the family's programs are shorter or fewer.
+TEST_P(structure, EverySamplerCanBeLeftOutOfItsFamily) {
+  if (GetParam() != Mode::kBest) GTEST_SKIP() << "the same tables, whatever the programs are";
+  for (const Family* family : families()) {
+    std::vector<std::string_view> all;
+    for (const BpfSampler* sampler : family->samplers) all.push_back(sampler->name);
+    const auto running = [&](LiveCollector& collector) {
+      return std::ranges::count_if(collector->status().samplers, [](const SamplerStatus& sampler) {
+        return sampler.state == SamplerState::kActive && !sampler.family.empty();
+      });
+    };
+    const std::uint64_t whole = instructions_of(all, GetParam());
+    for (const BpfSampler* left_out : family->samplers) {
+      SCOPED_TRACE(left_out->name);
+      std::vector<std::string_view> others = all;
+      std::erase(others, left_out->name);
+      const auto before = programs();
+      LiveCollector collector(others, GetParam());
+      const SamplerStatus& status = collector.status_of(left_out->name);
+      EXPECT_EQ(status.state, SamplerState::kDisabled);
+      EXPECT_TRUE(status.programs.empty());
+      std::uint64_t rest = 0;
+      for (const auto& [id, program] : programs()) {
+        if (!before.contains(id)) rest += program.second;
+      }
+      for (const MapStatus& map : collector->status().maps) {
+        if (map.family != family->name) continue;
+        for (const char* bank : {"_counters", "_histograms", "_device_counters"}) {
+          EXPECT_NE(map.name, std::string(left_out->bpf_name) + bank);
+        }
+      }
+      if (running(collector) == 0) {
+        // Nothing of the family is on, or nothing that is on can run on this kernel.
+        EXPECT_EQ(rest, 0u);
+        EXPECT_TRUE(collector->status().maps.empty());
+      } else if (LiveCollector only({left_out->name}, GetParam()); running(only) != 0) {
+        EXPECT_LT(rest, whole);
+      }
     }
   }
 }

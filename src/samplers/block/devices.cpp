@@ -35,6 +35,12 @@ bool is_stacked(const fs::path& disk) {
   return !ignored && slaves != fs::directory_iterator();
 }
 
+// Loop devices and card readers are there before anything is in them.
+bool has_no_size(const fs::path& disk) {
+  const auto size = read_file((disk / "size").string(), 4096);
+  return size && (*size == "0\n" || *size == "0");
+}
+
 struct Operation {
   std::string_view enumerator;
   std::uint8_t number;  // of 5.8
@@ -67,7 +73,7 @@ std::vector<Device> list_block_devices(const Host& host) {
   for (const auto& disk : fs::directory_iterator(host.path("sys/block"), ignored)) {
     const auto number = read_file((disk.path() / "dev").string(), 4096);
     const auto key = number ? device_key(*number) : std::nullopt;
-    if (!key) continue;
+    if (!key || has_no_size(disk.path())) continue;
     devices.push_back({.key = *key,
                        .stacked = is_stacked(disk.path()),
                        .labels = {{"device", disk.path().filename().string()}}});

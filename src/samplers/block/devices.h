@@ -12,7 +12,7 @@
 
 namespace rezolus {
 
-// Every whole disk of /sys/block. Device mapper, md and loop devices are stacked.
+// Every whole disk of /sys/block that has a size. Device mapper, md and loop devices are stacked.
 std::vector<Device> list_block_devices(const Host& host);
 
 // enum block_operation by the kernel's number of the operation: by name from its types where they

@@ -22,10 +22,12 @@ class BlockHost {
     fs::create_directories(root_ / "sys/block");
   }
   ~BlockHost() { fs::remove_all(root_); }
-  void add(const std::string& name, const std::string& number, const std::string& folder = {}) {
+  void add(const std::string& name, const std::string& number, const std::string& folder = {},
+           const std::string& size = "8\n") {
     const fs::path disk = root_ / "sys/block" / name;
     fs::create_directories(disk / folder);
     if (!number.empty()) std::ofstream(disk / "dev") << number;
+    std::ofstream(disk / "size") << size;
   }
   [[nodiscard]] Host host() const {
     Host host;
@@ -45,6 +47,7 @@ TEST(BlockDevices, WholeDisksWithTheirNumbers) {
   host.add("odd", "8\n");
   host.add("odder", "x:y\n");
   host.add("huge", "5000:1\n");
+  host.add("loop3", "7:3\n", "", "0\n");  // nothing is attached
   auto devices = list_block_devices(host.host());
   std::ranges::sort(devices, {}, &Device::key);
   ASSERT_EQ(devices.size(), 2u);
