@@ -8,23 +8,31 @@ find_program(REZOLUS_LLVM_STRIP NAMES llvm-strip-14 llvm-strip REQUIRED)
 
 if(CMAKE_SYSTEM_PROCESSOR MATCHES "aarch64|arm64")
   set(REZOLUS_BPF_ARCH arm64)
+  set(REZOLUS_BPF_OTHER_ARCH x86)
 else()
   set(REZOLUS_BPF_ARCH x86)
+  set(REZOLUS_BPF_OTHER_ARCH arm64)
 endif()
 
-function(rezolus_bpf name source)
-  cmake_path(ABSOLUTE_PATH source NORMALIZE)
-  set(object ${CMAKE_CURRENT_BINARY_DIR}/${name}.bpf.o)
-  set(skeleton ${CMAKE_CURRENT_BINARY_DIR}/${name}.skel.h)
+function(_rezolus_bpf_object object source arch)
   add_custom_command(
     OUTPUT ${object}
     COMMAND ${REZOLUS_CLANG} -target bpf -mcpu=v2 -O2 -g -Wall -Werror
-            -D__TARGET_ARCH_${REZOLUS_BPF_ARCH} -I${CMAKE_SOURCE_DIR}/src
+            -D__TARGET_ARCH_${arch} -I${CMAKE_SOURCE_DIR}/src
             -idirafter /usr/include/${CMAKE_LIBRARY_ARCHITECTURE}
             -MD -MF ${object}.d -MT ${object} -c ${source} -o ${object}
     COMMAND ${REZOLUS_LLVM_STRIP} -g ${object}
     DEPENDS ${source} DEPFILE ${object}.d
-    COMMENT "BPF ${name}" VERBATIM)
+    COMMENT "BPF ${source} for ${arch}" VERBATIM)
+endfunction()
+
+# The object for the other architecture is compiled as well where tests are built, so that what is
+# written for it does not rot.
+function(rezolus_bpf name source)
+  cmake_path(ABSOLUTE_PATH source NORMALIZE)
+  set(object ${CMAKE_CURRENT_BINARY_DIR}/${name}.bpf.o)
+  set(skeleton ${CMAKE_CURRENT_BINARY_DIR}/${name}.skel.h)
+  _rezolus_bpf_object(${object} ${source} ${REZOLUS_BPF_ARCH})
   add_custom_command(
     OUTPUT ${skeleton}
     COMMAND sh -c "${REZOLUS_BPFTOOL} gen skeleton ${object} name ${name}_bpf > ${skeleton}"
@@ -33,4 +41,9 @@ function(rezolus_bpf name source)
   add_library(rezolus_skel_${name} INTERFACE)
   target_include_directories(rezolus_skel_${name} SYSTEM INTERFACE ${CMAKE_CURRENT_BINARY_DIR})
   add_dependencies(rezolus_skel_${name} rezolus_bpf_${name})
+  if(REZOLUS_TESTS)
+    set(other ${CMAKE_CURRENT_BINARY_DIR}/${name}.${REZOLUS_BPF_OTHER_ARCH}.bpf.o)
+    _rezolus_bpf_object(${other} ${source} ${REZOLUS_BPF_OTHER_ARCH})
+    add_custom_target(rezolus_bpf_${name}_${REZOLUS_BPF_OTHER_ARCH} ALL DEPENDS ${other})
+  endif()
 endfunction()
