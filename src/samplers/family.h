@@ -37,6 +37,8 @@ struct Family {
   // Sets knobs and maps that are the family's own; may be null.
   void (*prepare)(ObjectSettings& settings, const KernelFeatures& features, const Host& host) =
       nullptr;
+  // Whether this kernel has a use for an optional hook; null: for every one.
+  bool (*needs_hook)(std::string_view hook, const KernelFeatures& features) = nullptr;
 };
 
 }  // namespace rezolus
