@@ -60,6 +60,12 @@ class Listener {
   }
   [[nodiscard]] bool ok() const { return ok_; }
   [[nodiscard]] const Address& address() const { return address_; }
+  // Connections are established when data comes; until then the SYN is answered again and again.
+  void defer_accept() {
+    const int second = 1;
+    CHECK(::setsockopt(fd_.get(), IPPROTO_TCP, TCP_DEFER_ACCEPT, &second, sizeof second) == 0,
+          "TCP_DEFER_ACCEPT");
+  }
   Fd accept() { return Fd(::accept4(fd_.get(), nullptr, nullptr, SOCK_CLOEXEC)); }
   // Nobody listens there any more.
   Address close() {

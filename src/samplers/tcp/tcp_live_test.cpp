@@ -4,6 +4,8 @@
 
 #include <vector>
 
+#include <poll.h>
+
 #include "samplers/tcp/connection_live.h"
 
 namespace rezolus::live {
@@ -155,22 +157,36 @@ TEST_P(tcp_packet_latency, FromReadableToRead) {
     Listener listener(where);
     Connection connection(listener);
     std::array<char, 100> buffer{};
-    std::vector<std::uint64_t> own;
-    collector.begin();
+    std::uint64_t own_min_sum_ns = 0;
+    std::uint64_t own_max_sum_ns = 0;
     for (std::uint64_t i = 0; i < kReads; ++i) {
-      const std::uint64_t begin = now_ns();
+      pollfd readable{.fd = connection.server.get(), .events = POLLIN, .revents = 0};
+      collector.begin();
+      const std::uint64_t before_send = now_ns();
       ASSERT_EQ(::send(connection.client.get(), buffer.data(), 10, 0), 10);
+      ASSERT_EQ(::poll(&readable, 1, 1000), 1);
+      const std::uint64_t after_arrival = now_ns();
       // The second finds something unread already, and starts nothing.
       sleep_ms(10);
       ASSERT_EQ(::send(connection.client.get(), buffer.data(), 10, 0), 10);
       sleep_ms(20 + static_cast<unsigned>(i) * 5);
+      const std::uint64_t before_read = now_ns();
       ASSERT_EQ(::recv(connection.server.get(), buffer.data(), 100, 0), 20);
-      own.push_back(now_ns() - begin);
+      const std::uint64_t after_read = now_ns();
+      const HistogramValue latency = collector.end().histogram("tcp_packet_latency");
+      expect_count(latency.count(), 1, "read of data that waited");
+      std::uint64_t near = 0;
+      for (std::uint64_t bucket = kAgentHistogram.index(before_read - after_arrival);
+           bucket <= kAgentHistogram.index(after_read - before_send); ++bucket) {
+        near += latency.buckets[bucket];
+      }
+      EXPECT_GE(near, 1u) << "not between " << before_read - after_arrival << " and "
+                          << after_read - before_send << " ns";
+      own_min_sum_ns += before_read - after_arrival;
+      own_max_sum_ns += after_read - before_send;
     }
-    const HistogramValue latency = collector.end().histogram("tcp_packet_latency");
-    expect_count(latency.count(), kReads, "reads of data that waited");
-    EXPECT_GE(latency.sum, kReads * 30 * kNsPerMs);
-    expect_durations(latency, own, "wait for the read");
+    // The bounds are an oracle only while they are close to each other.
+    EXPECT_LE(own_max_sum_ns - own_min_sum_ns, own_min_sum_ns / 2);
   }
   collector.expect_no_losses();
 }
@@ -267,7 +283,8 @@ TEST_P(tcp_receive, OverADelayedLink) {
                      "jitter");
     EXPECT_GE(srtt.count(), 2 * kRounds);
     EXPECT_GE(srtt.sum / srtt.count(), 40 * kNsPerMs);
-    EXPECT_LE(srtt.sum / srtt.count(), 60 * kNsPerMs);
+    // The kernel's own includes how long acknowledgements are put off.
+    EXPECT_LE(srtt.sum / srtt.count(), 120 * kNsPerMs);
   }
   collector.expect_no_losses();
 }
@@ -323,6 +340,31 @@ TEST_P(tcp_retransmit, SegmentsAsTheKernelCountsThem) {
   EXPECT_GT(after, before) << "nothing was sent again";
   EXPECT_EQ(delta.counter("tcp_retransmit"), after - before);
   std::printf("%llu segments sent again\n", static_cast<unsigned long long>(after - before));
+  collector.expect_no_losses();
+}
+
+// A listener that waits for data takes no acknowledgement for an answer.
+TEST_P(tcp_retransmit, AnswersToASynAreSegmentsToo) {
+  LiveCollector collector({"tcp_retransmit"}, GetParam());
+  SKIP_WITHOUT(collector, "tcp_retransmit");
+  for (const char* where : {"127.0.0.1", "::1"}) {
+    SCOPED_TRACE(where);
+    Listener listener(where);
+    ASSERT_TRUE(listener.ok());
+    listener.defer_accept();
+    const std::uint64_t before = retransmitted_segments();
+    collector.begin();
+    const Fd socket = tcp_socket(listener.address().family());
+    ASSERT_EQ(::connect(socket.get(), listener.address().get(), listener.address().size), 0);
+    std::uint64_t after = before;
+    for (int i = 0; i < 400 && after == before; ++i) {
+      sleep_ms(10);
+      after = retransmitted_segments();
+    }
+    const Delta delta = collector.end();
+    EXPECT_GT(after, before) << "nothing was sent again";
+    expect_count(delta.counter("tcp_retransmit"), after - before, "answers sent again");
+  }
   collector.expect_no_losses();
 }
 
