@@ -45,8 +45,8 @@ const BpfSampler kTcpConnectLatency = {
     .hooks = kHooks,
     .optional_hooks = kOptionalHooks,
     .notes =
-        {.measures = "Starts when the socket enters SYN_SENT, just before a local port is chosen and "
-                     "the SYN goes out; stops when it enters ESTABLISHED. Connects that end "
+        {.measures = "Starts when the socket enters SYN_SENT, just before a local port is chosen "
+                     "and the SYN goes out; stops when it enters ESTABLISHED. Connects that end "
                      "otherwise are counted as failures and are not in the histogram. A connect "
                      "without a route fails before it starts and is neither.",
          .cost = "Per connect two look-ups of the socket's state and one histogram or counter add; "
@@ -54,8 +54,8 @@ const BpfSampler kTcpConnectLatency = {
          .needs = "The tracepoint inet_sock_set_state, on every supported kernel. State is kept in "
                   "socket storage (Linux 5.11 with BTF), else in a hash of 16,384 sockets whose "
                   "refused inserts are counted as socket_table_full.",
-         .reading = "One round trip when all is well. A second mode at 1 s, 3 s and 7 s is lost SYNs: "
-                    "compare with tcp_retransmit. Refused: nobody listens; timeout: nobody "
+         .reading = "One round trip when all is well. A second mode at 1 s, 3 s and 7 s is lost "
+                    "SYNs: compare with tcp_retransmit. Refused: nobody listens; timeout: nobody "
                     "answers."},
 };
 

@@ -29,9 +29,9 @@ const BpfSampler kTcpPacketLatency = {
     .hooks = kHooks,
     .optional_hooks = kOptionalHooks,
     .notes =
-        {.measures = "Starts when the first segment in order with payload reaches a socket from which "
-                     "nothing is waiting to be timed; stops at the next read of the application, a "
-                     "peek included. Duplicates and segments ahead of a gap start nothing; what a "
+        {.measures = "Starts when the first segment in order with payload reaches a socket from "
+                     "which nothing is waiting to be timed; stops at the next read of the "
+                     "application, a peek included. Duplicates and segments ahead of a gap start nothing; what a "
                      "short read left behind is not timed again.",
          .cost = "Per segment with payload one look-up, and a clock read when it is the first; per "
                  "read one look-up, and a clock read and one histogram add when something was "
@@ -39,9 +39,9 @@ const BpfSampler kTcpPacketLatency = {
          .needs = "The tracepoints tcp_probe and tcp_rcv_space_adjust, on every supported kernel. "
                   "State is kept in socket storage (Linux 5.11 with BTF), else in a hash of 16,384 "
                   "sockets whose refused inserts are counted as socket_table_full.",
-         .reading = "The application's own delay: waking up, queueing for a CPU, and being busy with "
-                    "something else. Compare with scheduler_runqueue_latency to tell which. An "
-                    "application that pauses reading on purpose shows it here."},
+         .reading = "The application's own delay: waking up, queueing for a CPU, and being busy "
+                    "with something else. Compare with scheduler_runqueue_latency to tell which. "
+                    "An application that pauses reading on purpose shows it here."},
 };
 
 }  // namespace rezolus

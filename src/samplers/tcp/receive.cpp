@@ -39,8 +39,8 @@ const BpfSampler kTcpReceive = {
          .cost = "Per segment received (after receive offload) two histogram adds.",
          .needs = "The tracepoint tcp_probe, on every supported kernel.",
          .reading = "Busy connections weigh more, since each segment adds a sample. Loopback "
-                    "connections are in it, tens of microseconds long. A jitter near the round-trip "
-                    "time itself says that the path queues."},
+                    "connections are in it, tens of microseconds long. A jitter near the "
+                    "round-trip time itself says that the path queues."},
 };
 
 }  // namespace rezolus

@@ -33,8 +33,9 @@ const BpfSampler kTcpRetransmit = {
          .cost = "Per retransmission one counter add.",
          .needs = "The tracepoint tcp_retransmit_skb, on every supported kernel; "
                   "tcp_retransmit_synack for answers to a SYN.",
-         .reading = "The same as RetransSegs of /proc/net/snmp, summed over the network namespaces. "
-                    "Set against the segments sent, more than 1 % is felt by applications."},
+         .reading = "The same as RetransSegs of /proc/net/snmp, summed over the network "
+                    "namespaces. Set against the segments sent, more than 1 % is felt by "
+                    "applications."},
 };
 
 }  // namespace rezolus

@@ -15,14 +15,14 @@ consteval auto metrics() {
                                    .name = "tcp_bytes",
                                    .unit = Unit::kBytes,
                                    .prometheus = "rezolus_tcp_bytes_total",
-                                   .help = "Bytes that TCP took from applications to send, and that "
-                                           "applications took from it."};
+                                   .help = "Bytes that TCP took from applications to send, and "
+                                           "that applications took from it."};
     rows[TCP_TRAFFIC_CALLS + i] = {.slot = TCP_TRAFFIC_CALLS + i,
                                    .name = "tcp_packets",
                                    .unit = Unit::kPackets,
                                    .prometheus = "rezolus_tcp_calls_total",
-                                   .help = "Calls that moved bytes into or out of TCP; not packets, "
-                                           "in spite of the name."};
+                                   .help = "Calls that moved bytes into or out of TCP; not "
+                                           "packets, in spite of the name."};
     rows[TCP_TRAFFIC_COUNTER_COUNT + i] = {
         .slot = i,
         .name = "tcp_size",
@@ -61,9 +61,9 @@ const BpfSampler kTcpTraffic = {
                  "another socket a few loads. Calls without bytes add nothing.",
          .needs = "Tracepoints sock_send_length and sock_recv_length (Linux 6.3), else fexit on "
                   "tcp_sendmsg, tcp_sendpage and tcp_recvmsg. Without either it is off: what a "
-                  "kprobe sees is what was asked for, not what was done. Splice from a socket needs "
-                  "fexit on tcp_splice_read and is missing without. Not seen: reads through a "
-                  "mapping (TCP_ZEROCOPY_RECEIVE), readers inside the kernel that go past the "
+                  "kprobe sees is what was asked for, not what was done. Splice from a socket "
+                  "needs fexit on tcp_splice_read and is missing without. Not seen: reads "
+                  "through a mapping (TCP_ZEROCOPY_RECEIVE), readers inside the kernel that go past the "
                   "socket layer, Multipath TCP, and kernel TLS before 6.3.",
          .reading = "Bytes are payload, without headers and retransmissions, so they stay below "
                     "what the interface counts. Bytes over calls is the mean size of a call: a few "
