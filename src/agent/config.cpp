@@ -23,13 +23,12 @@ constexpr std::array<std::pair<std::string_view, std::string_view>, 2> kSamplerA
 }};
 
 // Samplers that upstream has and this version does not.
-constexpr std::array<std::string_view, 21> kUpstreamSamplers = {
+constexpr std::array<std::string_view, 17> kUpstreamSamplers = {
     "cpu_bandwidth", "cpu_branch",      "cpu_cores",          "cpu_dtlb",
     "cpu_frequency", "cpu_l3",          "cpu_perf",           "cpu_tlb_flush",
     "drivehealth",   "gpu_amd_pmu",     "gpu_amd_smi",        "gpu_apple",
     "gpu_nvidia",    "memory_vmstat",   "network_ethtool",    "network_interfaces",
-    "network_traffic", "tcp_connect_latency", "tcp_packet_latency", "tcp_receive",
-    "tcp_retransmit"};
+    "network_traffic"};
 
 template <typename T>
 Result<void> assign(T& target, Result<T> value) {
@@ -80,8 +79,7 @@ Result<void> set_sampler(AgentConfig& agent, const toml::node& value, const std:
     agent.collector.sampler_enabled[known] = *enabled;
     return {};
   }
-  if (std::ranges::find(kUpstreamSamplers, name) != kUpstreamSamplers.end() ||
-      name == "tcp_traffic") {
+  if (std::ranges::find(kUpstreamSamplers, name) != kUpstreamSamplers.end()) {
     if (*enabled) {
       agent.notes.push_back(fmt::format("sampler {} is not part of this version", name));
     }

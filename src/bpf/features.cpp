@@ -78,6 +78,16 @@ std::optional<std::int64_t> KernelFeatures::enum_value(std::string_view enum_nam
   return std::nullopt;
 }
 
+std::optional<std::uint32_t> KernelFeatures::function_argument_count(
+    std::string_view name) const {
+  if (btf_ == nullptr) return std::nullopt;
+  const int id =
+      btf__find_by_name_kind(btf_.get(), std::string(name).c_str(), BTF_KIND_FUNC);
+  if (id < 0) return std::nullopt;
+  const btf_type* function = btf__type_by_id(btf_.get(), static_cast<std::uint32_t>(id));
+  return static_cast<std::uint32_t>(btf_vlen(btf__type_by_id(btf_.get(), function->type)));
+}
+
 std::optional<std::uint32_t> KernelFeatures::tracepoint_argument_count(
     std::string_view name) const {
   const btf_type* prototype = tracepoint_prototype(btf_.get(), name);

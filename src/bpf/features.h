@@ -44,6 +44,9 @@ class KernelFeatures {
   [[nodiscard]] std::optional<std::int64_t> enum_value(std::string_view enum_name,
                                                        std::string_view enumerator) const;
 
+  // How many arguments the function takes; nothing without BTF or function.
+  [[nodiscard]] std::optional<std::uint32_t> function_argument_count(std::string_view name) const;
+
   // How many arguments the tracepoint hands over; nothing without BTF or tracepoint.
   [[nodiscard]] std::optional<std::uint32_t> tracepoint_argument_count(
       std::string_view name) const;

@@ -158,6 +158,16 @@ void ObjectSettings::set_knob(const char* name, std::span<const std::byte> value
   CHECK(bpf_map__set_initial_value(map, content.data(), content.size()) == 0, name);
 }
 
+bool ObjectSettings::is_on(const char* name) const {
+  const Variable variable = find_variable(object_, name);
+  bpf_map* map = find_map(".rodata");
+  CHECK(variable.size_bytes == sizeof(bool) && map != nullptr, name);
+  std::size_t section_bytes = 0;
+  const auto* section = static_cast<const std::byte*>(bpf_map__initial_value(map, &section_bytes));
+  CHECK(section != nullptr && variable.offset < section_bytes, name);
+  return section[variable.offset] != std::byte{0};
+}
+
 bpf_map* ObjectSettings::find_map(const std::string& name) const {
   return bpf_object__find_map_by_name(object_, name.c_str());
 }

@@ -48,6 +48,8 @@ class ObjectSettings {
     set_knob(name, std::as_bytes(std::span(&value, 1)));
   }
   [[nodiscard]] bool has_knob(const char* name) const;
+  // The value of a knob of type bool; unknown names and other types abort.
+  [[nodiscard]] bool is_on(const char* name) const;
 
   [[nodiscard]] bpf_map* find_map(const std::string& name) const;
   void set_map_entries(const std::string& name, std::uint32_t count);

@@ -54,6 +54,8 @@ struct Family {
   // thread, once a second while somebody collects.
   std::vector<Device> (*list_devices)(const Host& host) = nullptr;
   std::string_view device_label = "device";  // what says `other` for the devices that have no slot
+  // Whether this kernel has a use for an optional hook; null: for every one.
+  bool (*needs_hook)(std::string_view hook, const KernelFeatures& features) = nullptr;
 };
 
 }  // namespace rezolus

@@ -103,7 +103,9 @@ Result<void> FamilyReader::load(const std::vector<bool>& enabled, const Core* co
   for (std::size_t i = 0; i < family_.samplers.size(); ++i) {
     if (!enabled[i]) continue;
     for (const std::string_view hook : family_.samplers[i]->hooks) hooks.emplace(hook);
-    for (const std::string_view hook : family_.samplers[i]->optional_hooks) hooks.emplace(hook);
+    for (const std::string_view hook : family_.samplers[i]->optional_hooks) {
+      if (family_.needs_hook == nullptr || family_.needs_hook(hook, features)) hooks.emplace(hook);
+    }
   }
   request.hooks.assign(hooks.begin(), hooks.end());
   if (family_.uses_task_state && core->task_storage()) {

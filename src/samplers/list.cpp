@@ -9,6 +9,7 @@
 #include "samplers/scheduler/scheduler.h"
 #include "samplers/softirq/softirq_family.h"
 #include "samplers/syscall/syscall.h"
+#include "samplers/tcp/tcp_family.h"
 
 namespace rezolus {
 namespace {
@@ -18,6 +19,7 @@ constexpr const Family* kFamilies[] = {
     &kSyscallFamily,
     &kBlockFamily,
     &kSoftirqFamily,
+    &kTcpFamily,
 };
 
 constexpr const FileSampler* kFileSamplers[] = {
