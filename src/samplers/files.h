@@ -7,8 +7,11 @@
 
 namespace rezolus {
 
+extern const FileSampler kCpuCores;
 extern const FileSampler kCpuUsage;
 extern const FileSampler kMemoryMeminfo;
+extern const FileSampler kMemoryVmstat;
+extern const FileSampler kPressure;
 extern const FileSampler kRezolusRusage;
 
 }  // namespace rezolus

@@ -21,8 +21,11 @@ constexpr const Family* kFamilies[] = {
 };
 
 constexpr const FileSampler* kFileSamplers[] = {
+    &kCpuCores,
     &kCpuUsage,
     &kMemoryMeminfo,
+    &kMemoryVmstat,
+    &kPressure,
     &kRezolusRusage,
 };
 
