@@ -4,6 +4,7 @@
 set(FILE_SAMPLER_SOURCES
   slow_sources.cpp
   cpu/cpu_cores.cpp
+  cpu/cpu_interrupts.cpp
   cpu/cpu_usage.cpp
   memory/memory_meminfo.cpp
   memory/memory_vmstat.cpp
@@ -12,6 +13,7 @@ set(FILE_SAMPLER_SOURCES
 set(FILE_SAMPLER_TESTS
   slow_sources_test.cpp
   cpu/cpu_cores_test.cpp
+  cpu/cpu_interrupts_test.cpp
   cpu/cpu_usage_test.cpp
   memory/memory_meminfo_test.cpp
   memory/memory_vmstat_test.cpp
@@ -19,6 +21,7 @@ set(FILE_SAMPLER_TESTS
   rezolus/rezolus_rusage_test.cpp)
 set(FILE_SAMPLER_LIVE_TESTS
   cpu/cpu_cores_live_test.cpp
+  cpu/cpu_interrupts_live_test.cpp
   cpu/cpu_usage_live_test.cpp
   memory/memory_meminfo_live_test.cpp
   memory/memory_vmstat_live_test.cpp

@@ -8,6 +8,7 @@
 namespace rezolus {
 
 extern const FileSampler kCpuCores;
+extern const FileSampler kCpuInterrupts;
 extern const FileSampler kCpuUsage;
 extern const FileSampler kMemoryMeminfo;
 extern const FileSampler kMemoryVmstat;

@@ -22,6 +22,7 @@ constexpr const Family* kFamilies[] = {
 
 constexpr const FileSampler* kFileSamplers[] = {
     &kCpuCores,
+    &kCpuInterrupts,
     &kCpuUsage,
     &kMemoryMeminfo,
     &kMemoryVmstat,
