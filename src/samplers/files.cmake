@@ -9,6 +9,7 @@ set(FILE_SAMPLER_SOURCES
   memory/memory_meminfo.cpp
   memory/memory_vmstat.cpp
   pressure/pressure.cpp
+  rezolus/rezolus_bpf.cpp
   rezolus/rezolus_rusage.cpp)
 set(FILE_SAMPLER_TESTS
   slow_sources_test.cpp
@@ -18,6 +19,7 @@ set(FILE_SAMPLER_TESTS
   memory/memory_meminfo_test.cpp
   memory/memory_vmstat_test.cpp
   pressure/pressure_test.cpp
+  rezolus/rezolus_bpf_test.cpp
   rezolus/rezolus_rusage_test.cpp)
 set(FILE_SAMPLER_LIVE_TESTS
   cpu/cpu_cores_live_test.cpp
@@ -26,4 +28,5 @@ set(FILE_SAMPLER_LIVE_TESTS
   memory/memory_meminfo_live_test.cpp
   memory/memory_vmstat_live_test.cpp
   pressure/pressure_live_test.cpp
+  rezolus/rezolus_bpf_live_test.cpp
   rezolus/rezolus_rusage_live_test.cpp)

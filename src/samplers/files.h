@@ -13,6 +13,7 @@ extern const FileSampler kCpuUsage;
 extern const FileSampler kMemoryMeminfo;
 extern const FileSampler kMemoryVmstat;
 extern const FileSampler kPressure;
+extern const FileSampler kRezolusBpf;
 extern const FileSampler kRezolusRusage;
 
 }  // namespace rezolus

@@ -27,6 +27,7 @@ constexpr const FileSampler* kFileSamplers[] = {
     &kMemoryMeminfo,
     &kMemoryVmstat,
     &kPressure,
+    &kRezolusBpf,
     &kRezolusRusage,
 };
 

@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 // /proc/interrupts against /proc/stat, and against loads that interrupt another CPU a known number
-// of times: membarrier(2) calls a function there, and taking a page's permission flushes its TLB.
+// of times: membarrier(2) calls a function there, and taking a page away flushes its TLB.
 
 #include <atomic>
 #include <cerrno>
+#include <chrono>
+#include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <fstream>
 #include <functional>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
@@ -107,61 +110,67 @@ TEST(cpu_interrupts, KindsSumToProcStat) {
   EXPECT_LE(grown, outer);
 }
 
+// How often work, done kTimes times, interrupted the other CPU in the way that kind names: in the
+// round of five that was disturbed the least. While the CPU runs others' threads nobody interrupts
+// it for ours. Nothing when there is only one CPU.
+constexpr std::uint64_t kTimes = 500;
+std::optional<std::uint64_t> interrupts_of(std::string_view kind,
+                                           const std::function<void()>& work) {
+  std::optional<std::uint64_t> nearest;
+  const auto distance = [](std::uint64_t n) { return n > kTimes ? n - kTimes : kTimes - n; };
+  for (int round = 0; round < 5; ++round) {
+    SourceReader before(kCpuInterrupts, read_host().value());
+    SourceReader after(kCpuInterrupts, read_host().value());
+    const int cpu = beside_a_spinning_thread([&] {
+      ASSERT_TRUE(before.read().has_value());
+      for (std::uint64_t i = 0; i < kTimes; ++i) work();
+      ASSERT_TRUE(after.read().has_value());
+    });
+    if (cpu < 0) return std::nullopt;
+    const std::uint64_t counted = count(after, kind, cpu) - count(before, kind, cpu);
+    if (!nearest || distance(counted) < distance(*nearest)) nearest = counted;
+    if (distance(*nearest) <= kTimes / 50) break;
+  }
+  return nearest;
+}
+
 TEST(cpu_interrupts, FunctionsCalledOnAnotherCpu) {
-  constexpr std::uint64_t kCalls = 500;
   const auto membarrier = [](int command) { return ::syscall(SYS_membarrier, command, 0, 0); };
   if (membarrier(MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED) != 0) {
     GTEST_SKIP() << "no membarrier: " << std::strerror(errno);
   }
-  SourceReader before(kCpuInterrupts, read_host().value());
-  SourceReader after(kCpuInterrupts, read_host().value());
-  const int cpu = beside_a_spinning_thread([&] {
-    ASSERT_TRUE(before.read().has_value());
-    for (std::uint64_t i = 0; i < kCalls; ++i) membarrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED);
-    ASSERT_TRUE(after.read().has_value());
-  });
-  if (cpu < 0) GTEST_SKIP() << "needs two CPUs";
-  const std::uint64_t calls = count(after, "function_call", cpu) -
-                              count(before, "function_call", cpu);
-  // A CPU that runs others' threads at the moment is not called.
-  EXPECT_GE(calls, in_vm() ? kCalls * 95 / 100 : kCalls / 5);
+  const auto calls =
+      interrupts_of("function_call", [&] { membarrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED); });
+  if (!calls) GTEST_SKIP() << "needs two CPUs";
+  EXPECT_GE(*calls, in_vm() ? kTimes * 95 / 100 : kTimes / 5);
   if (in_vm()) {
-    EXPECT_LE(calls, kCalls * 12 / 10);
+    EXPECT_LE(*calls, kTimes * 11 / 10);
   }
 }
 
-TEST(cpu_interrupts, PagesWhosePermissionIsTaken) {
-  constexpr std::uint64_t kFlushes = 500;
+TEST(cpu_interrupts, PagesThatAreTakenAway) {
   constexpr std::size_t kBytes = 4096;
-  SourceReader before(kCpuInterrupts, read_host().value());
-  SourceReader after(kCpuInterrupts, read_host().value());
-  if (!before.read().has_value() || count(before, "local_timer") == 0) {
+  SourceReader reader(kCpuInterrupts, read_host().value());
+  if (!reader.read().has_value() || count(reader, "local_timer") == 0) {
     GTEST_SKIP() << "this architecture flushes without interrupts";
   }
   void* page =
       ::mmap(nullptr, kBytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   ASSERT_NE(page, MAP_FAILED);
-  const int cpu = beside_a_spinning_thread([&] {
-    ASSERT_TRUE(before.read().has_value());
-    for (std::uint64_t i = 0; i < kFlushes; ++i) {
-      ::mprotect(page, kBytes, PROT_READ | PROT_WRITE);
-      *static_cast<volatile char*>(page) = 1;
-      ::mprotect(page, kBytes, PROT_READ);
-    }
-    ASSERT_TRUE(after.read().has_value());
+  const auto flushes = interrupts_of("cpu_tlb_shootdown", [&] {
+    *static_cast<volatile char*>(page) = 1;
+    ::madvise(page, kBytes, MADV_DONTNEED);
   });
   ::munmap(page, kBytes);
-  if (cpu < 0) GTEST_SKIP() << "needs two CPUs";
-  const std::uint64_t flushes = count(after, "cpu_tlb_shootdown", cpu) -
-                                count(before, "cpu_tlb_shootdown", cpu);
+  if (!flushes) GTEST_SKIP() << "needs two CPUs";
   if (!in_vm()) {
     // Hypervisors and newer CPUs flush without interrupts; the load is not wrong for that.
-    std::printf("%lu of %lu flushes interrupted CPU %d\n", static_cast<unsigned long>(flushes),
-                static_cast<unsigned long>(kFlushes), cpu);
+    std::printf("%lu of %lu flushes interrupted the other CPU\n",
+                static_cast<unsigned long>(*flushes), static_cast<unsigned long>(kTimes));
     GTEST_SKIP() << "whether a flush interrupts is the hypervisor's choice";
   }
-  EXPECT_GE(flushes, kFlushes * 95 / 100);
-  EXPECT_LE(flushes, kFlushes * 12 / 10);
+  EXPECT_GE(*flushes, kTimes * 95 / 100);
+  EXPECT_LE(*flushes, kTimes * 11 / 10);
 }
 
 TEST(cpu_interrupts, ADisksRequestsAreOfADevice) {
