@@ -119,11 +119,10 @@ std::string sampler_section(const SamplerName& sampler, std::span<const Metric> 
   return text;
 }
 
-// What /metrics shows beyond the samplers; one sampler and one loss make their labels appear.
+// What /metrics shows beyond the samplers; one sampler makes its labels appear.
 std::string own_section() {
   AgentFacts facts;
   facts.collector.samplers.resize(1);
-  facts.collector.losses.resize(1);
   std::string text =
       "\n## The agent itself\n\nOnly on `/metrics`, lean or full.\n\n"
       "| Prometheus | Type | Labels | Help |\n| --- | --- | --- | --- |\n";

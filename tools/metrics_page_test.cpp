@@ -3,6 +3,8 @@
 
 #include "metrics_page.h"
 
+#include <cctype>
+
 #include <gtest/gtest.h>
 
 #include "base/fd.h"
@@ -28,6 +30,23 @@ TEST(MetricsPage, NamesEveryMetricOnce) {
       EXPECT_EQ(page.find(cell, at + 1), std::string::npos) << metric.name;
     }
   }
+}
+
+// "One sentence. Or two."
+bool is_prose(std::string_view text) {
+  return text.size() >= 10 && text.back() == '.' && text.find("  ") == std::string_view::npos &&
+         (std::isupper(static_cast<unsigned char>(text.front())) != 0);
+}
+
+TEST(MetricsPage, EverySamplerHasItsNotes) {
+  for (const SamplerName& sampler : sampler_names()) {
+    EXPECT_TRUE(is_prose(sampler.notes.measures)) << sampler.name << ": measures";
+    EXPECT_TRUE(is_prose(sampler.notes.cost)) << sampler.name << ": cost";
+    EXPECT_TRUE(is_prose(sampler.notes.needs)) << sampler.name << ": needs";
+    EXPECT_TRUE(is_prose(sampler.notes.reading)) << sampler.name << ": reading";
+  }
+  EXPECT_FALSE(is_prose(""));
+  EXPECT_FALSE(is_prose("no sentence"));
 }
 
 }  // namespace

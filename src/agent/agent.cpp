@@ -81,7 +81,7 @@ class Agent {
   }
   http::Response binary(const SnapshotRef& snapshot, bool frame);
   http::Response metrics(const SnapshotRef& snapshot);
-  [[nodiscard]] AgentFacts facts() const;
+  [[nodiscard]] AgentFacts facts(StatusDetail detail) const;
 
   const AgentConfig& config_;
   std::atomic<bool> full_detail_;
@@ -114,19 +114,19 @@ http::Response Agent::binary(const SnapshotRef& snapshot, bool frame) {
 }
 
 http::Response Agent::metrics(const SnapshotRef& snapshot) {
-  const std::vector<ExtraFamily> extra = own_families(facts());
+  const std::vector<ExtraFamily> extra = own_families(facts(StatusDetail::kSamplers));
   return http::make_response(
       std::string(kPrometheusContentType),
       prometheus_.encode(*snapshot, {.full = full_detail_.load(), .extra = extra}));
 }
 
-AgentFacts Agent::facts() const {
+AgentFacts Agent::facts(StatusDetail detail) const {
   AgentFacts facts;
   facts.uptime_seconds = (monotonic_ns() - started_ns_) / kNsPerSecond;
   facts.started_realtime_ns = started_realtime_ns_;
   facts.ttl_ns = config_.ttl_ns;
   facts.instance = config_.instance;
-  facts.collector = collector_.status();
+  facts.collector = collector_.status(detail);
   facts.scheduler_error = sampling_.scheduler_error();
   if (auto memory = read_process_memory()) facts.memory = *memory;
   if (const http::Server* server = server_.load()) {
@@ -180,7 +180,7 @@ std::vector<http::Route> Agent::routes() {
        }},
       page("/samplers", kJsonType,
            [this] { return samplers_json(collector_.status().samplers).dump(); }),
-      page("/status", kJsonType, [this] { return status_page(facts()); }),
+      page("/status", kJsonType, [this] { return status_page(facts(StatusDetail::kAll)); }),
   };
 }
 

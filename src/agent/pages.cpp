@@ -100,9 +100,6 @@ std::vector<ExtraFamily> own_families(const AgentFacts& facts) {
   families.push_back(gauge(
       "process_start_time_seconds", "Start time of the process since unix epoch in seconds.",
       static_cast<double>(facts.started_realtime_ns) * 1e-9));
-  families.push_back(gauge("rezolus_agent_map_memory_bytes",
-                           "Kernel memory of all BPF maps of the agent.",
-                           static_cast<double>(map_memory_bytes(facts.collector))));
   ExtraFamily up{"rezolus_agent_sampler_up", "gauge",
                  "Whether the sampler runs: 1, or 0 when it failed, is not supported or is off.",
                  {}};
@@ -111,13 +108,6 @@ std::vector<ExtraFamily> own_families(const AgentFacts& facts) {
         {{{"name", sampler.name}}, sampler.state == SamplerState::kActive ? 1.0 : 0.0});
   }
   families.push_back(std::move(up));
-  ExtraFamily losses{"rezolus_agent_lost_events_total", "counter",
-                     "Events that could not be measured, by family and reason.", {}};
-  for (const LossStatus& loss : facts.collector.losses) {
-    losses.samples.push_back({{{"family", loss.family}, {"reason", loss.reason}},
-                              static_cast<double>(loss.count)});
-  }
-  families.push_back(std::move(losses));
   families.push_back(counter("rezolus_agent_http_requests_total", "HTTP requests received.",
                              static_cast<double>(facts.requests)));
   families.push_back(counter("rezolus_agent_http_connections_refused_total",

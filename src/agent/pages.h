@@ -36,8 +36,9 @@ std::string banner_page();
 // Upstream's keys (version, uptime_seconds, ttl_seconds, samplers) and ours.
 std::string status_page(const AgentFacts& facts);
 
-// The families that /metrics adds to those of the snapshot: the build, the process, the samplers,
-// what was lost and what it costs.
+// The families that /metrics adds to those of the snapshot: the build, the process, the samplers.
+// Map memory and losses are the snapshot's (sampler rezolus_bpf); of the collector's status only the
+// samplers are read.
 std::vector<ExtraFamily> own_families(const AgentFacts& facts);
 
 // Kernel memory of all maps together.

@@ -315,6 +315,15 @@ Result<Object> Object::load(const ObjectRequest& request, const KernelFeatures& 
   }
 }
 
+std::vector<AttachedProgram> Object::attached_programs() const {
+  std::vector<AttachedProgram> programs;
+  if (!loaded()) return programs;
+  for (std::size_t i = 0; i < chosen_.size(); ++i) {
+    if (chosen_[i] != nullptr) programs.push_back({hooks_[i].name, bpf_program__fd(chosen_[i])});
+  }
+  return programs;
+}
+
 int Object::program_fd(const char* name) const {
   bpf_program* program = bpf_object__find_program_by_name(object_.get(), name);
   return program == nullptr ? -1 : bpf_program__fd(program);

@@ -75,6 +75,12 @@ struct ObjectRequest {
   std::function<Result<bool>(ObjectSettings&, const std::set<std::string>& available)> prepare;
 };
 
+// A program that hangs on its hook.
+struct AttachedProgram {
+  std::string hook;
+  int fd = -1;  // owned by the object
+};
+
 class Object {
  public:
   Object(Object&&) noexcept;
@@ -87,6 +93,7 @@ class Object {
 
   [[nodiscard]] bool loaded() const { return object_ != nullptr; }
   [[nodiscard]] const std::vector<HookOutcome>& hooks() const { return hooks_; }
+  [[nodiscard]] std::vector<AttachedProgram> attached_programs() const;
   [[nodiscard]] int program_fd(const char* name) const;
   // Descriptor of a created map; -1 when there is none of that name. Owned by the object.
   [[nodiscard]] int map_fd(const std::string& name) const;

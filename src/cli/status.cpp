@@ -65,12 +65,26 @@ bool is_unwell(const Json& sampler) {
   return text_of(sampler, "state") == "failed" || health == "failed" || health == "degraded";
 }
 
+// "; 1.2 M runs of 74 ns, 3 skipped", as far as the kernel counts it.
+std::string runs_text(const Json& program) {
+  std::string text;
+  if (const double runs = number_of(program, "run_count"); runs > 0) {
+    text = fmt::format("; {} runs of {:.0f} ns", format_rate(runs),
+                       number_of(program, "run_time_ns") / runs);
+  }
+  if (const double skipped = number_of(program, "recursion_misses"); skipped > 0) {
+    text += fmt::format("; {} runs skipped, since it had interrupted itself", format_rate(skipped));
+  }
+  return text;
+}
+
 std::string program_line(const Json& program) {
   const std::string attached_as = text_of(program, "attached_as");
   const std::string target = text_of(program, "target");
   std::string how = flag_of(program, "attached") ? (attached_as.empty() ? "attached" : attached_as)
                                                  : "off, " + text_of(program, "verdict");
   if (!target.empty()) how += " " + target;
+  how += runs_text(program);
   const std::string reason = reason_of(program);
   return fmt::format("    {:<28}{}{}\n", text_of(program, "name"), how,
                      reason.empty() ? "" : ": " + reason);

@@ -5,11 +5,14 @@
 
 #include <malloc.h>
 
+#include "base/fd.h"
 #include "base/logging.h"
+#include "bpf/program_statistics.h"
 #include "samplers/core/core.h"
 #include "samplers/device_lister.h"
 #include "samplers/family_reader.h"
 #include "samplers/list.h"
+#include "samplers/loaded_bpf.h"
 #include "samplers/slow_sources.h"
 
 namespace rezolus {
@@ -43,9 +46,63 @@ struct Collector::Parts {
       if (devices) families[i].update_devices(*devices, schema);
     }
   }
+  [[nodiscard]] std::vector<MapStatus> maps() const {
+    std::vector<MapStatus> all;
+    if (core) append_map_statuses("core", core->object(), {}, all);
+    for (const FamilyReader& family : families) family.append_maps(all);
+    return all;
+  }
+  // Without those that only the kernel counts.
+  [[nodiscard]] std::vector<LossStatus> losses() const {
+    std::vector<LossStatus> all;
+    if (core) core->append_losses(all);
+    for (const FamilyReader& family : families) family.append_losses(all);
+    return all;
+  }
+  [[nodiscard]] std::vector<LoadedProgram> programs() const {
+    std::vector<LoadedProgram> all;
+    if (core) {
+      for (AttachedProgram& program : core->object().attached_programs()) {
+        all.push_back({"core", std::move(program.hook), program.fd});
+      }
+    }
+    for (const FamilyReader& family : families) family.append_programs(all);
+    return all;
+  }
 };
 
 namespace {
+
+Result<std::unique_ptr<Source>> make_source(const FileSampler& sampler, const Host& host,
+                                            const LoadedBpf& loaded) {
+  return sampler.make != nullptr ? sampler.make(host) : sampler.make_with_bpf(host, loaded);
+}
+
+// Adds what the kernel counts for each program to its status and to its family's losses.
+void add_program_statistics(const std::vector<LoadedProgram>& programs, CollectorStatus& status) {
+  const auto switch_text = read_file("/proc/sys/kernel/bpf_stats_enabled");
+  const bool statistics = switch_text && switch_text->starts_with('1');
+  std::map<std::string, std::uint64_t> misses;
+  for (const LoadedProgram& loaded : programs) {
+    const auto text = read_file(fdinfo_path(Host{}, loaded.fd));
+    if (!text) continue;
+    const ProgramStatistics counted = parse_program_statistics(*text);
+    if (counted.recursion_misses) misses[loaded.family] += *counted.recursion_misses;
+    for (SamplerStatus& sampler : status.samplers) {
+      if (sampler.family != loaded.family) continue;
+      for (ProgramStatus& program : sampler.programs) {
+        if (program.name != loaded.hook || !program.attached) continue;
+        program.recursion_misses = counted.recursion_misses;
+        if (!statistics) continue;
+        program.run_count = counted.run_count;
+        program.run_time_ns = counted.run_time_ns;
+      }
+    }
+  }
+  for (const auto& [family, count] : misses) {
+    status.losses.push_back({family, std::string(kRecursionLoss), count});
+  }
+}
 
 bool is_enabled(const CollectorConfig& config, std::string_view name) {
   const auto it = config.sampler_enabled.find(std::string(name));
@@ -160,13 +217,17 @@ Result<std::unique_ptr<Collector>> Collector::create(const Host& host,
   // Loading reads the kernel's BTF several times over; give that memory back.
   ::malloc_trim(0);
 
+  const Parts* own = parts.get();
+  const LoadedBpf loaded = {.programs = parts->programs(),
+                            .maps = [own] { return own->maps(); },
+                            .losses = [own] { return own->losses(); }};
   std::vector<SlowSources::Entry> entries;
   for (const FileSampler* sampler : file_samplers()) {
     SamplerStatus status;
     status.name = sampler->name;
     if (!is_enabled(config, sampler->name)) {
       status.reason = "switched off by the configuration";
-    } else if (auto source = sampler->make(host); !source) {
+    } else if (auto source = make_source(*sampler, host, loaded); !source) {
       status.health = SamplerHealth::kUnsupported;
       status.reason = source.error().message;
     } else {
@@ -223,20 +284,19 @@ SnapshotRef Collector::collect() {
   return snapshot;
 }
 
-CollectorStatus Collector::status() const {
+CollectorStatus Collector::status(StatusDetail detail) const {
   const Parts& parts = *parts_;
   CollectorStatus status;
   status.kernel_btf = parts.kernel_btf;
   status.task_storage = parts.core && parts.core->task_storage();
-  if (parts.core) {
-    append_map_statuses("core", parts.core->object(), {}, status.maps);
-    parts.core->append_losses(status.losses);
-  }
   for (const FamilyReader& family : parts.families) {
     const auto& statuses = family.statuses();
     status.samplers.insert(status.samplers.end(), statuses.begin(), statuses.end());
-    family.append_maps(status.maps);
-    family.append_losses(status.losses);
+  }
+  if (detail == StatusDetail::kAll) {
+    status.maps = parts.maps();
+    status.losses = parts.losses();
+    add_program_statistics(parts.programs(), status);
   }
   std::vector<SamplerStatus> sources = parts.source_statuses;
   for (std::size_t i = 0; i < parts.source_status_of.size(); ++i) {

@@ -58,7 +58,7 @@ class Collector {
   SnapshotRef collect();
 
   // Any thread.
-  [[nodiscard]] CollectorStatus status() const;
+  [[nodiscard]] CollectorStatus status(StatusDetail detail = StatusDetail::kAll) const;
 
  private:
   struct Parts;

@@ -346,4 +346,11 @@ void FamilyReader::append_losses(std::vector<LossStatus>& losses) const {
   append_loss_statuses(family_.name, *losses_, losses);
 }
 
+void FamilyReader::append_programs(std::vector<LoadedProgram>& programs) const {
+  if (!object_) return;
+  for (AttachedProgram& program : object_->attached_programs()) {
+    programs.push_back({std::string(family_.name), std::move(program.hook), program.fd});
+  }
+}
+
 }  // namespace rezolus

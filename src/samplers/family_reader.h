@@ -15,6 +15,7 @@
 #include "samplers/core/core.h"
 #include "samplers/device_slots.h"
 #include "samplers/family.h"
+#include "samplers/loaded_bpf.h"
 #include "samplers/status.h"
 
 namespace rezolus {
@@ -41,6 +42,7 @@ class FamilyReader {
   [[nodiscard]] const std::vector<SamplerStatus>& statuses() const { return statuses_; }
   void append_maps(std::vector<MapStatus>& maps) const;
   void append_losses(std::vector<LossStatus>& losses) const;
+  void append_programs(std::vector<LoadedProgram>& programs) const;
 
  private:
   // A counter's series and where its value stands.

@@ -7,8 +7,13 @@
 
 namespace rezolus {
 
+extern const FileSampler kCpuCores;
+extern const FileSampler kCpuInterrupts;
 extern const FileSampler kCpuUsage;
 extern const FileSampler kMemoryMeminfo;
+extern const FileSampler kMemoryVmstat;
+extern const FileSampler kPressure;
+extern const FileSampler kRezolusBpf;
 extern const FileSampler kRezolusRusage;
 
 }  // namespace rezolus

@@ -23,8 +23,13 @@ constexpr const Family* kFamilies[] = {
 };
 
 constexpr const FileSampler* kFileSamplers[] = {
+    &kCpuCores,
+    &kCpuInterrupts,
     &kCpuUsage,
     &kMemoryMeminfo,
+    &kMemoryVmstat,
+    &kPressure,
+    &kRezolusBpf,
     &kRezolusRusage,
 };
 

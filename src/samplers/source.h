@@ -35,6 +35,8 @@ class Source {
   virtual Result<void> read(Reading& reading) = 0;
 };
 
+struct LoadedBpf;
+
 // Declares one such sampler; the constexpr list of them stands in samplers/list.h.
 struct FileSampler {
   std::string_view name;
@@ -42,7 +44,10 @@ struct FileSampler {
   std::span<const Metric> metrics;
   std::uint64_t period_ns_min;  // how often it may be read: /proc 100 ms, sysfs 1 s
   // Errors say why this host cannot have it.
-  Result<std::unique_ptr<Source>> (*make)(const Host& host);
+  Result<std::unique_ptr<Source>> (*make)(const Host& host) = nullptr;
+  // In place of make, for the sampler that reports on the agent's own BPF programs.
+  Result<std::unique_ptr<Source>> (*make_with_bpf)(const Host& host,
+                                                   const LoadedBpf& loaded) = nullptr;
   SamplerNotes notes;
 };
 

@@ -26,7 +26,9 @@ inline Host fixture_host(const std::string& name) {
 class SourceReader {
  public:
   SourceReader(const FileSampler& sampler, const Host& host)
-      : source_(sampler.make(host).value()), series_(source_->series()) {}
+      : SourceReader(sampler.make(host).value()) {}
+  explicit SourceReader(std::unique_ptr<Source> source)
+      : source_(std::move(source)), series_(source_->series()) {}
 
   Result<void> read() {
     reading_.values.assign(series_.size(), 0);

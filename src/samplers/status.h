@@ -4,7 +4,9 @@
 // /samplers and /status and printed by `rezolus status`.
 
 #include <cstdint>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace rezolus {
@@ -21,6 +23,11 @@ struct ProgramStatus {
   std::string attached_as;  // tp_btf, raw_tp, fentry, tracepoint, kprobe; empty when off
   std::string reason;       // why it is off, or why a better alternative was not taken
   ProgramVerdict verdict = ProgramVerdict::kOk;
+  // While the kernel's BPF statistics are on.
+  std::optional<std::uint64_t> run_count;
+  std::optional<std::uint64_t> run_time_ns;
+  // Runs that the kernel skipped, since the program had interrupted itself; from Linux 5.12.
+  std::optional<std::uint64_t> recursion_misses;
 };
 
 struct SamplerStatus {
@@ -48,6 +55,15 @@ struct LossStatus {
   std::string family;
   std::string reason;
   std::uint64_t count = 0;
+};
+
+// The reason under which a family's recursion misses stand among its losses.
+inline constexpr std::string_view kRecursionLoss = "recursion";
+
+// How much of a status is asked for.
+enum class StatusDetail {
+  kSamplers,  // states and reasons only: nothing is read
+  kAll,       // maps, losses and what programs cost as well: a file for each map and program
 };
 
 struct CollectorStatus {

@@ -18,6 +18,9 @@ Json program_json(const ProgramStatus& program) {
   item["intent"] = {{"type", "required"}};
   item["expected"] = program.verdict != ProgramVerdict::kNotApplicable;
   item["verdict"] = to_string(program.verdict);
+  if (program.run_count) item["run_count"] = *program.run_count;
+  if (program.run_time_ns) item["run_time_ns"] = *program.run_time_ns;
+  if (program.recursion_misses) item["recursion_misses"] = *program.recursion_misses;
   return item;
 }
 

@@ -107,7 +107,10 @@ void LiveCollector::expect_no_losses() const {
     // Before 6.2 (e8b02296a6b8) a look-up in task storage that interrupts another one on its CPU
     // finds nothing; it is counted, and rare.
     const bool rare = status.task_storage && kernel_before(6, 2) && loss.reason == "no_task_state";
-    EXPECT_LE(loss.count, rare ? 5u : 0u) << loss.family << " lost events: " << loss.reason;
+    // A program of an event that interrupts itself, as softirq_raise does, is skipped when it hits
+    // the few instructions of its own run.
+    const bool nested = loss.reason == kRecursionLoss;
+    EXPECT_LE(loss.count, rare || nested ? 5u : 0u) << loss.family << " lost events: " << loss.reason;
   }
 }
 

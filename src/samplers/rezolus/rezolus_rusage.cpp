@@ -49,13 +49,13 @@ constexpr Metric kMetrics[] = {
      .prometheus = "rezolus_agent_cpu_seconds_total",
      .help = kCpuHelp},
     {.slot = kResident,
-     .name = "rezolus_memory_usage_resident_set_size",
+     .name = "rezolus_memory_resident",
      .unit = Unit::kBytes,
      .type = MetricType::kGauge,
      .prometheus = "rezolus_agent_memory_resident_bytes",
      .help = "Memory of the agent itself that is resident now, mapped BPF maps included."},
     {.slot = kResidentPeak,
-     .name = "rezolus_memory_usage_resident_set_size_peak",
+     .name = "rezolus_memory_usage_resident_set_size",
      .unit = Unit::kBytes,
      .type = MetricType::kGauge,
      .prometheus = "rezolus_agent_memory_resident_peak_bytes",
@@ -144,6 +144,16 @@ constinit const FileSampler kRezolusRusage = {
     .period_ns_min = 100 * kNsPerMs,
     .make = [](const Host& host) -> Result<std::unique_ptr<Source>> {
       return std::make_unique<RezolusRusage>(host);
+    },
+    .notes = {
+        .measures = "What the kernel accounts to the agent's process, from getrusage(2) and "
+                    "/proc/self/status. What BPF programs take is on top: they run in the tasks "
+                    "that they measure.",
+        .cost = "Nothing per event. A reading is one system call and one read of a file.",
+        .needs = "Every kernel has it.",
+        .reading = "Divide the CPU time by time for the share of one CPU. The resident size holds "
+                   "mapped BPF maps, which are kernel memory that is counted with the maps as "
+                   "well.",
     },
 };
 

@@ -22,8 +22,8 @@ std::uint64_t process_cpu_ns() {
 
 constexpr const char* kUser = "rezolus_cpu_usage{state=\"user\"}";
 constexpr const char* kSystem = "rezolus_cpu_usage{state=\"system\"}";
-constexpr const char* kResident = "rezolus_memory_usage_resident_set_size";
-constexpr const char* kPeak = "rezolus_memory_usage_resident_set_size_peak";
+constexpr const char* kResident = "rezolus_memory_resident";
+constexpr const char* kPeak = "rezolus_memory_usage_resident_set_size";
 constexpr const char* kVoluntary = "rezolus_context_switch{kind=\"voluntary\"}";
 constexpr const char* kReclaims = "rezolus_memory_page_reclaims";
 

@@ -36,6 +36,17 @@ const BpfSampler kCpuMigrations = {
     .bpf_name = "migrations",
     .metrics = kMetrics,
     .hooks = kHooks,
+    .notes = {
+        .measures = "A task that is switched to on another CPU than the one it ran on last. It is "
+                    "counted when it runs, not when the scheduler moves it, so that a task moved "
+                    "twice while it waits counts once.",
+        .cost = "A compare in the task state that the switch looks up anyway, and two counter "
+                "adds when the task moved.",
+        .needs = "The tracepoint sched_switch.",
+        .reading = "From and to have the same sum over all CPUs. Compare with context switches: "
+                   "many migrations a switch mean that tasks lose their caches. The perf event "
+                   "cpu-migrations counts moves that never ran as well, and is higher.",
+    },
 };
 
 }  // namespace rezolus

@@ -73,6 +73,18 @@ const BpfSampler kSoftirq = {
     .metrics = kMetrics,
     .hooks = kHooks,
     .optional_hooks = kOptionalHooks,
+    .notes = {
+        .measures = "A softirq's wait runs from its first raise on a CPU to its handler's entry, "
+                    "its time from entry to exit. Interrupts that come in between are part of "
+                    "that time.",
+        .cost = "Raise, entry and exit: a clock read each, and two histogram and two counter adds "
+                "altogether.",
+        .needs = "The tracepoints softirq_entry and softirq_exit; without softirq_raise there is "
+                 "no wait.",
+        .reading = "Counts agree with /proc/softirqs. Much time in net_rx on one CPU means that "
+                   "its interrupts are not spread. A long wait means that softirqs were left to "
+                   "ksoftirqd, which competes with other tasks.",
+    },
 };
 
 const Family kSoftirqFamily = {
