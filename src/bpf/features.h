@@ -19,7 +19,8 @@ namespace rezolus {
 class KernelFeatures {
  public:
   // btf_path: an external BTF file, for kernels without their own. pretend_missing: names of
-  // features (btf, task_storage), of attach types (tp_btf, raw_tp, fentry, …) or of tracepoints.
+  // features (btf, task_storage, socket_storage), of attach types (tp_btf, raw_tp, fentry, …) or of
+  // tracepoints.
   static KernelFeatures probe(const Host& host, const std::optional<std::string>& btf_path,
                               std::set<std::string> pretend_missing);
   ~KernelFeatures();

@@ -31,8 +31,8 @@ const BpfSampler kTcpPacketLatency = {
     .notes =
         {.measures = "Starts when the first segment in order with payload reaches a socket from "
                      "which nothing is waiting to be timed; stops at the next read of the "
-                     "application, a peek included. Duplicates and segments ahead of a gap start nothing; what a "
-                     "short read left behind is not timed again.",
+                     "application, a peek included. Duplicates and segments ahead of a gap start "
+                     "nothing; what a short read left behind is not timed again.",
          .cost = "Per segment with payload one look-up, and a clock read when it is the first; per "
                  "read one look-up, and a clock read and one histogram add when something was "
                  "waiting.",

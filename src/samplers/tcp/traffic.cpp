@@ -63,8 +63,8 @@ const BpfSampler kTcpTraffic = {
                   "tcp_sendmsg, tcp_sendpage and tcp_recvmsg. Without either it is off: what a "
                   "kprobe sees is what was asked for, not what was done. Splice from a socket "
                   "needs fexit on tcp_splice_read and is missing without. Not seen: reads "
-                  "through a mapping (TCP_ZEROCOPY_RECEIVE), readers inside the kernel that go past the "
-                  "socket layer, Multipath TCP, and kernel TLS before 6.3.",
+                  "through a mapping (TCP_ZEROCOPY_RECEIVE), readers inside the kernel that go "
+                  "past the socket layer, Multipath TCP, and kernel TLS before 6.3.",
          .reading = "Bytes are payload, without headers and retransmissions, so they stay below "
                     "what the interface counts. Bytes over calls is the mean size of a call: a few "
                     "bytes a call says that an application does not buffer."},
