@@ -257,7 +257,7 @@ constinit const FileSampler kMemoryVmstat = {
             .needs =
                 "A line of the file for each value; what a kernel does not count is absent. NUMA "
                 "needs CONFIG_NUMA and vm.numa_stat=1. Linux 6.12 tells reclaim by khugepaged "
-                "apart, 6.18 proactive reclaim as well; before, both are part of direct.",
+                "apart, 6.18 proactive reclaim as well; where it is not, it is part of direct.",
             .reading =
                 "Direct reclaim and compaction are done by the task that wants memory, which "
                 "waits meanwhile; kswapd works in the background. Scanned far above reclaimed "
