@@ -37,8 +37,8 @@ std::string banner_page();
 std::string status_page(const AgentFacts& facts);
 
 // The families that /metrics adds to those of the snapshot: the build, the process, the samplers.
-// Map memory and losses are the snapshot's (sampler rezolus_bpf); of the collector's status only the
-// samplers are read.
+// Map memory and losses are the snapshot's (sampler rezolus_bpf); of the collector's status only
+// the samplers are read.
 std::vector<ExtraFamily> own_families(const AgentFacts& facts);
 
 // Kernel memory of all maps together.

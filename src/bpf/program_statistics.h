@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 #pragma once
 // What the kernel counts for a loaded program, as its descriptor's fdinfo says. That needs no
-// capability, which bpf(BPF_OBJ_GET_INFO_BY_FD) does on hosts that keep bpf(2) from the unprivileged.
+// capability, which bpf(BPF_OBJ_GET_INFO_BY_FD) does where bpf(2) is kept from the unprivileged.
 
 #include <cstdint>
 #include <optional>

@@ -99,17 +99,20 @@ const std::vector<UpstreamMetric>& upstream_metrics() {
 
 std::string_view dimension_name(Dimension dimension) {
   switch (dimension) {
-    case Dimension::kHost: return "host";
-    case Dimension::kCpu: return "cpu";
-    case Dimension::kCgroup: return "cgroup";
-    case Dimension::kDevice: return "device";
+    case Dimension::kHost:
+      return "host";
+    case Dimension::kCpu:
+      return "cpu";
+    case Dimension::kCgroup:
+      return "cgroup";
+    case Dimension::kDevice:
+      return "device";
   }
   return "";
 }
 
 bool has_labels(const Metric& row, const LabelSet& wanted) {
-  return row.label_count() == wanted.size() &&
-         std::ranges::all_of(wanted, [&](const auto& label) {
+  return row.label_count() == wanted.size() && std::ranges::all_of(wanted, [&](const auto& label) {
            return std::ranges::any_of(row.labels, [&](const Label& ours) {
              return ours.key == label.first && ours.value == label.second;
            });

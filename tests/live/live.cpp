@@ -110,7 +110,8 @@ void LiveCollector::expect_no_losses() const {
     // A program of an event that interrupts itself, as softirq_raise does, is skipped when it hits
     // the few instructions of its own run.
     const bool nested = loss.reason == kRecursionLoss;
-    EXPECT_LE(loss.count, rare || nested ? 5u : 0u) << loss.family << " lost events: " << loss.reason;
+    EXPECT_LE(loss.count, rare || nested ? 5u : 0u)
+        << loss.family << " lost events: " << loss.reason;
   }
 }
 

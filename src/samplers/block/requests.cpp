@@ -95,18 +95,20 @@ const BpfSampler kBlockioRequests = {
     .device_metrics = kDeviceMetrics,
     .hooks = kHooks,
     .optional_hooks = kOptionalHooks,
-    .notes = {
-        .measures = "Requests that the driver reports complete, with the bytes of all their "
-                    "parts, by kind of operation. Other kinds, such as passthrough "
-                    "commands, are not counted.",
-        .cost = "Completion: counters and one size histogram add, beside the look-up that it "
-                "shares with blockio_latency.",
-        .needs = "The tracepoints block_rq_issue and block_rq_complete; block_rq_requeue for "
-                 "requeues.",
-        .reading = "Operations agree with the reads and writes of /proc/diskstats, after merging. "
-                   "Small sizes mean that little was merged. Any error is worth a look, requeues "
-                   "mean that the driver could not take what it was given.",
-    },
+    .notes =
+        {
+            .measures = "Requests that the driver reports complete, with the bytes of all their "
+                        "parts, by kind of operation. Other kinds, such as passthrough "
+                        "commands, are not counted.",
+            .cost = "Completion: counters and one size histogram add, beside the look-up that it "
+                    "shares with blockio_latency.",
+            .needs = "The tracepoints block_rq_issue and block_rq_complete; block_rq_requeue for "
+                     "requeues.",
+            .reading =
+                "Operations agree with the reads and writes of /proc/diskstats, after merging. "
+                "Small sizes mean that little was merged. Any error is worth a look, requeues "
+                "mean that the driver could not take what it was given.",
+        },
 };
 
 }  // namespace rezolus

@@ -51,14 +51,17 @@ constinit const FileSampler kCpuCores = {
     .make = [](const Host& host) -> Result<std::unique_ptr<Source>> {
       return std::make_unique<CpuCores>(host);
     },
-    .notes = {
-        .measures = "The CPUs that the kernel runs tasks on now, read from "
-                    "/sys/devices/system/cpu/online.",
-        .cost = "Nothing per event. A reading is one read of a few bytes, at most once a second.",
-        .needs = "Every kernel has it.",
-        .reading = "It counts hardware threads, and changes when a CPU is taken offline or given to "
-                   "a virtual machine. Divide CPU time by it for the share of the whole host.",
-    },
+    .notes =
+        {
+            .measures = "The CPUs that the kernel runs tasks on now, read from "
+                        "/sys/devices/system/cpu/online.",
+            .cost =
+                "Nothing per event. A reading is one read of a few bytes, at most once a second.",
+            .needs = "Every kernel has it.",
+            .reading =
+                "It counts hardware threads, and changes when a CPU is taken offline or given "
+                "to a virtual machine. Divide CPU time by it for the share of the whole host.",
+        },
 };
 
 }  // namespace rezolus

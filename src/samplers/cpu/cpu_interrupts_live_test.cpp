@@ -45,8 +45,8 @@ std::uint64_t kernel_total() {
 std::uint64_t count(const SourceReader& reader, std::string_view kind, int cpu = -1) {
   std::uint64_t sum = 0;
   for (const Series& series : reader.series()) {
-    const bool same = series.labels.size() > 1 ? series.labels[1].second == kind
-                                               : series.name == kind;
+    const bool same =
+        series.labels.size() > 1 ? series.labels[1].second == kind : series.name == kind;
     if (!same) continue;
     if (cpu >= 0 && series.labels[0].second != std::to_string(cpu)) continue;
     sum += reader.value(series_name(series.name, series.labels)).value_or(0);
@@ -154,8 +154,7 @@ TEST(cpu_interrupts, PagesThatAreTakenAway) {
   if (!reader.read().has_value() || count(reader, "local_timer") == 0) {
     GTEST_SKIP() << "this architecture flushes without interrupts";
   }
-  void* page =
-      ::mmap(nullptr, kBytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  void* page = ::mmap(nullptr, kBytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   ASSERT_NE(page, MAP_FAILED);
   const auto flushes = interrupts_of("cpu_tlb_shootdown", [&] {
     *static_cast<volatile char*>(page) = 1;

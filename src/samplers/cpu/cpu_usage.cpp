@@ -195,19 +195,23 @@ constinit const FileSampler kCpuUsage = {
     .make = [](const Host& host) -> Result<std::unique_ptr<Source>> {
       return std::make_unique<CpuUsage>(host);
     },
-    .notes = {
-        .measures = "The time that the kernel accounts to each CPU and state since boot, read "
-                    "from /proc/stat. Guest time, which the kernel counts in user as well, is "
-                    "taken out there.",
-        .cost = "Nothing per event. A reading is one read of the file, which grows with the CPUs "
+    .notes =
+        {
+            .measures = "The time that the kernel accounts to each CPU and state since boot, read "
+                        "from /proc/stat. Guest time, which the kernel counts in user as well, is "
+                        "taken out there.",
+            .cost =
+                "Nothing per event. A reading is one read of the file, which grows with the CPUs "
                 "and the interrupt lines.",
-        .needs = "Every kernel has it. States that old kernels lack, such as steal and guest, are "
-                 "absent.",
-        .reading = "All states of a CPU sum to the time that passed. The kernel counts in ticks "
-                   "of 10 ms, and on many kernels samples who runs at a tick, so that short "
-                   "readings are coarse. Steal is time that the hypervisor gave to others; iowait "
-                   "is idle time with a block request outstanding, and not a measure of I/O.",
-    },
+            .needs =
+                "Every kernel has it. States that old kernels lack, such as steal and guest, are "
+                "absent.",
+            .reading =
+                "All states of a CPU sum to the time that passed. The kernel counts in ticks "
+                "of 10 ms, and on many kernels samples who runs at a tick, so that short "
+                "readings are coarse. Steal is time that the hypervisor gave to others; iowait "
+                "is idle time with a block request outstanding, and not a measure of I/O.",
+        },
 };
 
 }  // namespace rezolus

@@ -87,13 +87,15 @@ constinit const FileSampler kMemoryMeminfo = {
     .make = [](const Host& host) -> Result<std::unique_ptr<Source>> {
       return std::make_unique<MemoryMeminfo>(host);
     },
-    .notes = {
-        .measures = "The kernel's own sizes at the time of reading, from /proc/meminfo.",
-        .cost = "Nothing per event. A reading is one read of the file.",
-        .needs = "Every kernel has it; memory_available needs Linux 3.14.",
-        .reading = "Free memory is small on a healthy host, since caches use what nobody needs. "
-                   "Judge by available against total.",
-    },
+    .notes =
+        {
+            .measures = "The kernel's own sizes at the time of reading, from /proc/meminfo.",
+            .cost = "Nothing per event. A reading is one read of the file.",
+            .needs = "Every kernel has it; memory_available needs Linux 3.14.",
+            .reading =
+                "Free memory is small on a healthy host, since caches use what nobody needs. "
+                "Judge by available against total.",
+        },
 };
 
 }  // namespace rezolus

@@ -151,14 +151,30 @@ struct Field {
   std::uint64_t scale = 1;
 };
 constexpr std::array<Field, kSlotCount> kFields = {{
-    {"numa_hit"},          {"numa_miss"},        {"numa_foreign"},
-    {"numa_interleave"},   {"numa_local"},       {"numa_other"},
-    {"pgpgin", 1024},      {"pgpgout", 1024},    {"pswpin"},
-    {"pswpout"},           {"pgfault"},          {"pgmajfault"},
-    {"pgscan_direct"},     {"pgscan_kswapd"},    {"pgscan_khugepaged"},
-    {"pgscan_proactive"},  {"pgsteal_direct"},   {"pgsteal_kswapd"},
-    {"pgsteal_khugepaged"}, {"pgsteal_proactive"}, {"compact_success"},
-    {"compact_fail"},      {"oom_kill"},         {"thp_fault_alloc"},
+    {"numa_hit"},
+    {"numa_miss"},
+    {"numa_foreign"},
+    {"numa_interleave"},
+    {"numa_local"},
+    {"numa_other"},
+    {"pgpgin", 1024},
+    {"pgpgout", 1024},
+    {"pswpin"},
+    {"pswpout"},
+    {"pgfault"},
+    {"pgmajfault"},
+    {"pgscan_direct"},
+    {"pgscan_kswapd"},
+    {"pgscan_khugepaged"},
+    {"pgscan_proactive"},
+    {"pgsteal_direct"},
+    {"pgsteal_kswapd"},
+    {"pgsteal_khugepaged"},
+    {"pgsteal_proactive"},
+    {"compact_success"},
+    {"compact_fail"},
+    {"oom_kill"},
+    {"thp_fault_alloc"},
     {"thp_fault_fallback"},
 }};
 
@@ -232,19 +248,23 @@ constinit const FileSampler kMemoryVmstat = {
     .make = [](const Host& host) -> Result<std::unique_ptr<Source>> {
       return std::make_unique<MemoryVmstat>(host);
     },
-    .notes = {
-        .measures = "The kernel's own event counters since boot, read from /proc/vmstat.",
-        .cost = "Nothing per event. A reading is one read of the file, some 20 µs on 2 CPUs; the "
+    .notes =
+        {
+            .measures = "The kernel's own event counters since boot, read from /proc/vmstat.",
+            .cost =
+                "Nothing per event. A reading is one read of the file, some 6 µs on 2 CPUs; the "
                 "kernel adds up its CPUs for it.",
-        .needs = "A line of the file for each value; what a kernel does not count is absent. NUMA "
-                 "needs CONFIG_NUMA and vm.numa_stat=1. Linux 6.12 tells reclaim by khugepaged apart, "
-                 "6.18 proactive reclaim as well; before, both are part of direct.",
-        .reading = "Direct reclaim and compaction are done by the task that wants memory, which "
-                   "waits meanwhile; kswapd works in the background. Scanned far above reclaimed "
-                   "means that little can be freed. Steady swapping in, or major faults without new "
-                   "programs, mean too little memory. Most kernels leave reclaim for a cgroup's "
-                   "own limit out; its OOM kills are in.",
-    },
+            .needs =
+                "A line of the file for each value; what a kernel does not count is absent. NUMA "
+                "needs CONFIG_NUMA and vm.numa_stat=1. Linux 6.12 tells reclaim by khugepaged "
+                "apart, 6.18 proactive reclaim as well; where it is not, it is part of direct.",
+            .reading =
+                "Direct reclaim and compaction are done by the task that wants memory, which "
+                "waits meanwhile; kswapd works in the background. Scanned far above reclaimed "
+                "means that little can be freed. Steady swapping in, or major faults without "
+                "new programs, mean too little memory. Most kernels leave reclaim for a "
+                "cgroup's own limit out; its OOM kills are in.",
+        },
 };
 
 }  // namespace rezolus

@@ -38,9 +38,9 @@ constexpr Metric stall(PressureSlot slot, std::string_view resource, std::string
 }
 
 constexpr Metric kMetrics[] = {
-    stall(kCpuSome, "cpu", "some"), stall(kCpuFull, "cpu", "full"),
+    stall(kCpuSome, "cpu", "some"),       stall(kCpuFull, "cpu", "full"),
     stall(kMemorySome, "memory", "some"), stall(kMemoryFull, "memory", "full"),
-    stall(kIoSome, "io", "some"), stall(kIoFull, "io", "full"),
+    stall(kIoSome, "io", "some"),         stall(kIoFull, "io", "full"),
     stall(kIrqFull, "irq", "full"),
 };
 static_assert(check_metrics(kMetrics, kSlotCount, 0));
@@ -125,8 +125,8 @@ class Pressure final : public Source {
   }
 
  private:
-  std::vector<RereadFile> files_;                  // as kFiles
-  std::array<bool, kFiles.size()> absent_ = {};    // known not to be there
+  std::vector<RereadFile> files_;                // as kFiles
+  std::array<bool, kFiles.size()> absent_ = {};  // known not to be there
 };
 
 }  // namespace
@@ -145,22 +145,25 @@ constinit const FileSampler kPressure = {
       if (!readable) return std::unexpected(readable.error());
       return source;
     },
-    .notes = {
-        .measures = "The kernel's stall clocks (PSI) of the whole host since boot, read from "
-                    "/proc/pressure. A task stalls on cpu while it is runnable and does not run, on "
-                    "memory while it reclaims or waits for pages that were taken from it, on io "
-                    "while it waits for a block device.",
-        .cost = "Nothing that the kernel does not do anyway. A reading is one read of each of three "
-                "or four files, some 30 µs on 2 CPUs.",
-        .needs = "CONFIG_PSI and, where the distribution ships it switched off, psi=1 on the "
-                 "kernel's command line. The irq file needs Linux 6.1 with interrupt time "
-                 "accounting.",
-        .reading = "A rate of 0.1 means that for a tenth of the time some task stalled; full means "
-                   "that no other task made progress either. CPUs are weighted by how busy they "
-                   "are, so that one overloaded CPU of many shows as a part. For the whole host, "
-                   "full of cpu is not defined and the kernel gives 0, or nothing before Linux "
-                   "5.13.",
-    },
+    .notes =
+        {
+            .measures =
+                "The kernel's stall clocks (PSI) of the whole host since boot, read from "
+                "/proc/pressure. A task stalls on cpu while it is runnable and does not run, "
+                "on memory while it reclaims or waits for pages that were taken from it, on "
+                "io while it waits for a block device.",
+            .cost = "Nothing that the kernel does not do anyway. A reading is one read of each of "
+                    "three or four files, some 3 µs on 2 CPUs.",
+            .needs = "CONFIG_PSI and, where the distribution ships it switched off, psi=1 on the "
+                     "kernel's command line. The irq file needs Linux 6.1 with interrupt time "
+                     "accounting.",
+            .reading =
+                "A rate of 0.1 means that for a tenth of the time some task stalled; full "
+                "means that no other task made progress either. CPUs are weighted by how busy "
+                "they are, so that one overloaded CPU of many shows as a part. For the whole "
+                "host, full of cpu is not defined and the kernel gives 0, or nothing before "
+                "Linux 5.13.",
+        },
 };
 
 }  // namespace rezolus

@@ -66,8 +66,9 @@ TEST(pressure, AReaderOfASlowDevice) {
   constexpr std::size_t kBytes = 4096;
   if (!has_pressure()) GTEST_SKIP() << "this kernel has PSI off";
   if (!in_vm()) GTEST_SKIP() << "null_blk is loaded only in a VM";
-  const char* load = "modprobe null_blk nr_devices=1 queue_mode=2 irqmode=2 "
-                     "completion_nsec=10000000 gb=1 2>/dev/null";
+  const char* load =
+      "modprobe null_blk nr_devices=1 queue_mode=2 irqmode=2 "
+      "completion_nsec=10000000 gb=1 2>/dev/null";
   if (std::system(load) != 0) GTEST_SKIP() << "this kernel has no null_blk module";
   const int fd = ::open("/dev/nullb0", O_RDONLY | O_DIRECT | O_CLOEXEC);
   void* buffer = std::aligned_alloc(kBytes, kBytes);

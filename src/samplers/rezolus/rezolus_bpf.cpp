@@ -70,8 +70,8 @@ class RezolusBpf final : public Source {
     std::vector<Series> all;
     for (const LoadedProgram& program : loaded_.programs) {
       for (const Metric* metric : {&kRunCount, &kRunTime}) {
-        all.push_back(make_series(*metric, kName,
-                                  {{"family", program.family}, {"program", program.hook}}));
+        all.push_back(
+            make_series(*metric, kName, {{"family", program.family}, {"program", program.hook}}));
       }
     }
     all.push_back(make_series(kMapMemory, kName));
@@ -80,8 +80,8 @@ class RezolusBpf final : public Source {
           make_series(kLosses, kName, {{"family", loss.family}, {"reason", loss.reason}}));
     }
     for (const std::string& family : families_) {
-      all.push_back(make_series(
-          kLosses, kName, {{"family", family}, {"reason", std::string(kRecursionLoss)}}));
+      all.push_back(make_series(kLosses, kName,
+                                {{"family", family}, {"reason", std::string(kRecursionLoss)}}));
     }
     return all;
   }
@@ -143,24 +143,26 @@ constinit const FileSampler kRezolusBpf = {
     .description = "Run counts, run time, map memory and losses of the agent's BPF programs",
     .metrics = kMetrics,
     .period_ns_min = kNsPerSecond,
-    .make_with_bpf = [](const Host& host,
-                        const LoadedBpf& loaded) -> Result<std::unique_ptr<Source>> {
-      return std::make_unique<RezolusBpf>(host, loaded);
-    },
-    .notes = {
-        .measures = "What the kernel says of each program (its descriptor's fdinfo) and map, and "
-                    "the losses that the programs count themselves. A loss with the reason "
-                    "recursion is a run that the kernel skipped, since the program had interrupted "
-                    "itself.",
-        .cost = "Nothing per event. A reading is one read of a few lines for each program, at most "
-                "once a second, and of each map every tenth time.",
-        .needs = "Run counts and times need kernel.bpf_stats_enabled=1, which costs each run some "
-                 "50 ns and which the agent never sets; they are absent while it is off. Recursion "
-                 "is counted from Linux 5.12.",
-        .reading = "Run time divided by time is the share of one CPU that a program takes, the "
-                   "kernel's own two clock reads included. Any loss means that the family's metrics "
-                   "are too small by as many events; a table that is full says so here.",
-    },
+    .make_with_bpf = [](const Host& host, const LoadedBpf& loaded)
+        -> Result<std::unique_ptr<Source>> { return std::make_unique<RezolusBpf>(host, loaded); },
+    .notes =
+        {
+            .measures =
+                "What the kernel says of each program (its descriptor's fdinfo) and map, and "
+                "the losses that the programs count themselves. A loss with the reason "
+                "recursion is a run that the kernel skipped, since the program had "
+                "interrupted itself.",
+            .cost = "Nothing per event. A reading is one read of a few lines for each program, at "
+                    "most once a second, and of each map every tenth time.",
+            .needs =
+                "Run counts and times need kernel.bpf_stats_enabled=1, which costs each run some "
+                "50 ns and which the agent never sets; they are absent while it is off. "
+                "Recursion is counted from Linux 5.12.",
+            .reading =
+                "Run time divided by time is the share of one CPU that a program takes, the "
+                "kernel's own two clock reads included. Any loss means that the family's "
+                "metrics are too small by as many events; a table that is full says so here.",
+        },
 };
 
 }  // namespace rezolus

@@ -125,18 +125,16 @@ TEST(rezolus_bpf, NeedsNoCapabilityAfterLoading) {
     if (!collector || !dropped || missing_bpf_capabilities().empty()) ::_exit(2);
     const SnapshotRef snapshot = (*collector)->collect();
     const CollectorStatus status = (*collector)->status();
-    const bool maps = value_of(*snapshot, "rezolus_bpf_map_memory", {}) > 0 &&
-                      std::ranges::all_of(status.maps, [](const MapStatus& map) {
-                        return map.size_bytes > 0;
-                      });
+    const bool maps =
+        value_of(*snapshot, "rezolus_bpf_map_memory", {}) > 0 &&
+        std::ranges::all_of(status.maps, [](const MapStatus& map) { return map.size_bytes > 0; });
     std::ifstream release("/proc/sys/kernel/osrelease");
     int major = 0;
     int minor = 0;
     char dot = 0;
     release >> major >> dot >> minor;
-    const bool counted = std::ranges::any_of(status.losses, [](const LossStatus& loss) {
-      return loss.reason == kRecursionLoss;
-    });
+    const bool counted = std::ranges::any_of(
+        status.losses, [](const LossStatus& loss) { return loss.reason == kRecursionLoss; });
     const bool counts = major > 5 || (major == 5 && minor >= 12);
     ::_exit(!maps ? 3 : counted != counts ? 4 : 0);
   }

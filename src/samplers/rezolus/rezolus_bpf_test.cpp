@@ -16,14 +16,15 @@ namespace {
 class RezolusBpf : public testing::Test {
  protected:
   RezolusBpf() {
-    root_ = std::filesystem::temp_directory_path() /
-            ("rezolus_bpf_test." + std::to_string(::getpid()));
+    root_ =
+        std::filesystem::temp_directory_path() / ("rezolus_bpf_test." + std::to_string(::getpid()));
     std::filesystem::create_directories(root_ / "proc/self/fdinfo");
     std::filesystem::create_directories(root_ / "proc/sys/kernel");
     set_statistics("0");
     for (const int fd : {5, 6, 7}) set_program(fd, 0, 0, "0");
     host_.root = root_.string() + "/";
-    loaded_.programs = {{"syscall", "handle_enter", 5}, {"syscall", "handle_leave", 6},
+    loaded_.programs = {{"syscall", "handle_enter", 5},
+                        {"syscall", "handle_leave", 6},
                         {"block", "handle_issue", 7}};
     loaded_.maps = [this] { return maps_; };
     loaded_.losses = [this] { return losses_; };
@@ -41,9 +42,7 @@ class RezolusBpf : public testing::Test {
     file << "prog_id:\t" << fd << "\nrun_time_ns:\t" << time_ns << "\nrun_cnt:\t" << runs << "\n";
     if (misses != nullptr) file << "recursion_misses:\t" << misses << "\n";
   }
-  SourceReader reader() {
-    return SourceReader(kRezolusBpf.make_with_bpf(host_, loaded_).value());
-  }
+  SourceReader reader() { return SourceReader(kRezolusBpf.make_with_bpf(host_, loaded_).value()); }
 
   std::filesystem::path root_;
   Host host_;

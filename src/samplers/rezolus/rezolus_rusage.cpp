@@ -145,16 +145,19 @@ constinit const FileSampler kRezolusRusage = {
     .make = [](const Host& host) -> Result<std::unique_ptr<Source>> {
       return std::make_unique<RezolusRusage>(host);
     },
-    .notes = {
-        .measures = "What the kernel accounts to the agent's process, from getrusage(2) and "
-                    "/proc/self/status. What BPF programs take is on top: they run in the tasks "
-                    "that they measure.",
-        .cost = "Nothing per event. A reading is one system call and one read of a file.",
-        .needs = "Every kernel has it.",
-        .reading = "Divide the CPU time by time for the share of one CPU. The resident size holds "
-                   "mapped BPF maps, which are kernel memory that is counted with the maps as "
-                   "well.",
-    },
+    .notes =
+        {
+            .measures =
+                "What the kernel accounts to the agent's process, from getrusage(2) and "
+                "/proc/self/status. What BPF programs take is on top: they run in the tasks "
+                "that they measure.",
+            .cost = "Nothing per event. A reading is one system call and one read of a file.",
+            .needs = "Every kernel has it.",
+            .reading =
+                "Divide the CPU time by time for the share of one CPU. The resident size holds "
+                "mapped BPF maps, which are kernel memory that is counted with the maps as "
+                "well; the peak, which goes by upstream's name, is the most that ever was.",
+        },
 };
 
 }  // namespace rezolus

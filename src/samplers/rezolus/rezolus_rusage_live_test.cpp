@@ -52,8 +52,7 @@ TEST(rezolus_rusage, ResidentSizeGrowsAndShrinksThePeakOnlyGrows) {
   {
     std::vector<char> touched(kBytes);
     std::memset(touched.data(), 1, touched.size());
-    EXPECT_GE(read("rezolus_memory_resident"), before + kBytes / 2)
-        << touched[kBytes / 2];
+    EXPECT_GE(read("rezolus_memory_resident"), before + kBytes / 2) << touched[kBytes / 2];
   }
   EXPECT_LT(read("rezolus_memory_resident"), before + kBytes / 2);
   EXPECT_GE(read("rezolus_memory_usage_resident_set_size"), before + kBytes / 2);

@@ -23,15 +23,18 @@ const BpfSampler kSyscallCounts = {
     .bpf_name = "counts",
     .metrics = kMetrics,
     .hooks = kHooks,
-    .notes = {
-        .measures = "Every system call that is entered, whether or not it succeeds or returns, by "
-                    "a class that its number belongs to.",
-        .cost = "A table look-up and one counter add, some 31 ns a call.",
-        .needs = "The tracepoint sys_enter; tp_btf where the kernel has BTF, else raw_tp.",
-        .reading = "A rate by class shows what the host's programs ask of the kernel. Many calls "
-                   "of a cheap class, such as time or yield, hint at busy loops. Calls of 32-bit "
-                   "programs have other numbers and are all in other.",
-    },
+    .notes =
+        {
+            .measures =
+                "Every system call that is entered, whether or not it succeeds or returns, by "
+                "a class that its number belongs to.",
+            .cost = "A table look-up and one counter add, some 31 ns a call.",
+            .needs = "The tracepoint sys_enter; tp_btf where the kernel has BTF, else raw_tp.",
+            .reading =
+                "A rate by class shows what the host's programs ask of the kernel. Many calls "
+                "of a cheap class, such as time or yield, hint at busy loops. Calls of 32-bit "
+                "programs have other numbers and are all in other.",
+        },
 };
 
 }  // namespace rezolus
