@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <span>
+#include <string>
 #include <string_view>
 
 #include "base/host.h"
@@ -37,6 +38,8 @@ struct Family {
   // Sets knobs and maps that are the family's own; may be null.
   void (*prepare)(ObjectSettings& settings, const KernelFeatures& features, const Host& host) =
       nullptr;
+  // Why a hook is of no use on this kernel although it is there; empty when it serves. May be null.
+  std::string (*hook_obstacle)(std::string_view hook, const KernelFeatures& features) = nullptr;
 };
 
 }  // namespace rezolus

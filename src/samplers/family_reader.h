@@ -61,6 +61,7 @@ class FamilyReader {
                        const KernelFeatures& features, const Host& host);
   Result<ActiveSampler> activate(const BpfSampler& sampler, const Host& host,
                                  SchemaBuilder& schema);
+  [[nodiscard]] bool is_attached(std::string_view hook) const;
   void describe(std::size_t index, bool enabled, const std::string& failure);
 
   const Family& family_;

@@ -5,13 +5,16 @@ set(FILE_SAMPLER_SOURCES
   slow_sources.cpp
   cpu/cpu_usage.cpp
   memory/memory_meminfo.cpp
+  network/interface_stats.cpp
   rezolus/rezolus_rusage.cpp)
 set(FILE_SAMPLER_TESTS
   slow_sources_test.cpp
   cpu/cpu_usage_test.cpp
   memory/memory_meminfo_test.cpp
+  network/interface_stats_test.cpp
   rezolus/rezolus_rusage_test.cpp)
 set(FILE_SAMPLER_LIVE_TESTS
   cpu/cpu_usage_live_test.cpp
   memory/memory_meminfo_live_test.cpp
+  network/interface_stats_live_test.cpp
   rezolus/rezolus_rusage_live_test.cpp)

@@ -9,6 +9,7 @@ namespace rezolus {
 
 extern const FileSampler kCpuUsage;
 extern const FileSampler kMemoryMeminfo;
+extern const FileSampler kNetworkInterfaceStats;
 extern const FileSampler kRezolusRusage;
 
 }  // namespace rezolus

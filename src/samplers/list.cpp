@@ -6,6 +6,7 @@
 
 #include "samplers/block/block_family.h"
 #include "samplers/files.h"
+#include "samplers/network/network_family.h"
 #include "samplers/scheduler/scheduler.h"
 #include "samplers/softirq/softirq_family.h"
 #include "samplers/syscall/syscall.h"
@@ -17,12 +18,14 @@ constexpr const Family* kFamilies[] = {
     &kSchedulerFamily,
     &kSyscallFamily,
     &kBlockFamily,
+    &kNetworkFamily,
     &kSoftirqFamily,
 };
 
 constexpr const FileSampler* kFileSamplers[] = {
     &kCpuUsage,
     &kMemoryMeminfo,
+    &kNetworkInterfaceStats,
     &kRezolusRusage,
 };
 
