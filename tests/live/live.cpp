@@ -51,12 +51,14 @@ std::uint64_t Delta::counter(std::string_view name, const Labels& labels) const 
   std::uint64_t sum = 0;
   bool found = false;
   for (std::size_t i = 0; i < after_->schema->series.size(); ++i) {
+    if (after_->schema->series[i] == nullptr) continue;  // retired
     const Series& series = *after_->schema->series[i];
     if (series.name != name || !contains(series.labels, labels)) continue;
     found = true;
     EXPECT_EQ(after_->present[i], 1) << name;
-    EXPECT_GE(after_->scalars[i], before_->scalars[i]) << name << " went back";
-    sum += after_->scalars[i] - before_->scalars[i];
+    const std::uint64_t before = i < before_->scalars.size() ? before_->scalars[i] : 0;
+    EXPECT_GE(after_->scalars[i], before) << name << " went back";
+    sum += after_->scalars[i] - before;
   }
   EXPECT_TRUE(found) << "there is no series of " << name;
   return sum;
@@ -67,7 +69,7 @@ HistogramValue Delta::histogram(std::string_view name, const Labels& labels) con
   merged.buckets.resize(kAgentHistogram.bucket_count());
   bool found = false;
   for (const auto& series : after_->schema->series) {
-    if (series->name != name || !contains(series->labels, labels)) continue;
+    if (series == nullptr || series->name != name || !contains(series->labels, labels)) continue;
     found = true;
     const auto difference = histogram_subtract(*after_->histograms[series->histogram_index],
                                                *before_->histograms[series->histogram_index]);

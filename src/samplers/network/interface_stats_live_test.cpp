@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+// Known packets over a veth pair, counted on its end; the end's series go with it.
+
+#include <chrono>
+#include <thread>
+
+#include <arpa/inet.h>
+#include <linux/if_ether.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+
+#include "base/fd.h"
+#include "live/live.h"
+#include "samplers/network/veth_pair.h"
+
+namespace rezolus::live {
+namespace {
+
+// Collects until the source has been read anew, which is at most every 100 ms.
+SnapshotRef collect_later(LiveCollector& collector) {
+  std::this_thread::sleep_for(std::chrono::milliseconds(250));
+  collector->collect();
+  std::this_thread::sleep_for(std::chrono::milliseconds(250));
+  return collector->collect();
+}
+
+TEST(network_interface_stats, SeriesOfAnInterfaceComeCountAndGo) {
+  constexpr int kPackets = 30;
+  constexpr std::size_t kPayload = 500;
+  LiveCollector collector({"network_interface_stats"}, Mode::kBest);
+  Labels labels = {{"direction", "transmit"}, {"interface", ""}};
+  const auto index_in = [&](const SnapshotRef& snapshot, std::string_view metric) {
+    return find_series(*snapshot->schema, metric, labels);
+  };
+  {
+    const VethPair pair;
+    if (!pair.ok() && in_vm()) FAIL() << "no veth pair could be made";
+    if (!pair.ok()) GTEST_SKIP() << "this host makes no veth pair for us";
+    labels[1].second = pair.name();
+    const SnapshotRef before = collect_later(collector);
+    ASSERT_GE(index_in(before, "network_interface_packets"), 0);
+    const Fd sender(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+    sockaddr_in to{};
+    to.sin_family = AF_INET;
+    to.sin_port = htons(9);
+    ::inet_pton(AF_INET, VethPair::kPeerAddress, &to.sin_addr);
+    const std::string bytes(kPayload, 'x');
+    for (int i = 0; i < kPackets; ++i) {
+      // An answer, that the port is closed, can come as an error of the next one.
+      if (::sendto(sender.get(), bytes.data(), bytes.size(), 0,
+                   reinterpret_cast<const sockaddr*>(&to), sizeof to) < 0) {
+        --i;
+      }
+    }
+    const SnapshotRef after = collect_later(collector);
+    const Delta delta(before, after);
+    EXPECT_EQ(delta.counter("network_interface_packets", labels),
+              static_cast<std::uint64_t>(kPackets));
+    EXPECT_EQ(delta.counter("network_interface_bytes", labels),
+              kPackets * (kPayload + 8 + 20 + ETH_HLEN));
+    EXPECT_EQ(delta.counter("network_interface_errors", labels), 0u);
+    EXPECT_EQ(delta.counter("network_interface_drops", labels), 0u);
+  }
+  EXPECT_EQ(index_in(collect_later(collector), "network_interface_packets"), -1);
+}
+
+}  // namespace
+}  // namespace rezolus::live
