@@ -165,6 +165,11 @@ Connection connect_over(const VethPair& pair) {
   EXPECT_EQ(::connect(connection.client.get(), reinterpret_cast<const sockaddr*>(&to), sizeof to),
             0);
   connection.server = Fd(::accept4(listener.get(), nullptr, nullptr, SOCK_CLOEXEC));
+  // Nothing is tried again after the test.
+  const linger reset{.l_onoff = 1, .l_linger = 0};
+  for (const int socket : {connection.client.get(), connection.server.get()}) {
+    ::setsockopt(socket, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
+  }
   return connection;
 }
 

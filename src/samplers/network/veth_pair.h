@@ -15,10 +15,8 @@
 
 namespace rezolus::live {
 
-// Whether a shell command ended well; what it says is dropped.
-inline bool run(const std::string& command) {
-  return std::system(("(" + command + ") >/dev/null 2>&1").c_str()) == 0;
-}
+// Whether a shell command ended well.
+inline bool run(const std::string& command) { return std::system(command.c_str()) == 0; }
 
 class VethPair {
  public:
@@ -27,7 +25,7 @@ class VethPair {
   static constexpr const char* kNobody = "10.77.31.99";
 
   VethPair() {
-    run("modprobe veth");
+    run("modprobe -q veth");
     ok_ = run("ip netns add " + space_) &&
           run(fmt::format("ip link add {} address 02:00:00:00:77:01 type veth peer name {} "
                           "address 02:00:00:00:77:02 netns {}", name_, name_, space_)) &&
@@ -63,15 +61,17 @@ class VethPair {
   [[nodiscard]] bool set_up(const std::string& in, const char* own, const char* peer,
                             const char* peer_link) const {
     // IPv6 would announce itself.
-    run(fmt::format("{}sh -c 'echo 1 >/proc/sys/net/ipv6/conf/{}/disable_ipv6'", in, name_));
+    run(fmt::format("{}sh -c 'echo 1 >/proc/sys/net/ipv6/conf/{}/disable_ipv6' 2>/dev/null", in, name_));
     return run(fmt::format("{}ip addr add {}/24 dev {}", in, own, name_)) &&
            run(fmt::format("{}ip link set {} up", in, name_)) &&
            run(fmt::format("{}ip neigh add {} lladdr {} dev {} nud permanent", in, peer, peer_link,
                            name_));
   }
 
-  std::string space_ = fmt::format("rezolus{}", ::getpid());
-  std::string name_ = fmt::format("rzl{}", ::getpid());
+  // The kernel takes its time to remove what an earlier pair left.
+  static inline int made_ = 0;
+  std::string name_ = fmt::format("rzl{}x{}", ::getpid(), made_++);
+  std::string space_ = name_;
   bool ok_ = false;
 };
 
