@@ -16,6 +16,7 @@ namespace rezolus {
 namespace {
 
 constexpr std::string_view kName = "network_interface_stats";
+constexpr std::string_view kLabel = "interface";
 constexpr std::string_view kOther = "other";
 constexpr std::uint32_t kFolded = kInterfaceValues;
 
@@ -26,6 +27,7 @@ constexpr Metric row(std::uint32_t slot, std::string_view direction, std::string
           .labels = {{{"direction", direction}}},
           .unit = unit,
           .dimension = Dimension::kDevice,
+          .dimension_label = kLabel,
           .prometheus = prometheus,
           .lean = false,
           .help = help};
@@ -94,7 +96,7 @@ InterfaceSeries series_of(std::string_view interface) {
   InterfaceSeries all;
   for (std::size_t i = 0; i < kInterfaceValues; ++i) {
     all[i] = std::make_shared<const Series>(
-        make_series(kMetrics[i], kName, {{"interface", label_of(interface)}}));
+        make_series(kMetrics[i], kName, {{std::string(kLabel), label_of(interface)}}));
   }
   return all;
 }

@@ -12,10 +12,12 @@
 #include <arpa/inet.h>
 #include <linux/if_ether.h>
 #include <linux/if_packet.h>
+#include <linux/if_tun.h>
 #include <linux/sock_diag.h>
 #include <linux/tcp.h>
 #include <net/if.h>
 #include <netinet/in.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 #include "base/fd.h"
@@ -228,6 +230,63 @@ TEST_P(network_traffic, BulkTransfersHaveMoreSegmentsThanPackets) {
   // A veth hands over what it gets, merged or not.
   EXPECT_GE(delta.counter("network_segments", kReceive), segments);
   EXPECT_LE(delta.counter("network_packets", kReceive), packets);
+}
+
+// Of linux/virtio_net.h, which is no C++.
+struct MergedHeader {
+  std::uint8_t flags;  // 1: the checksum is to be filled in
+  std::uint8_t type;   // 1: TCP over IPv4
+  std::uint16_t header_bytes;
+  std::uint16_t segment_bytes;
+  std::uint16_t checksum_start;
+  std::uint16_t checksum_offset;
+};
+
+// What a device hands over that merges segments and does not say how many, as virtio does.
+TEST_P(network_traffic, MergedByADeviceThatDoesNotCount) {
+  constexpr std::uint16_t kSegmentBytes = 1448;
+  constexpr std::size_t kHeaders = ETH_HLEN + 20 + 32;
+  run("modprobe -q tun");
+  const Fd tap(::open("/dev/net/tun", O_RDWR | O_CLOEXEC));
+  ifreq request{};
+  request.ifr_flags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR;
+  if (::ioctl(tap.get(), TUNSETIFF, &request) != 0) {
+    ASSERT_FALSE(in_vm()) << std::strerror(errno);
+    GTEST_SKIP() << "this host gives us no TAP device";
+  }
+  const std::string name = request.ifr_name;
+  run("echo 1 2>/dev/null >/proc/sys/net/ipv6/conf/" + name + "/disable_ipv6");
+  ASSERT_TRUE(run("ip link set " + name + " up"));
+  LiveCollector collector({"network_traffic"}, GetParam(), kEveryDevice);
+  for (const std::size_t payload : {10u * kSegmentBytes, 10u * kSegmentBytes + 100u}) {
+    std::vector<unsigned char> bytes(sizeof(MergedHeader) + kHeaders + payload);
+    const MergedHeader header{.flags = 1,
+                              .type = 1,
+                              .header_bytes = kHeaders,
+                              .segment_bytes = kSegmentBytes,
+                              .checksum_start = ETH_HLEN + 20,
+                              .checksum_offset = 16};
+    std::memcpy(bytes.data(), &header, sizeof header);
+    unsigned char* frame = bytes.data() + sizeof header;
+    frame[0] = 0x02;  // to nobody here, who is no multicast group either
+    frame[12] = 0x08;  // IPv4
+    frame[ETH_HLEN] = 0x45;
+    const std::size_t length = 20 + 32 + payload;
+    frame[ETH_HLEN + 2] = static_cast<unsigned char>(length >> 8);
+    frame[ETH_HLEN + 3] = static_cast<unsigned char>(length);
+    frame[ETH_HLEN + 8] = 64;
+    frame[ETH_HLEN + 9] = IPPROTO_TCP;
+    frame[ETH_HLEN + 20 + 12] = 8 << 4;
+    collector.begin();
+    ASSERT_EQ(::write(tap.get(), bytes.data(), bytes.size()), static_cast<ssize_t>(bytes.size()))
+        << std::strerror(errno);
+    sleep_ms(50);
+    const Delta delta = collector.end();
+    expect_count(delta.counter("network_packets", kReceive), 1, "packets");
+    expect_count(delta.counter("network_bytes", kReceive), length, "bytes");
+    expect_count(delta.counter("network_segments", kReceive),
+                 (payload + kSegmentBytes - 1) / kSegmentBytes, "segments");
+  }
 }
 
 // --- drops
