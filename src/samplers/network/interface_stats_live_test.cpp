@@ -61,7 +61,13 @@ TEST(network_interface_stats, SeriesOfAnInterfaceComeCountAndGo) {
     EXPECT_EQ(delta.counter("network_interface_errors", labels), 0u);
     EXPECT_EQ(delta.counter("network_interface_drops", labels), 0u);
   }
-  EXPECT_EQ(index_in(collect_later(collector), "network_interface_packets"), -1);
+  // Two passes miss it before it is taken for gone.
+  SnapshotRef last;
+  for (int i = 0; i < 10; ++i) {
+    last = collect_later(collector);
+    if (index_in(last, "network_interface_packets") < 0) break;
+  }
+  EXPECT_EQ(index_in(last, "network_interface_packets"), -1);
 }
 
 }  // namespace

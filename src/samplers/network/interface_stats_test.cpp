@@ -123,6 +123,10 @@ TEST(NetworkInterfaceStats, SeriesComeAndGoWithTheirInterfaces) {
   };
   const SeriesList first = read({{"lo", 0}, {"veth1", 100}});
   EXPECT_EQ(read({{"lo", 1}, {"veth1", 101}}), first) << "nothing came or went";
+  EXPECT_EQ(read({{"lo", 2}}), first) << "missed once";
+  EXPECT_EQ(reader.value(name_of("network_interface_bytes", "veth1", "receive")), std::nullopt);
+  EXPECT_EQ(read({{"lo", 2}, {"veth1", 102}}), first) << "and there again";
+  read({{"lo", 2}});
   const SeriesList without = read({{"lo", 2}});
   EXPECT_EQ(without->size(), kInterfaceValues + 1);
   EXPECT_EQ(kept_of(first, without), without->size());
@@ -130,6 +134,10 @@ TEST(NetworkInterfaceStats, SeriesComeAndGoWithTheirInterfaces) {
   EXPECT_EQ(returned->size(), first->size());
   EXPECT_EQ(kept_of(first, returned), kInterfaceValues + 1) << "the one that returns is new";
   EXPECT_EQ(reader.value(name_of("network_interface_bytes", "veth1", "receive")), 7u);
+  read({{"lo", 4}});
+  const SeriesList another = read({{"lo", 5}, {"veth1", 3}});
+  EXPECT_EQ(kept_of(returned, another), kInterfaceValues + 1) << "another one of that name";
+  EXPECT_EQ(another->size(), returned->size());
 }
 
 TEST(NetworkInterfaceStats, WhatIsBeyondTheBoundIsSummed) {
@@ -150,11 +158,14 @@ TEST(NetworkInterfaceStats, WhatIsBeyondTheBoundIsSummed) {
   for (auto& [name, first] : interfaces) first += 5;
   written.write(interfaces);
   ASSERT_TRUE(reader.read().has_value());
+  ASSERT_TRUE(reader.read().has_value());
   EXPECT_EQ(reader.value("network_interfaces_folded"), 2u);
   EXPECT_EQ(reader.value(other), 256'001u + 257'001u + 258'001u + 10);
   EXPECT_EQ(reader.value(name_of("network_interface_packets", "veth7", "receive")), 7006u);
   // Room for a new one; those that are folded stay so.
   interfaces.erase(interfaces.begin());
+  written.write(interfaces);
+  ASSERT_TRUE(reader.read().has_value());
   interfaces.emplace_back("new", 1);
   written.write(interfaces);
   ASSERT_TRUE(reader.read().has_value());
