@@ -32,7 +32,7 @@ struct Collector::Parts {
   SchemaBuilder schema;
   bool kernel_btf = false;
 
-  // Takes over what every source said last, with the series that it came to fill or no longer fills.
+  // Takes over what every source said last, with the series that it came to fill or left.
   void update_sources();
 };
 

@@ -39,9 +39,9 @@ class Source {
   [[nodiscard]] virtual std::vector<Series> series() const = 0;
 
   // One pass over the files. reading comes sized to its series, those of the pass before, with
-  // everything absent. A source whose series change (interfaces come and go) then sets reading.series
-  // to a new list and sizes the values to it. An error means that nothing was read; a field that this
-  // kernel lacks is left absent instead.
+  // everything absent. A source whose series change (interfaces come and go) then sets
+  // reading.series to a new list and sizes the values to it. An error means that nothing was read;
+  // a field that this kernel lacks is left absent instead.
   virtual Result<void> read(Reading& reading) = 0;
 };
 

@@ -29,9 +29,9 @@ struct skb_shared_info {
 #define SKB_GSO_TCPV6 (1 << 4)
 
 /*
- * Set by the loader; false only in tests. A device with hardware behind it (a physical card, virtio,
- * ENA) has a parent, and a packet passes one of them on its way; it passes any number of loopbacks,
- * veths, bridges, bonds, VLANs and tunnels.
+ * Set by the loader; false only in tests. A device with hardware behind it (a physical card,
+ * virtio, ENA) has a parent, and a packet passes one of them on its way; it passes any number of
+ * loopbacks, veths, bridges, bonds, VLANs and tunnels.
  */
 const volatile bool hardware_only = true;
 

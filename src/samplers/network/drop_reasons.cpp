@@ -11,8 +11,8 @@ struct DropReason {
   network_drop_class drop_class;
 };
 
-// Upstream's selection: what tells of trouble on the host or the wire. Filters, closed ports and TCP
-// state, the everyday reasons, are not among them.
+// Upstream's selection: what tells of trouble on the host or the wire. Filters, closed ports and
+// TCP state, the everyday reasons, are not among them.
 constexpr DropReason kReasons[] = {
     {"DEV_HDR", NETWORK_DROP_DEVICE},
     {"DEV_READY", NETWORK_DROP_DEVICE},

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 #pragma once
-// Which of the kernel's reasons to drop a packet are counted, and as what. Reasons are known by name
-// only: their numbers change from kernel to kernel.
+// Which of the kernel's reasons to drop a packet are counted, and as what. Reasons are known by
+// name only: their numbers change from kernel to kernel.
 
 #include <array>
 #include <cstdint>

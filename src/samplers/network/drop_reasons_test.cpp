@@ -44,8 +44,8 @@ TEST(DropReasons, FollowTheNumbersOfTheKernel) {
 }
 
 TEST(DropReasons, QueuesMayBeASubsystem) {
-  const DropReasons reasons = found({{"SKB_DROP_REASON_SUBSYS_OPENVSWITCH", 2},
-                                     {"SKB_DROP_REASON_SUBSYS_QDISC", 3}});
+  const DropReasons reasons =
+      found({{"SKB_DROP_REASON_SUBSYS_OPENVSWITCH", 2}, {"SKB_DROP_REASON_SUBSYS_QDISC", 3}});
   EXPECT_EQ(reasons.queue_subsystem, 3u);
   EXPECT_EQ(counted(reasons), 0);
 }

@@ -259,8 +259,7 @@ std::optional<InterfaceLine> parse_interface_line(std::string_view line) {
     if (word.empty()) break;
     rest.remove_prefix(word.size());
     if (column != kColumns[next]) continue;
-    const auto [end, failed] =
-        std::from_chars(word.begin(), word.end(), parsed.values[next]);
+    const auto [end, failed] = std::from_chars(word.begin(), word.end(), parsed.values[next]);
     const bool valid = failed == std::errc() && end == word.end();
     if (!valid) parsed.values[next] = 0;
     parsed.present[next++] = valid;
@@ -287,8 +286,9 @@ constinit const FileSampler kNetworkInterfaceStats = {
              "most 256 interfaces, the first that were seen, have series of their own; the others "
              "are summed as interface=\"other\", and network_interfaces_folded says how many these "
              "are. Bytes of a name that are no UTF-8 are written as \\xNN.",
-         .cost = "One pass over the file per refresh, at most every 100 ms: about 5 µs, and 1 µs for "
-                 "each interface.",
+         .cost =
+             "One pass over the file per refresh, at most every 100 ms: about 5 µs, and 1 µs for "
+             "each interface.",
          .needs = "/proc/net/dev. A column that the kernel lacks is absent.",
          .reading =
              "One packet counts on every interface that it passes: do not sum over interfaces; "

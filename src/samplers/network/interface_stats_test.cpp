@@ -23,8 +23,8 @@ namespace {
 
 std::string name_of(std::string_view metric, std::string_view interface,
                     std::string_view direction) {
-  return series_name(metric, {{"direction", std::string(direction)},
-                              {"interface", std::string(interface)}});
+  return series_name(
+      metric, {{"direction", std::string(direction)}, {"interface", std::string(interface)}});
 }
 
 // A host whose /proc/net/dev a test writes.
@@ -206,14 +206,14 @@ class Consumers {
   void expect(std::string_view interface, std::optional<std::uint64_t> value) const {
     const Labels labels = {{"direction", "receive"}, {"interface", std::string(interface)}};
     for (const SnapshotRef& snapshot : {framed_, v2_}) {
-      const std::int64_t index =
-          find_series(*snapshot->schema, "network_interface_bytes", labels);
+      const std::int64_t index = find_series(*snapshot->schema, "network_interface_bytes", labels);
       const bool present = index >= 0 && snapshot->present[static_cast<std::size_t>(index)] == 1;
       ASSERT_EQ(present, value.has_value()) << interface;
       if (present) EXPECT_EQ(snapshot->scalars[static_cast<std::size_t>(index)], *value);
     }
-    const std::string line = "rezolus_network_interface_bytes_total{direction=\"receive\",interface=\"" +
-                             std::string(interface) + "\"} ";
+    const std::string line =
+        "rezolus_network_interface_bytes_total{direction=\"receive\",interface=\"" +
+        std::string(interface) + "\"} ";
     const std::size_t at = page_.find(line);
     ASSERT_EQ(at != std::string::npos, value.has_value()) << interface;
     if (value) {

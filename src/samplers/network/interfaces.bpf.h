@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR Apache-2.0 OR MIT) */
 #pragma once
 /*
- * Packets that the kernel drops for reasons that tell of trouble, and what becomes of those that are
- * handed to a driver. Per buffer that the driver takes: one counter add; per dropped packet: one
- * look-up in a constant table, and two counter adds where its reason is of a class.
+ * Packets that the kernel drops for reasons that tell of trouble, and what becomes of those that
+ * are handed to a driver. Per buffer that the driver takes: one counter add; per dropped packet:
+ * one look-up in a constant table, and two counter adds where its reason is of a class.
  */
 #include "samplers/network/device.bpf.h"
 

@@ -23,16 +23,18 @@ consteval auto metrics() {
         .prometheus = "rezolus_network_drops_by_reason_total",
         .lean = false,
         .hook = kDropHook,
-        .help = "Packets that the kernel dropped, by the kind of its reason; the kinds sum to "
-                "network_drop."};
+        .help =
+            "Packets that the kernel dropped, by the kind of its reason; the kinds sum to "
+            "network_drop."};
   }
   rows[NETWORK_DROP] = {.slot = NETWORK_DROP,
                         .name = "network_drop",
                         .unit = Unit::kPackets,
                         .prometheus = "rezolus_network_drops_total",
                         .hook = kDropHook,
-                        .help = "Packets that the kernel dropped for want of a device, memory, a "
-                                "good checksum, a sound header, a neighbour or a route."};
+                        .help =
+                            "Packets that the kernel dropped for want of a device, memory, a "
+                            "good checksum, a sound header, a neighbour or a route."};
   rows[NETWORK_TRANSMIT_BUSY] = {
       .slot = NETWORK_TRANSMIT_BUSY,
       .name = "network_transmit_busy",

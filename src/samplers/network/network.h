@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR Apache-2.0 OR MIT) */
 #pragma once
-/* Slots of the samplers network_traffic and network_interfaces, and the classes of dropped packets. */
+/* Slots of the samplers network_traffic and network_interfaces, and classes of dropped packets. */
 
 enum network_traffic_counter {
 	NETWORK_RECEIVE_BYTES,

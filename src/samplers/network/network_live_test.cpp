@@ -35,9 +35,9 @@ const Labels kReceive = {{"direction", "receive"}};
 const Labels kTransmit = {{"direction", "transmit"}};
 
 // A pair, or the test ends: skipped where the host has none, failed in a VM.
-#define REZOLUS_VETH_PAIR(pair)                                             \
-  const VethPair pair;                                                      \
-  if (!(pair).ok() && in_vm()) FAIL() << "no veth pair could be made";      \
+#define REZOLUS_VETH_PAIR(pair)                                        \
+  const VethPair pair;                                                 \
+  if (!(pair).ok() && in_vm()) FAIL() << "no veth pair could be made"; \
   if (!(pair).ok()) GTEST_SKIP() << "this host makes no veth pair for us"
 
 sockaddr_in address_of(const char* text, std::uint16_t port) {
@@ -77,7 +77,8 @@ TEST_P(network_traffic, PacketsOverAVethPair) {
   constexpr std::uint64_t kIpBytes = kPayload + 8 + 20;
   REZOLUS_VETH_PAIR(pair);
   const Fd receiver(pair.peer_socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
-  const auto to = address_of(VethPair::kPeerAddress, bind_to(receiver.get(), VethPair::kPeerAddress));
+  const auto to =
+      address_of(VethPair::kPeerAddress, bind_to(receiver.get(), VethPair::kPeerAddress));
   const Fd sender(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
   LiveCollector collector({"network_traffic", "network_interfaces"}, GetParam(), kEveryDevice);
   collector.begin();
@@ -268,7 +269,7 @@ TEST_P(network_traffic, MergedByADeviceThatDoesNotCount) {
                               .checksum_offset = 16};
     std::memcpy(bytes.data(), &header, sizeof header);
     unsigned char* frame = bytes.data() + sizeof header;
-    frame[0] = 0x02;  // to nobody here, who is no multicast group either
+    frame[0] = 0x02;   // to nobody here, who is no multicast group either
     frame[12] = 0x08;  // IPv4
     frame[ETH_HLEN] = 0x45;
     const std::size_t length = 20 + 32 + payload;
@@ -306,14 +307,13 @@ bool tells_drops(LiveCollector& collector) {
 }
 
 // Where the kernel tells no reason, the part is absent and says why.
-#define REZOLUS_SKIP_WITHOUT_DROPS(collector)                                              \
-  if (!tells_drops(collector)) {                                                           \
-    const SnapshotRef snapshot = (collector)->collect();                                   \
-    EXPECT_EQ(find_series(*snapshot->schema, "network_drop", {}), -1);                     \
-    EXPECT_NE((collector).status_of("network_interfaces").reason.find("5.17"),             \
-              std::string::npos);                                                          \
-    EXPECT_GE(find_series(*snapshot->schema, "network_transmit_complete", {}), 0);         \
-    GTEST_SKIP() << "this kernel tells no reason with a dropped packet";                   \
+#define REZOLUS_SKIP_WITHOUT_DROPS(collector)                                                      \
+  if (!tells_drops(collector)) {                                                                   \
+    const SnapshotRef snapshot = (collector)->collect();                                           \
+    EXPECT_EQ(find_series(*snapshot->schema, "network_drop", {}), -1);                             \
+    EXPECT_NE((collector).status_of("network_interfaces").reason.find("5.17"), std::string::npos); \
+    EXPECT_GE(find_series(*snapshot->schema, "network_transmit_complete", {}), 0);                 \
+    GTEST_SKIP() << "this kernel tells no reason with a dropped packet";                           \
   }
 
 struct UdpHeader {

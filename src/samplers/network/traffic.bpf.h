@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR Apache-2.0 OR MIT) */
 #pragma once
 /*
- * Bytes, buffers and wire segments that network devices with hardware receive and send. Per buffer:
- * one read from the kernel's memory (three for a buffer of several segments) and three counter adds;
- * on other devices two loads.
+ * Bytes, buffers and wire segments that network devices with hardware receive and send. Per
+ * buffer: one read from the kernel's memory (two or three for a buffer of several segments) and
+ * three counter adds; on other devices two loads.
  */
 #include "samplers/network/device.bpf.h"
 

@@ -72,8 +72,9 @@ const BpfSampler kNetworkTraffic = {
              "veth, bridges, bonds, VLANs and tunnels would count the same packet again at each "
              "hop. Frames that XDP consumed in the driver, and those that a program sends past "
              "the queueing layer (AF_XDP, packet sockets with PACKET_QDISC_BYPASS), are not seen.",
-         .cost = "Per buffer one read of kernel memory (three where it is several segments) and "
-                 "three counter adds; two loads for a buffer on a virtual device.",
+         .cost =
+             "Per buffer one read of kernel memory (two or three where it is several segments) and "
+             "three counter adds; two loads for a buffer on a virtual device.",
          .needs = "The tracepoints netif_receive_skb and net_dev_start_xmit, which every kernel "
                   "has.",
          .reading =

@@ -28,7 +28,8 @@ class VethPair {
     run("modprobe -q veth");
     ok_ = run("ip netns add " + space_) &&
           run(fmt::format("ip link add {} address 02:00:00:00:77:01 type veth peer name {} "
-                          "address 02:00:00:00:77:02 netns {}", name_, name_, space_)) &&
+                          "address 02:00:00:00:77:02 netns {}",
+                          name_, name_, space_)) &&
           set_up("", kAddress, kPeerAddress, "02:00:00:00:77:02") &&
           set_up("ip netns exec " + space_ + " ", kPeerAddress, kAddress, "02:00:00:00:77:01");
   }
@@ -61,7 +62,8 @@ class VethPair {
   [[nodiscard]] bool set_up(const std::string& in, const char* own, const char* peer,
                             const char* peer_link) const {
     // IPv6 would announce itself.
-    run(fmt::format("{}sh -c 'echo 1 >/proc/sys/net/ipv6/conf/{}/disable_ipv6' 2>/dev/null", in, name_));
+    run(fmt::format("{}sh -c 'echo 1 >/proc/sys/net/ipv6/conf/{}/disable_ipv6' 2>/dev/null", in,
+                    name_));
     return run(fmt::format("{}ip addr add {}/24 dev {}", in, own, name_)) &&
            run(fmt::format("{}ip link set {} up", in, name_)) &&
            run(fmt::format("{}ip neigh add {} lladdr {} dev {} nud permanent", in, peer, peer_link,
