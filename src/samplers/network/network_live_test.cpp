@@ -93,7 +93,9 @@ TEST_P(network_traffic, PacketsOverAVethPair) {
                "bytes sent");
   expect_count(delta.counter("network_bytes", kReceive), kPackets * kIpBytes, "bytes received");
   expect_count(delta.counter("network_transmit_complete"), kPackets, "packets taken");
-  if (in_vm()) EXPECT_EQ(delta.counter("network_transmit_busy"), 0u);
+  if (in_vm()) {
+    EXPECT_EQ(delta.counter("network_transmit_busy"), 0u);
+  }
   collector.expect_no_losses();
 }
 
@@ -295,7 +297,9 @@ TEST_P(network_traffic, MergedByADeviceThatDoesNotCount) {
 // The kinds sum to the total, and this is of one kind.
 void expect_drops(const Delta& delta, std::uint64_t expected, const std::string& reason) {
   expect_count(delta.counter("network_drop_by_reason", {{"reason", reason}}), expected, reason);
-  if (in_vm()) EXPECT_EQ(delta.counter("network_drop"), expected) << "nothing else is dropped";
+  if (in_vm()) {
+    EXPECT_EQ(delta.counter("network_drop"), expected) << "nothing else is dropped";
+  }
   EXPECT_EQ(delta.counter("network_drop"), delta.counter("network_drop_by_reason"));
 }
 
@@ -407,7 +411,9 @@ TEST_P(network_interfaces, RoutesThatAreGone) {
   // Once, and again for each retransmission.
   const std::uint64_t drops = delta.counter("network_drop_by_reason", {{"reason", "route"}});
   EXPECT_GE(drops, 1u);
-  if (in_vm()) EXPECT_LE(drops, 5u);
+  if (in_vm()) {
+    EXPECT_LE(drops, 5u);
+  }
   EXPECT_EQ(delta.counter("network_drop"), delta.counter("network_drop_by_reason"));
 }
 
@@ -426,7 +432,8 @@ TEST_P(network_interfaces, EveryHookIsThere) {
   const SnapshotRef snapshot = collector->collect();
   EXPECT_GE(find_series(*snapshot->schema, "network_transmit_timeout", {}), 0);
   for (const ProgramStatus& program : collector.status_of("network_interfaces").programs) {
-    if (program.name != "handle_drop") EXPECT_TRUE(program.attached) << program.reason;
+    if (program.name == "handle_drop") continue;
+    EXPECT_TRUE(program.attached) << program.reason;
   }
 }
 
