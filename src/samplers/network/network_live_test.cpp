@@ -6,7 +6,7 @@
 #include <array>
 #include <cstring>
 #include <filesystem>
-#include <numeric>
+#include <optional>
 #include <thread>
 
 #include <arpa/inet.h>
@@ -115,6 +115,43 @@ TEST_P(network_traffic, VirtualDevicesDoNotCount) {
   EXPECT_EQ(delta.counter("network_transmit_complete"), 0u);
 }
 
+// A TAP device whose other end is the descriptor.
+struct Tap {
+  Fd fd;
+  std::string name;
+};
+
+std::optional<Tap> make_tap() {
+  run("modprobe -q tun");
+  Tap tap{Fd(::open("/dev/net/tun", O_RDWR | O_CLOEXEC)), {}};
+  ifreq request{};
+  request.ifr_flags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR;
+  if (::ioctl(tap.fd.get(), TUNSETIFF, &request) != 0) return std::nullopt;
+  tap.name = request.ifr_name;
+  run("echo 1 2>/dev/null >/proc/sys/net/ipv6/conf/" + tap.name + "/disable_ipv6");
+  if (!run("ip link set " + tap.name + " txqueuelen 10 up")) return std::nullopt;
+  return tap;
+}
+
+// Frames of the experimental type to nobody.
+void send_frames(const std::string& device, std::size_t frame_bytes, int count) {
+  const Fd sender(::socket(AF_PACKET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  sockaddr_ll address{};
+  address.sll_family = AF_PACKET;
+  address.sll_protocol = htons(0x88b5);
+  address.sll_ifindex = static_cast<int>(::if_nametoindex(device.c_str()));
+  address.sll_halen = ETH_ALEN;
+  address.sll_addr[0] = 0x02;
+  const std::vector<char> bytes(frame_bytes - ETH_HLEN);
+  for (int i = 0; i < count; ++i) {
+    // What the device drops at once is told as ENOBUFS.
+    const ssize_t sent = ::sendto(sender.get(), bytes.data(), bytes.size(), 0,
+                                  reinterpret_cast<const sockaddr*>(&address), sizeof address);
+    ASSERT_TRUE(sent == static_cast<ssize_t>(bytes.size()) || errno == ENOBUFS)
+        << std::strerror(errno);
+  }
+}
+
 // The name of a device with hardware that is up; empty when there is none.
 std::string hardware_device() {
   for (const auto& entry : std::filesystem::directory_iterator("/sys/class/net")) {
@@ -133,20 +170,7 @@ TEST_P(network_traffic, HardwareCounts) {
   if (device.empty()) GTEST_SKIP() << "no network device with hardware is up";
   LiveCollector collector({"network_traffic", "network_interfaces"}, GetParam());
   collector.begin();
-  // Frames of the experimental type to nobody: the first switch drops them.
-  const Fd sender(::socket(AF_PACKET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
-  sockaddr_ll address{};
-  address.sll_family = AF_PACKET;
-  address.sll_protocol = htons(0x88b5);
-  address.sll_ifindex = static_cast<int>(::if_nametoindex(device.c_str()));
-  address.sll_halen = ETH_ALEN;
-  address.sll_addr[0] = 0x02;
-  const std::array<char, kFrameBytes - ETH_HLEN> bytes{};
-  for (int i = 0; i < kFrames; ++i) {
-    ASSERT_EQ(::sendto(sender.get(), bytes.data(), bytes.size(), 0,
-                       reinterpret_cast<const sockaddr*>(&address), sizeof address),
-              static_cast<ssize_t>(bytes.size()));
-  }
+  send_frames(device, kFrameBytes, kFrames);  // the first switch drops them
   sleep_ms(100);
   const Delta delta = collector.end();
   EXPECT_GE(delta.counter("network_packets", kTransmit), static_cast<std::uint64_t>(kFrames));
@@ -249,17 +273,11 @@ struct MergedHeader {
 TEST_P(network_traffic, MergedByADeviceThatDoesNotCount) {
   constexpr std::uint16_t kSegmentBytes = 1448;
   constexpr std::size_t kHeaders = ETH_HLEN + 20 + 32;
-  run("modprobe -q tun");
-  const Fd tap(::open("/dev/net/tun", O_RDWR | O_CLOEXEC));
-  ifreq request{};
-  request.ifr_flags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR;
-  if (::ioctl(tap.get(), TUNSETIFF, &request) != 0) {
+  const auto tap = make_tap();
+  if (!tap) {
     ASSERT_FALSE(in_vm()) << std::strerror(errno);
     GTEST_SKIP() << "this host gives us no TAP device";
   }
-  const std::string name = request.ifr_name;
-  run("echo 1 2>/dev/null >/proc/sys/net/ipv6/conf/" + name + "/disable_ipv6");
-  ASSERT_TRUE(run("ip link set " + name + " up"));
   LiveCollector collector({"network_traffic"}, GetParam(), kEveryDevice);
   for (const std::size_t payload : {10u * kSegmentBytes, 10u * kSegmentBytes + 100u}) {
     std::vector<unsigned char> bytes(sizeof(MergedHeader) + kHeaders + payload);
@@ -281,7 +299,8 @@ TEST_P(network_traffic, MergedByADeviceThatDoesNotCount) {
     frame[ETH_HLEN + 9] = IPPROTO_TCP;
     frame[ETH_HLEN + 20 + 12] = 8 << 4;
     collector.begin();
-    ASSERT_EQ(::write(tap.get(), bytes.data(), bytes.size()), static_cast<ssize_t>(bytes.size()))
+    ASSERT_EQ(::write(tap->fd.get(), bytes.data(), bytes.size()),
+              static_cast<ssize_t>(bytes.size()))
         << std::strerror(errno);
     sleep_ms(50);
     const Delta delta = collector.end();
@@ -379,6 +398,24 @@ TEST_P(network_interfaces, FullReceivers) {
   const Delta delta = collector.end();
   EXPECT_GE(socket_drops(receiver.get()), 30u);
   expect_drops(delta, socket_drops(receiver.get()), "memory");
+}
+
+TEST_P(network_interfaces, FullDevices) {
+  const auto tap = make_tap();
+  if (!tap) {
+    ASSERT_FALSE(in_vm()) << std::strerror(errno);
+    GTEST_SKIP() << "this host gives us no TAP device";
+  }
+  LiveCollector collector({"network_interfaces"}, GetParam());
+  REZOLUS_SKIP_WITHOUT_DROPS(collector);
+  collector.begin();
+  send_frames(tap->name, 100, 30);  // that nobody takes out again
+  sleep_ms(50);
+  const Delta delta = collector.end();
+  const auto dropped =
+      read_file("/sys/class/net/" + tap->name + "/statistics/tx_dropped").value_or("0");
+  if (dropped == "0\n") GTEST_SKIP() << "the queue of this kernel's TAP device does not overflow";
+  expect_drops(delta, std::stoull(dropped), "device");
 }
 
 TEST_P(network_interfaces, NeighboursThatDoNotAnswer) {
