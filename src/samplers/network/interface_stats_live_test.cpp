@@ -1,26 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 // Known packets over a veth pair, counted on its end; the end's series go with it.
 
-#include <chrono>
-#include <thread>
-
-#include <arpa/inet.h>
-#include <linux/if_ether.h>
-#include <netinet/in.h>
-#include <sys/socket.h>
-
-#include "base/fd.h"
-#include "live/live.h"
-#include "samplers/network/veth_pair.h"
+#include "samplers/network/known_packets.h"
 
 namespace rezolus::live {
 namespace {
 
 // Collects until the source has been read anew, which is at most every 100 ms.
 SnapshotRef collect_later(LiveCollector& collector) {
-  std::this_thread::sleep_for(std::chrono::milliseconds(250));
+  sleep_ms(250);
   collector->collect();
-  std::this_thread::sleep_for(std::chrono::milliseconds(250));
+  sleep_ms(250);
   return collector->collect();
 }
 
@@ -33,17 +23,12 @@ TEST(network_interface_stats, SeriesOfAnInterfaceComeCountAndGo) {
     return find_series(*snapshot->schema, metric, labels);
   };
   {
-    const VethPair pair;
-    if (!pair.ok() && in_vm()) FAIL() << "no veth pair could be made";
-    if (!pair.ok()) GTEST_SKIP() << "this host makes no veth pair for us";
+    REZOLUS_VETH_PAIR(pair);
     labels[1].second = pair.name();
     const SnapshotRef before = collect_later(collector);
     ASSERT_GE(index_in(before, "network_interface_packets"), 0);
     const Fd sender(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
-    sockaddr_in to{};
-    to.sin_family = AF_INET;
-    to.sin_port = htons(9);
-    ::inet_pton(AF_INET, VethPair::kPeerAddress, &to.sin_addr);
+    const sockaddr_in to = address_of(VethPair::kPeerAddress, 9);
     const std::string bytes(kPayload, 'x');
     for (int i = 0; i < kPackets; ++i) {
       // An answer, that the port is closed, can come as an error of the next one.
