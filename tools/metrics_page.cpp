@@ -42,9 +42,10 @@ std::string escaped(std::string_view text) {
   return out;
 }
 
-// The label that a dimension adds at run time; empty for the host.
-std::string_view dimension_label(Dimension dimension) {
-  switch (dimension) {
+// The label that a metric's dimension adds at run time; empty for the host.
+std::string_view dimension_label(const Metric& metric) {
+  if (!metric.dimension_label.empty()) return metric.dimension_label;
+  switch (metric.dimension) {
     case Dimension::kHost: return "";
     case Dimension::kCpu: return "id";
     case Dimension::kCgroup: return "cgroup";
@@ -72,7 +73,7 @@ std::string labels_of(std::span<const Metric> rows) {
       text += (i == 0 ? "" : ", ") + std::string(values[i]);
     }
   }
-  if (const std::string_view label = dimension_label(rows[0].dimension); !label.empty()) {
+  if (const std::string_view label = dimension_label(rows[0]); !label.empty()) {
     text += fmt::format("{}`{}`", text.empty() ? "" : "; ", label);
   }
   return text.empty() ? "none" : text;

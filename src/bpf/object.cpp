@@ -261,6 +261,7 @@ Result<Object> Object::load(const ObjectRequest& request, const KernelFeatures& 
         if (program == nullptr || chosen != nullptr) continue;
         outcome.target = target_of(program);
         std::string obstacle = known_obstacle(alternative, outcome.target, features);
+        if (obstacle.empty()) obstacle = request.hook_obstacle(hook);
         if (obstacle.empty() && alternative.attach_type == "raw_tp") {
           obstacle = request.raw_tp_obstacle;
           missing = missing && obstacle.empty();

@@ -70,6 +70,10 @@ struct ObjectRequest {
   std::vector<std::string> hooks;    // the ones that somebody needs; others are not loaded
   std::vector<std::string> manual;   // programs to load and not attach
   std::string raw_tp_obstacle;       // why raw_tp cannot serve; empty when it can
+  // Why a hook is of no use on this kernel although it is there; empty when it serves.
+  std::function<std::string(const std::string& hook)> hook_obstacle = [](const std::string&) {
+    return std::string();
+  };
   // Called after each opening with the hooks that are still available; sets knobs and maps. False:
   // they do not suffice for anything, nothing is to be loaded.
   std::function<Result<bool>(ObjectSettings&, const std::set<std::string>& available)> prepare;

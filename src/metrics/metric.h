@@ -66,8 +66,11 @@ struct Metric {
   Unit unit = Unit::kNone;
   MetricType type = MetricType::kCounter;
   Dimension dimension = Dimension::kHost;
+  std::string_view dimension_label = {};  // where it is not the usual one of the dimension
   std::string_view prometheus;  // full family name in base units: rezolus_…_seconds_total
   bool lean = true;             // on the default /metrics page; false: only with detail = "full"
+  // The optional hook of a BPF sampler that fills it; where the hook is off, the metric is absent.
+  std::string_view hook = {};
   std::string_view help;        // one sentence, ends with a full stop
 
   [[nodiscard]] constexpr std::size_t label_count() const {

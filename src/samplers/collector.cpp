@@ -2,6 +2,7 @@
 #include "samplers/collector.h"
 
 #include <algorithm>
+#include <map>
 
 #include <malloc.h>
 
@@ -18,11 +19,11 @@
 namespace rezolus {
 
 struct Collector::Parts {
-  // A file source's place in the snapshots.
+  // A file source's place in the snapshots, and what it said last.
   struct SourceSeries {
-    std::uint32_t first_series = 0;
-    std::uint32_t count = 0;
     std::uint32_t group = 0;
+    std::vector<std::uint32_t> indexes;  // by value: its series
+    Reading reading;
   };
 
   Clock clock;
@@ -69,7 +70,34 @@ struct Collector::Parts {
     for (const FamilyReader& family : families) family.append_programs(all);
     return all;
   }
+
+  // Takes over what every source said last, with the series that it came to fill or left.
+  void update_sources();
 };
+
+void Collector::Parts::update_sources() {
+  for (std::size_t i = 0; i < source_series.size(); ++i) {
+    SourceSeries& place = source_series[i];
+    const SeriesList before = place.reading.series;
+    slow_sources->visit(i, [&](const LatestReading& latest) { place.reading = latest.reading; });
+    if (place.reading.series == before) continue;
+    std::map<const Series*, std::uint32_t> known;
+    for (std::size_t j = 0; j < place.indexes.size(); ++j) {
+      known.emplace((*before)[j].get(), place.indexes[j]);
+    }
+    place.indexes.clear();
+    for (const auto& series : *place.reading.series) {
+      if (const auto node = known.extract(series.get())) {
+        place.indexes.push_back(node.mapped());
+        continue;
+      }
+      Series added = *series;
+      added.group = place.group;
+      place.indexes.push_back(schema.add(std::move(added)));
+    }
+    for (const auto& [series, index] : known) schema.retire(index);
+  }
+}
 
 namespace {
 
@@ -251,13 +279,9 @@ Result<std::unique_ptr<Collector>> Collector::create(const Host& host,
     Parts::SourceSeries place;
     if (i >= parts->source_status_of.size()) break;  // those that list devices have no series
     place.group = schema.add_group(fmt::format("{}/{}", name, name));
-    for (Series& series : parts->slow_sources->series(i)) {
-      series.group = place.group;
-      const std::uint32_t index = schema.add(std::move(series));
-      if (place.count++ == 0) place.first_series = index;
-    }
-    parts->source_series.push_back(place);
+    parts->source_series.push_back(std::move(place));
   }
+  parts->update_sources();
   return std::unique_ptr<Collector>(new Collector(std::move(parts)));
 }
 
@@ -266,19 +290,19 @@ SnapshotRef Collector::collect() {
   // May wait for cold values; the snapshot's time is taken after it.
   parts.slow_sources->on_collect(parts.clock.monotonic_ns());
   parts.update_devices();
+  parts.update_sources();
   auto snapshot = std::make_shared<Snapshot>();
   snapshot->realtime_ns = parts.clock.realtime_ns();
   snapshot->monotonic_ns = parts.clock.monotonic_ns();
   snapshot->schema = parts.schema.publish();
   resize_to_schema(*snapshot);
   for (FamilyReader& family : parts.families) family.read(*snapshot, parts.clock);
-  for (std::size_t i = 0; i < parts.source_series.size(); ++i) {
-    const Parts::SourceSeries& place = parts.source_series[i];
-    parts.slow_sources->visit(i, [&](const LatestReading& latest) {
-      std::ranges::copy(latest.reading.values, snapshot->scalars.begin() + place.first_series);
-      std::ranges::copy(latest.reading.present, snapshot->present.begin() + place.first_series);
-      snapshot->windows[place.group] = latest.reading.window;
-    });
+  for (const Parts::SourceSeries& place : parts.source_series) {
+    for (std::size_t i = 0; i < place.indexes.size(); ++i) {
+      snapshot->scalars[place.indexes[i]] = place.reading.values[i];
+      snapshot->present[place.indexes[i]] = place.reading.present[i];
+    }
+    snapshot->windows[place.group] = place.reading.window;
   }
   snapshot->duration_ns = parts.clock.monotonic_ns() - snapshot->monotonic_ns;
   return snapshot;

@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <span>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -56,6 +57,8 @@ struct Family {
   std::string_view device_label = "device";  // what says `other` for the devices that have no slot
   // Whether this kernel has a use for an optional hook; null: for every one.
   bool (*needs_hook)(std::string_view hook, const KernelFeatures& features) = nullptr;
+  // Why a hook is of no use on this kernel although it is there; empty when it serves. May be null.
+  std::string (*hook_obstacle)(std::string_view hook, const KernelFeatures& features) = nullptr;
 };
 
 }  // namespace rezolus

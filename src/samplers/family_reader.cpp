@@ -111,6 +111,11 @@ Result<void> FamilyReader::load(const std::vector<bool>& enabled, const Core* co
   if (family_.uses_task_state && core->task_storage()) {
     request.raw_tp_obstacle = "raw_tp has no typed task pointer, which task storage needs";
   }
+  if (family_.hook_obstacle != nullptr) {
+    request.hook_obstacle = [&](const std::string& hook) {
+      return family_.hook_obstacle(hook, features);
+    };
+  }
   request.prepare = [&](ObjectSettings& settings, const std::set<std::string>& available) {
     return prepare(settings, available, enabled, core, features, host);
   };
@@ -199,6 +204,7 @@ Result<FamilyReader::ActiveSampler> FamilyReader::activate(const BpfSampler& sam
     return schema.add(std::move(series));
   };
   for (const Metric& metric : sampler.metrics) {
+    if (!metric.hook.empty() && !is_attached(metric.hook)) continue;
     if (metric.type == MetricType::kHistogram) {
       active.histogram_series.push_back({histogram_index++, declare(metric, {}), metric.slot});
     } else if (metric.dimension == Dimension::kCpu) {
@@ -260,6 +266,12 @@ void FamilyReader::update_devices(const std::vector<Device>& devices, SchemaBuil
       add_device(active, slot, device.labels, schema);
     }
   }
+}
+
+bool FamilyReader::is_attached(std::string_view name) const {
+  return std::ranges::any_of(object_->hooks(), [&](const HookOutcome& hook) {
+    return hook.name == name && hook.attached();
+  });
 }
 
 void FamilyReader::describe(std::size_t index, bool enabled, const std::string& failure) {

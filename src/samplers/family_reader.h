@@ -84,6 +84,7 @@ class FamilyReader {
   Result<void> map_devices(ActiveSampler& active, const Host& host, SchemaBuilder& schema);
   static void add_device(ActiveSampler& active, std::uint32_t device_slot, const Labels& labels,
                          SchemaBuilder& schema);
+  [[nodiscard]] bool is_attached(std::string_view hook) const;
   void describe(std::size_t index, bool enabled, const std::string& failure);
 
   const Family& family_;

@@ -10,6 +10,7 @@ set(FILE_SAMPLER_SOURCES
   memory/memory_vmstat.cpp
   pressure/pressure.cpp
   rezolus/rezolus_bpf.cpp
+  network/interface_stats.cpp
   rezolus/rezolus_rusage.cpp)
 set(FILE_SAMPLER_TESTS
   slow_sources_test.cpp
@@ -20,6 +21,7 @@ set(FILE_SAMPLER_TESTS
   memory/memory_vmstat_test.cpp
   pressure/pressure_test.cpp
   rezolus/rezolus_bpf_test.cpp
+  network/interface_stats_test.cpp
   rezolus/rezolus_rusage_test.cpp)
 set(FILE_SAMPLER_LIVE_TESTS
   cpu/cpu_cores_live_test.cpp
@@ -29,4 +31,5 @@ set(FILE_SAMPLER_LIVE_TESTS
   memory/memory_vmstat_live_test.cpp
   pressure/pressure_live_test.cpp
   rezolus/rezolus_bpf_live_test.cpp
+  network/interface_stats_live_test.cpp
   rezolus/rezolus_rusage_live_test.cpp)

@@ -14,6 +14,7 @@ extern const FileSampler kMemoryMeminfo;
 extern const FileSampler kMemoryVmstat;
 extern const FileSampler kPressure;
 extern const FileSampler kRezolusBpf;
+extern const FileSampler kNetworkInterfaceStats;
 extern const FileSampler kRezolusRusage;
 
 }  // namespace rezolus

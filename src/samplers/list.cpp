@@ -6,6 +6,7 @@
 
 #include "samplers/block/block_family.h"
 #include "samplers/files.h"
+#include "samplers/network/network_family.h"
 #include "samplers/scheduler/scheduler.h"
 #include "samplers/softirq/softirq_family.h"
 #include "samplers/syscall/syscall.h"
@@ -18,6 +19,7 @@ constexpr const Family* kFamilies[] = {
     &kSchedulerFamily,
     &kSyscallFamily,
     &kBlockFamily,
+    &kNetworkFamily,
     &kSoftirqFamily,
     &kTcpFamily,
 };
@@ -30,6 +32,7 @@ constexpr const FileSampler* kFileSamplers[] = {
     &kMemoryVmstat,
     &kPressure,
     &kRezolusBpf,
+    &kNetworkInterfaceStats,
     &kRezolusRusage,
 };
 

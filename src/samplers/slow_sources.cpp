@@ -46,13 +46,20 @@ std::optional<std::uint64_t> next_due_ns(const CollectCadence& cadence, std::uin
   return std::max(due_ns, read_ns + period_ns_min - std::min(lead_ns, period_ns_min));
 }
 
+SeriesList make_series_list(std::vector<Series> series) {
+  std::vector<std::shared_ptr<const Series>> list;
+  list.reserve(series.size());
+  for (Series& each : series) list.push_back(std::make_shared<const Series>(std::move(each)));
+  return std::make_shared<const std::vector<std::shared_ptr<const Series>>>(std::move(list));
+}
+
 SlowSources::SlowSources(std::vector<Entry> entries, Clock clock) : clock_(std::move(clock)) {
   slots_.reserve(entries.size());
   for (Entry& entry : entries) {
     Slot& slot = slots_.emplace_back();
     slot.sampler = entry.sampler;
     slot.source = std::move(entry.source);
-    slot.series_count = slot.source->series().size();
+    slot.latest.reading.series = make_series_list(slot.source->series());
   }
   {
     std::unique_lock lock(mutex_);
@@ -134,13 +141,17 @@ void SlowSources::run() {
 
 // The lock is released during the pass.
 void SlowSources::read_slot(Slot& slot, std::unique_lock<std::mutex>& lock) {
+  slot.next.series = slot.latest.reading.series;
   lock.unlock();
-  slot.next.values.assign(slot.series_count, 0);
-  slot.next.present.assign(slot.series_count, 0);
+  slot.next.values.assign(slot.next.series->size(), 0);
+  slot.next.present.assign(slot.next.series->size(), 0);
   slot.next.window.begin_ns = clock_.realtime_ns();
   const Result<void> result = slot.source->read(slot.next);
   slot.next.window.end_ns = clock_.realtime_ns();
-  if (!result) slot.next.present.assign(slot.series_count, 0);
+  CHECK(slot.next.values.size() == slot.next.series->size() &&
+            slot.next.present.size() == slot.next.series->size(),
+        "a source's values line up with its series");
+  if (!result) slot.next.present.assign(slot.next.series->size(), 0);
   const std::uint64_t read_ns = clock_.monotonic_ns();
 
   lock.lock();

@@ -71,9 +71,6 @@ class SlowSources {
   [[nodiscard]] const FileSampler& sampler(std::size_t index) const {
     return slots_[index].sampler;
   }
-  [[nodiscard]] std::vector<Series> series(std::size_t index) const {
-    return slots_[index].source->series();
-  }
 
   // Calls visitor(const LatestReading&) under the lock. Any thread; the visitor only copies.
   template <typename Visitor>
@@ -87,7 +84,6 @@ class SlowSources {
     // Fixed after construction:
     FileSampler sampler;
     std::unique_ptr<Source> source;
-    std::size_t series_count = 0;
     // Owned by the thread that reads:
     Reading next;
     // Guarded by mutex_:

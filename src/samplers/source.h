@@ -16,9 +16,16 @@
 
 namespace rezolus {
 
-// The values of one pass, in the order of Source::series().
+// Which series a source fills, in the order of its values. A list is never changed, and a series is
+// the same one as long as it is the same object: one that vanishes and returns is another.
+using SeriesList = std::shared_ptr<const std::vector<std::shared_ptr<const Series>>>;
+
+SeriesList make_series_list(std::vector<Series> series);
+
+// The values of one pass.
 struct Reading {
   AcquisitionWindow window;           // filled in by the caller of read()
+  SeriesList series;                  // what the values are of; never null in read()
   std::vector<std::uint64_t> values;  // counters; gauges as two's complement
   std::vector<std::uint8_t> present;  // 0: absent in this pass
 };
@@ -27,11 +34,14 @@ class Source {
  public:
   virtual ~Source() = default;
 
-  // The series that the source fills, fixed for its life. No histograms.
+  // The series that the source fills, fixed for its life; those before its first read() where they
+  // change. No histograms.
   [[nodiscard]] virtual std::vector<Series> series() const = 0;
 
-  // One pass over the files. reading comes sized to series() with everything absent. An error means
-  // that nothing was read; a field that this kernel lacks is left absent instead.
+  // One pass over the files. reading comes sized to its series, those of the pass before, with
+  // everything absent. A source whose series change (interfaces come and go) then sets
+  // reading.series to a new list and sizes the values to it. An error means that nothing was read;
+  // a field that this kernel lacks is left absent instead.
   virtual Result<void> read(Reading& reading) = 0;
 };
 

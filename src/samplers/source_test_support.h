@@ -27,15 +27,25 @@ class SourceReader {
  public:
   SourceReader(const FileSampler& sampler, const Host& host)
       : SourceReader(sampler.make(host).value()) {}
-  explicit SourceReader(std::unique_ptr<Source> source)
-      : source_(std::move(source)), series_(source_->series()) {}
+  explicit SourceReader(std::unique_ptr<Source> source) : source_(std::move(source)) {
+    reading_.series = make_series_list(source_->series());
+  }
 
   Result<void> read() {
-    reading_.values.assign(series_.size(), 0);
-    reading_.present.assign(series_.size(), 0);
-    return source_->read(reading_);
+    reading_.values.assign(reading_.series->size(), 0);
+    reading_.present.assign(reading_.series->size(), 0);
+    auto result = source_->read(reading_);
+    EXPECT_EQ(reading_.values.size(), reading_.series->size());
+    EXPECT_EQ(reading_.present.size(), reading_.series->size());
+    return result;
   }
-  [[nodiscard]] const std::vector<Series>& series() const { return series_; }
+  // Of the last pass.
+  [[nodiscard]] std::vector<Series> series() const {
+    std::vector<Series> all;
+    for (const auto& series : *reading_.series) all.push_back(*series);
+    return all;
+  }
+  [[nodiscard]] const SeriesList& series_list() const { return reading_.series; }
   [[nodiscard]] std::size_t present_count() const {
     std::size_t count = 0;
     for (const std::uint8_t present : reading_.present) count += present;
@@ -43,8 +53,9 @@ class SourceReader {
   }
   // Nothing when the series is absent; a test failure when it does not exist.
   [[nodiscard]] std::optional<std::uint64_t> value(const std::string& name) const {
-    for (std::size_t i = 0; i < series_.size(); ++i) {
-      if (series_name(series_[i].name, series_[i].labels) != name) continue;
+    for (std::size_t i = 0; i < reading_.series->size(); ++i) {
+      const Series& series = *(*reading_.series)[i];
+      if (series_name(series.name, series.labels) != name) continue;
       if (reading_.present[i] == 0) return std::nullopt;
       return reading_.values[i];
     }
@@ -54,7 +65,6 @@ class SourceReader {
 
  private:
   std::unique_ptr<Source> source_;
-  std::vector<Series> series_;
   Reading reading_;
 };
 

@@ -23,12 +23,6 @@ const std::set<std::string_view> kNotYetMerged = {
     "cpu_tlb_flush",
     "cpu_usage_exited_tasks",
     "task_cpu_usage",
-    "network_bytes",
-    "network_drop",
-    "network_packets",
-    "network_transmit_busy",
-    "network_transmit_complete",
-    "network_transmit_timeout",
 };
 
 // Why a metric may come later.

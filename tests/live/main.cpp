@@ -51,7 +51,7 @@ std::string attached_as(const SamplerStatus& sampler) {
   if (sampler.programs.empty()) return "file";
   std::set<std::string> kinds;
   for (const ProgramStatus& program : sampler.programs) {
-    kinds.insert(program.attached ? program.attached_as : "off");
+    kinds.insert(program.attached ? program.attached_as : "partly off");
   }
   std::string text;
   for (const std::string& kind : kinds) text += (text.empty() ? "" : ", ") + kind;
