@@ -23,6 +23,12 @@ constexpr Metric kMetrics[] = {
      .dimension = Dimension::kCpu,
      .prometheus = "rezolus_scheduler_context_switches_total",
      .help = kSwitchHelp},
+    {.slot = RUNQUEUE_IDLE,
+     .name = "scheduler_idle_switch",
+     .dimension = Dimension::kCpu,
+     .prometheus = "rezolus_scheduler_idle_switches_total",
+     .help = "Switches away from the idle task: with all scheduler_context_switch, what /proc/stat "
+             "counts as ctxt."},
     {.slot = RUNQUEUE_WAIT_NS,
      .name = "scheduler_runqueue_wait",
      .unit = Unit::kNanoseconds,
