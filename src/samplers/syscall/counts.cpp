@@ -23,6 +23,14 @@ const BpfSampler kSyscallCounts = {
     .bpf_name = "counts",
     .metrics = kMetrics,
     .hooks = kHooks,
+    .notes = {
+        .measures = "Entries into system calls, by the class of the call's number; calls of 32-bit "
+                    "programs and unknown numbers are `other`. `sync` is fsync and its kin, msync "
+                    "included; `transfer` is sendfile, splice, tee, vmsplice and copy_file_range.",
+        .cost = "One table look-up and one counter add for each call.",
+        .needs = "sys_enter.",
+        .reading = "The mix tells what a host does. Upstream has no `sync` and no `transfer`: it "
+                   "counts them as `filesystem` (msync as `memory`) and `other`."},
 };
 
 }  // namespace rezolus

@@ -24,6 +24,15 @@ const BpfSampler kSyscallLatency = {
     .bpf_name = "latency",
     .metrics = kMetrics,
     .hooks = kHooks,
+    .notes = {
+        .measures = "From entering a system call to leaving it, blocked time included. Calls that "
+                    "never return (exit) and those entered "
+                    "before the agent started have none.",
+        .cost = "Two clock reads, two task look-ups and one histogram add for each call.",
+        .needs = "sys_enter and sys_exit.",
+        .reading = "`poll`, `sleep`, `lock` and `read` include waiting for work: judge them against "
+                   "their own past. `sync` and `filesystem` are latency that a disk gives to "
+                   "programs."},
 };
 
 }  // namespace rezolus
