@@ -3,9 +3,10 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <cstdlib>
+#include <filesystem>
 #include <fstream>
-#include <functional>
 #include <string>
 #include <thread>
 
@@ -17,6 +18,7 @@
 #include <signal.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -44,35 +46,54 @@ void sleep_ns(std::uint64_t ns) {
   ::nanosleep(&length, nullptr);
 }
 
-// How long the calling thread was blocked in the call: neither running nor waiting for a CPU.
+// How long a thread was blocked. What it waited for a CPU is known by the kernel's sum only, which
+// we can read just before and just after, so that there may be waits of the reading itself in it.
+struct Blocked {
+  std::uint64_t min_ns = 0;
+  std::uint64_t max_ns = 0;
+};
+
 template <typename Call>
-std::uint64_t blocked_in(Call call) {
+Blocked blocked_in(Call call) {
   const std::int64_t wait_before = own_wait_ns();
   const std::uint64_t cpu_before = own_cpu_ns();
   const std::uint64_t begin = now_ns();
   call();
   const std::uint64_t took = now_ns() - begin;
-  const std::uint64_t cpu = own_cpu_ns() - cpu_before;
-  return took - cpu - static_cast<std::uint64_t>(own_wait_ns() - wait_before);
+  const std::uint64_t away = took - std::min(took, own_cpu_ns() - cpu_before);
+  const auto waited = static_cast<std::uint64_t>(own_wait_ns() - wait_before);
+  return {away - std::min(away, waited), away};
 }
 
-std::uint64_t in_futex(std::uint64_t length_ns) {
+// Each is in a bucket of its own, of those that it may be in or a neighbour of them.
+void expect_blocked(const HistogramValue& histogram, const std::vector<Blocked>& all) {
+  std::vector<std::uint64_t> left = histogram.buckets;
+  for (const Blocked& one : all) {
+    std::uint64_t bucket = kAgentHistogram.index(one.min_ns) - 1;
+    const std::uint64_t last = kAgentHistogram.index(one.max_ns) + 1;
+    while (bucket < last && left[bucket] == 0) ++bucket;
+    EXPECT_GT(left[bucket], 0u) << "nothing from " << one.min_ns << " to " << one.max_ns << " ns";
+    if (left[bucket] > 0) --left[bucket];
+  }
+}
+
+Blocked in_futex(std::uint64_t length_ns) {
   const timespec length{0, static_cast<long>(length_ns)};
   int word = 0;
   return blocked_in([&] { ::syscall(SYS_futex, &word, FUTEX_WAIT, 0, &length, nullptr, 0); });
 }
 
-std::uint64_t in_poll(std::uint64_t length_ns) {
+Blocked in_poll(std::uint64_t length_ns) {
   const timespec length{0, static_cast<long>(length_ns)};
   return blocked_in([&] { ::ppoll(nullptr, 0, &length, nullptr); });
 }
 
-std::uint64_t in_sleep(std::uint64_t length_ns) {
+Blocked in_sleep(std::uint64_t length_ns) {
   return blocked_in([&] { sleep_ns(length_ns); });
 }
 
 // Of an empty pipe, into which somebody writes after a while.
-std::uint64_t in_read(std::uint64_t length_ns) {
+Blocked in_read(std::uint64_t length_ns) {
   std::array<int, 2> ends{};
   EXPECT_EQ(::pipe(ends.data()), 0);
   std::thread writer([&] {
@@ -80,14 +101,14 @@ std::uint64_t in_read(std::uint64_t length_ns) {
     EXPECT_EQ(::write(ends[1], "x", 1), 1);
   });
   char byte = 0;
-  const std::uint64_t blocked = blocked_in([&] { EXPECT_EQ(::read(ends[0], &byte, 1), 1); });
+  const Blocked blocked = blocked_in([&] { EXPECT_EQ(::read(ends[0], &byte, 1), 1); });
   writer.join();
   for (const int fd : ends) ::close(fd);
   return blocked;
 }
 
 // Into a full pipe, from which somebody reads after a while.
-std::uint64_t in_write(std::uint64_t length_ns) {
+Blocked in_write(std::uint64_t length_ns) {
   std::array<int, 2> ends{};
   EXPECT_EQ(::pipe2(ends.data(), O_NONBLOCK), 0);
   std::vector<char> page(4096);
@@ -99,14 +120,14 @@ std::uint64_t in_write(std::uint64_t length_ns) {
     sleep_ns(length_ns);
     EXPECT_EQ(::read(ends[0], buffer.data(), buffer.size()), 4096);
   });
-  const std::uint64_t blocked =
+  const Blocked blocked =
       blocked_in([&] { EXPECT_EQ(::write(ends[1], page.data(), page.size()), 4096); });
   reader.join();
   for (const int fd : ends) ::close(fd);
   return blocked;
 }
 
-std::uint64_t in_wait(std::uint64_t length_ns) {
+Blocked in_wait(std::uint64_t length_ns) {
   const pid_t child = ::fork();
   if (child == 0) {
     sleep_ns(length_ns);
@@ -116,7 +137,7 @@ std::uint64_t in_wait(std::uint64_t length_ns) {
 }
 
 // As vfork does: the parent waits, and only a fatal signal can end it, until the child has exited.
-std::uint64_t in_vfork(std::uint64_t length_ns) {
+Blocked in_vfork(std::uint64_t length_ns) {
   alignas(16) static std::array<char, 64 << 10> stack;
   const auto child = [](void* length) {
     sleep_ns(*static_cast<std::uint64_t*>(length));
@@ -124,7 +145,7 @@ std::uint64_t in_vfork(std::uint64_t length_ns) {
     return 0;
   };
   pid_t pid = -1;
-  const std::uint64_t blocked = blocked_in([&] {
+  const Blocked blocked = blocked_in([&] {
     pid = ::clone(child, stack.data() + stack.size(), CLONE_VM | CLONE_VFORK | SIGCHLD, &length_ns);
   });
   EXPECT_GT(pid, 0);
@@ -133,8 +154,8 @@ std::uint64_t in_vfork(std::uint64_t length_ns) {
 }
 
 // A process that a signal stops, as it measures itself.
-std::uint64_t stopped(std::uint64_t length_ns) {
-  auto* blocked = static_cast<std::uint64_t*>(
+Blocked stopped(std::uint64_t length_ns) {
+  auto* blocked = static_cast<Blocked*>(
       ::mmap(nullptr, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0));
   const pid_t child = ::fork();
   if (child == 0) {
@@ -145,24 +166,24 @@ std::uint64_t stopped(std::uint64_t length_ns) {
   sleep_ns(length_ns);
   ::kill(child, SIGCONT);
   ::waitpid(child, nullptr, 0);
-  const std::uint64_t result = *blocked;
+  const Blocked result = *blocked;
   ::munmap(blocked, 4096);
   return result;
 }
 
-// A page that arrives when we say so; 0 where user space may not serve page faults.
-std::uint64_t in_page_fault(std::uint64_t length_ns) {
+// A page that arrives when we say so; nothing where user space may not serve page faults.
+Blocked in_page_fault(std::uint64_t length_ns) {
   const Fd faults(static_cast<int>(::syscall(SYS_userfaultfd, O_CLOEXEC)));
   uffdio_api api{.api = UFFD_API, .features = 0, .ioctls = 0};
-  if (!faults.valid() || ::ioctl(faults.get(), UFFDIO_API, &api) != 0) return 0;
+  if (!faults.valid() || ::ioctl(faults.get(), UFFDIO_API, &api) != 0) return {};
   auto* page = static_cast<volatile char*>(
       ::mmap(nullptr, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
   const auto address = reinterpret_cast<std::uintptr_t>(page);
   uffdio_register range{};
   range.range = {.start = address, .len = 4096};
   range.mode = UFFDIO_REGISTER_MODE_MISSING;
-  if (::ioctl(faults.get(), UFFDIO_REGISTER, &range) != 0) return 0;
-  std::uint64_t blocked = 0;
+  if (::ioctl(faults.get(), UFFDIO_REGISTER, &range) != 0) return {};
+  Blocked blocked;
   std::thread toucher([&] { blocked = blocked_in([&] { *page = 1; }); });
   pollfd ready{.fd = faults.get(), .events = POLLIN, .revents = 0};
   ::poll(&ready, 1, 5000);
@@ -177,13 +198,19 @@ std::uint64_t in_page_fault(std::uint64_t length_ns) {
 
 struct Wait {
   std::string_view reason;
-  std::uint64_t (*wait)(std::uint64_t length_ns);
+  Blocked (*wait)(std::uint64_t length_ns);
 };
 
 constexpr Wait kWaits[] = {
-    {"lock", in_futex},        {"poll", in_poll},       {"sleep", in_sleep},
-    {"read", in_read},         {"write", in_write},     {"other_syscall", in_wait},
-    {"uninterruptible", in_vfork}, {"none", stopped},   {"page_fault", in_page_fault},
+    {"lock", in_futex},
+    {"poll", in_poll},
+    {"sleep", in_sleep},
+    {"read", in_read},
+    {"write", in_write},
+    {"other_syscall", in_wait},
+    {"uninterruptible", in_vfork},
+    {"none", stopped},
+    {"page_fault", in_page_fault},
 };
 
 TEST_P(scheduler_blocked, EveryReasonHasItsWaits) {
@@ -191,12 +218,12 @@ TEST_P(scheduler_blocked, EveryReasonHasItsWaits) {
   LiveCollector collector({"scheduler_blocked"}, GetParam());
   for (const Wait& wait : kWaits) {
     SCOPED_TRACE(wait.reason);
-    std::vector<std::uint64_t> blocked;
+    std::vector<Blocked> blocked;
     std::uint64_t sum = 0;
     collector.begin();
     for (const std::uint64_t length_ns : kLengthsNs) {
       blocked.push_back(wait.wait(length_ns));
-      sum += blocked.back();
+      sum += blocked.back().min_ns;
     }
     const Delta delta = collector.end();
     if (sum == 0) {
@@ -204,7 +231,7 @@ TEST_P(scheduler_blocked, EveryReasonHasItsWaits) {
       continue;
     }
     const Labels reason = {{"reason", std::string(wait.reason)}};
-    expect_durations(delta.histogram("scheduler_blocked", reason), blocked, wait.reason);
+    expect_blocked(delta.histogram("scheduler_blocked", reason), blocked);
     EXPECT_GE(delta.counter("scheduler_blocked_time", reason), sum * 95 / 100);
   }
   collector.expect_no_losses();
@@ -215,8 +242,9 @@ TEST_P(scheduler_blocked, DirectReadsAreIo) {
   constexpr std::size_t kBytes = 4096;
   constexpr std::uint64_t kReads = 8;
   struct NullBlock {
-    bool loaded = in_vm() && std::system("modprobe null_blk nr_devices=1 queue_mode=2 irqmode=2 "
-                                         "completion_nsec=30000000 gb=1 2>/dev/null") == 0;
+    bool loaded = in_vm() && std::system(
+                                 "modprobe null_blk nr_devices=1 queue_mode=2 irqmode=2 "
+                                 "completion_nsec=30000000 gb=1 2>/dev/null") == 0;
     ~NullBlock() {
       if (loaded) (void)!std::system("rmmod null_blk 2>/dev/null");
     }
@@ -230,7 +258,7 @@ TEST_P(scheduler_blocked, DirectReadsAreIo) {
   ::fsync(fd.get());
   void* buffer = std::aligned_alloc(kBytes, kBytes);
   LiveCollector collector({"scheduler_blocked"}, GetParam());
-  std::vector<std::uint64_t> blocked;
+  std::vector<Blocked> blocked;
   collector.begin();
   for (std::uint64_t i = 0; i < kReads; ++i) {
     blocked.push_back(blocked_in([&] {
@@ -242,15 +270,94 @@ TEST_P(scheduler_blocked, DirectReadsAreIo) {
   std::free(buffer);
   const HistogramValue io = delta.histogram("scheduler_blocked", {{"reason", "io"}});
   EXPECT_GE(io.count(), null_block.loaded ? kReads : 1);
-  if (null_block.loaded) expect_durations(io, blocked, "direct reads");
+  if (null_block.loaded) expect_blocked(io, blocked);
   collector.expect_no_losses();
 }
 
-TEST_P(scheduler_blocked, KernelThreadsThatWaitForWorkHaveNoReason) {
+// A control group of our own, while it lives.
+class Group {
+ public:
+  Group() {
+    std::error_code failed;
+    std::filesystem::create_directories(root_, failed);
+    mounted_ = ::mount("none", root_.c_str(), "cgroup2", 0, nullptr) == 0;
+    ok_ = mounted_ && std::filesystem::create_directory(path_, failed);
+  }
+  ~Group() {
+    if (ok_) ::rmdir(path_.c_str());
+    if (mounted_) ::umount2(root_.c_str(), MNT_DETACH);
+  }
+  [[nodiscard]] bool ok() const { return ok_; }
+  [[nodiscard]] bool write(const char* file, int value) const {
+    std::ofstream out(path_ + "/" + file);
+    out << value << std::flush;
+    return out.good();
+  }
+
+ private:
+  std::string root_ = "/tmp/rezolus_blocked_live_test";
+  std::string path_ = root_ + "/frozen";
+  bool mounted_ = false;
+  bool ok_ = false;
+};
+
+// A program that is frozen while it computes is in no system call, and yet in no page fault.
+TEST_P(scheduler_blocked, FrozenProgramsHaveNoReason) {
+  constexpr std::uint64_t kLengthNs = 100 * kNsPerMs;
+  if (!in_vm()) GTEST_SKIP() << "control groups are made only in a VM";
+  Group group;
+  if (!group.ok()) GTEST_SKIP() << "no control groups to be had";
+  struct Shared {
+    std::atomic<bool> runs;
+    Blocked frozen;
+  };
+  auto* shared = static_cast<Shared*>(
+      ::mmap(nullptr, sizeof(Shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0));
   LiveCollector collector({"scheduler_blocked"}, GetParam());
   collector.begin();
-  for (int i = 0; i < 20; ++i) sleep_ns(20 * kNsPerMs);
-  EXPECT_GE(collector.end().histogram("scheduler_blocked", {{"reason", "none"}}).count(), 1u);
+  const pid_t child = ::fork();
+  if (child == 0) {
+    const std::int64_t wait_before = own_wait_ns();
+    std::uint64_t longest_ns = 0;
+    shared->runs = true;
+    for (std::uint64_t last = now_ns(); longest_ns < kLengthNs / 2;) {
+      const std::uint64_t now = now_ns();
+      longest_ns = std::max(longest_ns, now - last);
+      last = now;
+    }
+    const auto waited = static_cast<std::uint64_t>(own_wait_ns() - wait_before);
+    shared->frozen = {longest_ns - std::min(longest_ns, waited), longest_ns};
+    ::_exit(0);
+  }
+  EXPECT_TRUE(group.write("cgroup.procs", child));
+  while (!shared->runs) sleep_ns(kNsPerMs);
+  EXPECT_TRUE(group.write("cgroup.freeze", 1));
+  sleep_ns(kLengthNs);
+  EXPECT_TRUE(group.write("cgroup.freeze", 0));
+  ::waitpid(child, nullptr, 0);
+  const Delta delta = collector.end();
+  expect_blocked(delta.histogram("scheduler_blocked", {{"reason", "none"}}), {shared->frozen});
+  const auto fault_ns = histogram_max(
+      kAgentHistogram, delta.histogram("scheduler_blocked", {{"reason", "page_fault"}}).buckets);
+  EXPECT_LT(fault_ns.value_or(0), kLengthNs / 2);
+  ::munmap(shared, sizeof(Shared));
+}
+
+// Whoever leaves the CPU that it runs on is moved by that CPU's stopper thread, which then sleeps.
+TEST_P(scheduler_blocked, KernelThreadsThatWaitForWorkHaveNoReason) {
+  if (online_cpus() < 2) GTEST_SKIP() << "one CPU: nobody is moved";
+  constexpr int kMoves = 20;
+  LiveCollector collector({"scheduler_blocked"}, GetParam());
+  collector.begin();
+  for (int i = 0; i < kMoves; ++i) {
+    pin_to_cpu(i % 2);
+    sleep_ns(2 * kNsPerMs);
+  }
+  unpin();
+  // The first sleep of each stopper began before us.
+  const HistogramValue none =
+      collector.end().histogram("scheduler_blocked", {{"reason", "none"}});
+  EXPECT_GE(none.count(), static_cast<std::uint64_t>(kMoves - 3));
 }
 
 // Everything of one name in a snapshot, since the programs were attached.

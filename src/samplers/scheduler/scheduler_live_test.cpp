@@ -164,9 +164,9 @@ TEST_P(scheduler_runqueue, SwitchesWithIdlesAreTheKernelsTotal) {
   const std::uint64_t all = idle + delta.counter("scheduler_context_switch");
   const std::uint64_t cpus = static_cast<std::uint64_t>(online_cpus());
   EXPECT_GE(all, threads.voluntary);
-  // The kernel counts just before the tracepoint. There are kernels (a 6.18 guest of Firecracker)
-  // that skip the tracepoint in two of a thousand switches: our program's run count agrees with us.
-  const std::uint64_t skipped = in_vm() ? 0 : (inner_after - inner_before) / 50;
+  // The kernel counts just before the tracepoint. On one 6.18 host two of a thousand switches did
+  // not reach the program at all: its run count was our sum, and it had no recursion misses.
+  const std::uint64_t skipped = in_vm() ? 0 : (inner_after - inner_before) / 100;
   EXPECT_GE(all + cpus + skipped, inner_after - inner_before);
   EXPECT_LE(all, outer_after - outer_before + cpus);
   if (in_vm()) {
