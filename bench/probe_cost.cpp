@@ -156,7 +156,8 @@ void print_program_costs(const Host& host, const Loop& loop) {
 
 Result<void> run(const Host& host) {
   const std::vector<std::string> syscall_samplers = {"syscall_counts", "syscall_latency"};
-  const std::vector<std::string> scheduler_samplers = {"scheduler_runqueue", "cpu_migrations"};
+  const std::vector<std::string> scheduler_samplers = {"scheduler_runqueue", "scheduler_blocked",
+                                                       "scheduler_wakeups", "cpu_migrations"};
   const std::vector<std::string> pair = {"handle_enter", "handle_leave"};
   const std::vector<std::string> clock_pair = {"read_clock_enter", "read_clock_leave"};
   const std::vector<std::string> all_hooks = {"handle_enter", "handle_leave", "handle_switch",

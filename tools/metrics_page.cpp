@@ -96,7 +96,8 @@ std::string line_of(std::span<const Metric> rows) {
 std::string sampler_section(const SamplerName& sampler, std::span<const Metric> metrics) {
   std::string description = escaped(sampler.description);
   description[0] = static_cast<char>(std::toupper(static_cast<unsigned char>(description[0])));
-  std::string text = fmt::format("\n## {}\n\n{}.\n\n", sampler.name, description);
+  std::string text = fmt::format("\n## {}\n\n{}.{}\n\n", sampler.name, description,
+                                 sampler.on_by_default ? "" : " Off by default.");
   const auto note = [&text](std::string_view title, std::string_view sentences) {
     if (!sentences.empty()) text += fmt::format("- **{}**: {}\n", title, sentences);
   };

@@ -24,9 +24,13 @@ TEST(AgentConfig, ShippedFileIsTheDefault) {
   EXPECT_EQ(shipped->scheduler.priority, defaults.scheduler.priority);
   EXPECT_EQ(shipped->collector.samplers_enabled, defaults.collector.samplers_enabled);
   EXPECT_TRUE(shipped->notes.empty());
-  // Every sampler stands in it, switched on.
+  // Every sampler stands in it, switched as it is without the file.
   EXPECT_EQ(shipped->collector.sampler_enabled.size(), sampler_names().size());
-  for (const auto& [name, enabled] : shipped->collector.sampler_enabled) EXPECT_TRUE(enabled) << name;
+  for (const SamplerName& sampler : sampler_names()) {
+    const auto found = shipped->collector.sampler_enabled.find(std::string(sampler.name));
+    ASSERT_NE(found, shipped->collector.sampler_enabled.end()) << sampler.name;
+    EXPECT_EQ(found->second, sampler.on_by_default) << sampler.name;
+  }
 }
 
 TEST(AgentConfig, EmptyFileIsTheDefault) {

@@ -21,10 +21,24 @@ typedef _Bool bool;
 
 #define __relocated __attribute__((preserve_access_index))
 
+struct sched_entity {
+	u64 sum_exec_runtime; /* nanoseconds on a CPU, exact when it has left it */
+} __relocated;
+
+struct thread_info {
+	unsigned int cpu;
+} __relocated;
+
 struct task_struct {
+	struct thread_info thread_info;
 	int pid;  /* the thread id of user space */
 	int tgid;
 	unsigned int __state;
+	unsigned int flags;
+	unsigned int in_iowait : 1;
+	unsigned long jobctl;
+	void *stack;
+	struct sched_entity se;
 } __relocated;
 
 /* Before 5.14 (2f064a59a11f) the state word was a long named state. */
@@ -32,9 +46,26 @@ struct task_struct___before_5_14 {
 	volatile long state;
 } __relocated;
 
+/* Before 5.16 (bcf9033e5449) the CPU stood in the task itself. */
+struct task_struct___before_5_16 {
+	unsigned int cpu;
+} __relocated;
+
 /* Bits of the state word, unchanged since 4.14. */
 #define TASK_RUNNING 0x0
+#define TASK_UNINTERRUPTIBLE 0x2
+#define TASK_STOPPED 0x4 /* by a signal */
+#define TASK_TRACED 0x8
 #define TASK_DEAD 0x80
+#define TASK_NOLOAD 0x400      /* with UNINTERRUPTIBLE: idle, of kernel threads */
+#define TASK_RTLOCK_WAIT 0x1000 /* since 5.15: waits for a spin lock on a real-time kernel */
+
+/* Bits of flags, unchanged since 4.14. */
+#define PF_EXITING 0x4
+#define PF_KTHREAD 0x200000
+
+/* A bit of jobctl, since 5.2 (76f969e8948d): in the trap of the cgroup freezer. */
+#define JOBCTL_TRAP_FREEZE 0x800000
 
 struct gendisk {
 	int major;
@@ -54,12 +85,16 @@ struct request {
 
 #if defined(__TARGET_ARCH_x86)
 struct pt_regs {
+	unsigned long orig_ax;
+	unsigned long ip;
 	unsigned long cs;
 } __relocated;
 #define USER32_CODE_SEGMENT 0x23
 #elif defined(__TARGET_ARCH_arm64)
 struct pt_regs {
+	u64 pc;
 	u64 pstate;
+	s32 syscallno;
 } __relocated;
 #define PSTATE_MODE_32BIT 0x10
 #endif
@@ -82,6 +117,21 @@ static __always_inline u64 task_runtime_state(struct task_struct *task, const bo
 		return FIELD(typed, task, __state);
 	struct task_struct___before_5_14 *old = (void *)task;
 	return FIELD(typed, old, state);
+}
+
+/* The CPU that a task runs on, or is to run on. */
+static __always_inline u32 task_cpu(struct task_struct *task, const bool typed)
+{
+	if (bpf_core_field_exists(task->thread_info.cpu))
+		return FIELD(typed, task, thread_info.cpu);
+	struct task_struct___before_5_16 *old = (void *)task;
+	return FIELD(typed, old, cpu);
+}
+
+static __always_inline bool task_in_iowait(struct task_struct *task, const bool typed)
+{
+	return typed ? BPF_CORE_READ_BITFIELD(task, in_iowait)
+		     : BPF_CORE_READ_BITFIELD_PROBED(task, in_iowait);
 }
 
 char LICENSE[] SEC("license") = "Dual MIT/GPL";

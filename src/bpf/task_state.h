@@ -11,7 +11,8 @@ struct task_state {
 	unsigned long long running_since_ns; /* switched in */
 	unsigned long long off_cpu_since_ns; /* switched out */
 	unsigned long long syscall_start_ns; /* entered the system call that it is in */
-	unsigned int syscall_class;          /* of that call */
+	unsigned short syscall_class;        /* of that call */
+	unsigned short blocked_reason;       /* why it left the CPU; BLOCKED_NONE if it could run */
 	unsigned int last_cpu;               /* CPU it last ran on, plus 1 */
 };
 

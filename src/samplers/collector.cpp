@@ -132,15 +132,19 @@ void add_program_statistics(const std::vector<LoadedProgram>& programs, Collecto
   }
 }
 
-bool is_enabled(const CollectorConfig& config, std::string_view name) {
+bool is_enabled(const CollectorConfig& config, std::string_view name, bool on_by_default = true) {
   const auto it = config.sampler_enabled.find(std::string(name));
-  return it == config.sampler_enabled.end() ? config.samplers_enabled : it->second;
+  return it == config.sampler_enabled.end() ? config.samplers_enabled && on_by_default : it->second;
+}
+
+bool is_enabled(const CollectorConfig& config, const BpfSampler& sampler) {
+  return is_enabled(config, sampler.name, sampler.on_by_default);
 }
 
 std::vector<bool> enabled_samplers(const CollectorConfig& config, const Family& family) {
   std::vector<bool> enabled;
   for (const BpfSampler* sampler : family.samplers) {
-    enabled.push_back(is_enabled(config, sampler->name));
+    enabled.push_back(is_enabled(config, *sampler));
   }
   return enabled;
 }
@@ -149,7 +153,7 @@ bool needs_core(const CollectorConfig& config) {
   return std::ranges::any_of(families(), [&](const Family* family) {
     return family->uses_task_state &&
            std::ranges::any_of(family->samplers, [&](const BpfSampler* sampler) {
-             return is_enabled(config, sampler->name);
+             return is_enabled(config, *sampler);
            });
   });
 }
@@ -190,7 +194,8 @@ std::vector<SamplerName> sampler_names() {
   std::vector<SamplerName> names;
   for (const Family* family : families()) {
     for (const BpfSampler* sampler : family->samplers) {
-      names.push_back({sampler->name, sampler->description, sampler->notes});
+      names.push_back(
+          {sampler->name, sampler->description, sampler->notes, sampler->on_by_default});
     }
   }
   for (const FileSampler* sampler : file_samplers()) {

@@ -35,6 +35,7 @@ struct SamplerName {
   std::string_view name;
   std::string_view description;
   SamplerNotes notes;
+  bool on_by_default = true;  // false: [defaults] enabled does not switch it on
 };
 std::vector<SamplerName> sampler_names();
 

@@ -41,6 +41,7 @@ struct BpfSampler {
   std::span<const std::string_view> hooks;           // without one of these the sampler is off
   std::span<const std::string_view> optional_hooks;  // used where the kernel has them
   SamplerNotes notes;
+  bool on_by_default = true;  // false: only where [samplers.NAME] says so
 };
 
 struct Family {

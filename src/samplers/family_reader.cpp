@@ -280,7 +280,8 @@ void FamilyReader::describe(std::size_t index, bool enabled, const std::string& 
   status.name = sampler.name;
   status.family = family_.name;
   if (!enabled) {
-    status.reason = "switched off by the configuration";
+    status.reason =
+        sampler.on_by_default ? "switched off by the configuration" : "off by default";
     statuses_.push_back(std::move(status));
     return;
   }

@@ -21,7 +21,6 @@ namespace {
 // Metrics of samplers that are being built. One that exists must not stand here.
 const std::set<std::string_view> kNotYetMerged = {
     "cpu_tlb_flush",
-    "cpu_usage_exited_tasks",
     "task_cpu_usage",
 };
 

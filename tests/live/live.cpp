@@ -147,6 +147,13 @@ void expect_durations(const HistogramValue& histogram, std::vector<std::uint64_t
   }
 }
 
+std::int64_t own_wait_ns() {
+  std::ifstream file("/proc/thread-self/schedstat");
+  std::int64_t run_ns = 0;
+  std::int64_t wait_ns = 0;
+  return file >> run_ns >> wait_ns ? wait_ns : -1;
+}
+
 void wait_for_own_threads() {
   const std::string own = std::to_string(::syscall(SYS_gettid));
   const auto asleep = [&own] {

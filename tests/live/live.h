@@ -75,6 +75,9 @@ void expect_count(std::uint64_t counted, std::uint64_t expected, std::string_vie
 void expect_durations(const HistogramValue& histogram, std::vector<std::uint64_t> durations_ns,
                       std::string_view what);
 
+// How long the calling thread was runnable and did not run, by the kernel; −1 without schedstats.
+std::int64_t own_wait_ns();
+
 // All threads of this process but the caller sleep, so that nothing of a thread's start falls into
 // what is measured.
 void wait_for_own_threads();

@@ -289,7 +289,7 @@ constinit const FileSampler kNetworkInterfaceStats = {
          .cost =
              "One pass over the file per refresh, at most every 100 ms: about 5 µs, and 1 µs for "
              "each interface.",
-         .needs = "/proc/net/dev. A column that the kernel lacks is absent.",
+         .needs = "The file /proc/net/dev. A column that the kernel lacks is absent.",
          .reading =
              "One packet counts on every interface that it passes: do not sum over interfaces; "
              "the host's total is network_bytes. Drivers differ in what they count as an error or "

@@ -15,7 +15,6 @@ static __always_inline void migrations_switch_in(struct task_state *task)
 	u32 cpu = bpf_get_smp_processor_id();
 	u32 last_cpu = task->last_cpu;
 
-	task->last_cpu = cpu + 1;
 	if (last_cpu == 0 || last_cpu == cpu + 1)
 		return;
 	struct migrations_counters_row *from = COUNTER_ROW_OF(migrations, last_cpu - 1);

@@ -37,16 +37,12 @@ const BpfSampler kCpuMigrations = {
     .metrics = kMetrics,
     .hooks = kHooks,
     .notes = {
-        .measures = "A task that is switched to on another CPU than the one it ran on last. It is "
-                    "counted when it runs, not when the scheduler moves it, so that a task moved "
-                    "twice while it waits counts once.",
-        .cost = "A compare in the task state that the switch looks up anyway, and two counter "
-                "adds when the task moved.",
-        .needs = "The tracepoint sched_switch.",
-        .reading = "From and to have the same sum over all CPUs. Compare with context switches: "
-                   "many migrations a switch mean that tasks lose their caches. The perf event "
-                   "cpu-migrations counts moves that never ran as well, and is higher.",
-    },
+        .measures = "A task is switched in on another CPU than the last time. Its first switch since "
+                    "the agent started only says where it is.",
+        .cost = "One compare for each switch, two counter adds when the task moved.",
+        .needs = "sched_switch.",
+        .reading = "Each move starts with cold caches. A steady high rate is a load balancer that "
+                   "chases short tasks; scheduler_wakeup says how much of it is decided at wakeup."},
 };
 
 }  // namespace rezolus

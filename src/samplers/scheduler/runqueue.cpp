@@ -23,6 +23,12 @@ constexpr Metric kMetrics[] = {
      .dimension = Dimension::kCpu,
      .prometheus = "rezolus_scheduler_context_switches_total",
      .help = kSwitchHelp},
+    {.slot = RUNQUEUE_IDLE,
+     .name = "scheduler_idle_switch",
+     .dimension = Dimension::kCpu,
+     .prometheus = "rezolus_scheduler_idle_switches_total",
+     .help = "Switches away from the idle task: with all scheduler_context_switch, what /proc/stat "
+             "counts as ctxt."},
     {.slot = RUNQUEUE_WAIT_NS,
      .name = "scheduler_runqueue_wait",
      .unit = Unit::kNanoseconds,
@@ -66,21 +72,19 @@ const BpfSampler kSchedulerRunqueue = {
     .metrics = kMetrics,
     .hooks = kHooks,
     .notes = {
-        .measures = "A task waits from the moment it is woken, created or preempted until it is "
-                    "switched to. It runs from being switched to until it is switched away. It is "
-                    "off CPU from leaving a CPU until it is switched to again, less the wait at "
-                    "the end. Idle is no task.",
-        .cost = "Wakeup: task state and a clock read. Switch: a clock read, the state of both "
-                "tasks, up to two histogram and one counter add for the one that comes, one of "
-                "each for the one that goes; some 120 ns a switch by the kernel's own count.",
-        .needs = "The tracepoints sched_switch, sched_wakeup and sched_wakeup_new. Task state is "
-                 "in task storage from Linux 5.12 with BTF, else in a hash by thread id, where "
-                 "each look-up costs more.",
-        .reading = "A long run-queue latency means too few CPUs for what is runnable, or a CPU "
-                   "quota. Many involuntary switches mean that tasks are preempted. Off-CPU holds "
-                   "the sleep of idle threads as well and is no sign of trouble by itself. The "
-                   "wait counter divided by time is the mean number of waiting tasks.",
-    },
+        .measures = "A task waits for a CPU from its wakeup, or from being preempted, to running; it "
+                    "runs until it is switched out; it is off CPU from then to running again, less "
+                    "the wait. What began before the agent started is not recorded.",
+        .cost = "For each switch up to three histogram and two counter adds and two task look-ups; "
+                "one look-up for each wakeup.",
+        .needs = "sched_switch, sched_wakeup and sched_wakeup_new. Before Linux 5.18 a task that is "
+                 "woken just as it blocks may count as involuntary.",
+        .reading = "scheduler_runqueue_latency is the first sign of too few CPUs, or of a limit on "
+                   "CPU time: compare its high quantiles with what callers tolerate. "
+                   "scheduler_runqueue_wait divided by time is how many tasks wait on average. "
+                   "scheduler_offcpu by itself is mostly threads without work; scheduler_blocked "
+                   "has its reasons. scheduler_context_switch and scheduler_idle_switch add up to "
+                   "ctxt of /proc/stat."},
 };
 
 }  // namespace rezolus

@@ -3,8 +3,11 @@
  * The scheduler's hooks: wakeups and context switches. One program per hook serves all samplers of
  * the family; a switch costs one clock read and two task look-ups before what the samplers add.
  */
+#include "samplers/scheduler/blocked.bpf.h"
 #include "samplers/scheduler/migrations.bpf.h"
 #include "samplers/scheduler/runqueue.bpf.h"
+#include "samplers/scheduler/task_usage.bpf.h"
+#include "samplers/scheduler/wakeups.bpf.h"
 
 /*
  * Set by the loader. Since 5.18 (fa2c3254d7cf, 9c2136be0878) sched_switch hands over the state that
@@ -15,16 +18,28 @@ const volatile bool switch_has_previous_state = true;
 /* The idle tasks share thread id 0 and are always runnable: they are no tasks to anybody here. */
 #define IDLE_TID 0
 
-static __always_inline int handle_wakeup(struct task_struct *task, const bool typed)
+/* Whether anybody needs to know when tasks wait and when they are blocked. */
+static __always_inline bool times_waits(void)
 {
+	return runqueue_on || blocked_on;
+}
+
+static __always_inline int handle_wakeup(struct task_struct *task, const bool is_new, const bool typed)
+{
+	bool count = wakeups_on && !is_new;
 	u32 tid = FIELD(typed, task, pid);
 
-	if (tid == IDLE_TID || !runqueue_on)
+	if (tid == IDLE_TID || (!count && !times_waits()))
 		return 0;
 	struct task_state *state = task_state_of(task, tid, typed);
 
-	if (state)
-		runqueue_wakeup(state, bpf_ktime_get_ns());
+	if (!state)
+		return 0;
+	if (count)
+		wakeups_wakeup(task, state, typed);
+	/* Preempted on its way to sleep and woken then: it has been waiting since. */
+	if (times_waits() && !state->enqueued_at_ns)
+		state->enqueued_at_ns = bpf_ktime_get_ns();
 	return 0;
 }
 
@@ -32,39 +47,56 @@ static __always_inline void switch_out(struct task_struct *task, bool preempted,
 				       u64 now, const bool typed)
 {
 	u32 tid = FIELD(typed, task, pid);
+	struct runqueue_counters_row *row = runqueue_on ? COUNTER_ROW(runqueue) : NULL;
 
-	if (tid == IDLE_TID)
-		return;
-	bool dead = !preempted && (task_state & TASK_DEAD);
-
-	if (dead && !use_task_storage)
-		task_hash_forget((u64)task, tid);
-	if (!runqueue_on)
-		return;
-	struct runqueue_counters_row *row = COUNTER_ROW(runqueue);
-
-	if (!row)
-		return;
-	if (dead) {
-		COUNTER_ADD(row, RUNQUEUE_VOLUNTARY, 1);
+	if (tid == IDLE_TID) {
+		if (row)
+			COUNTER_ADD(row, RUNQUEUE_IDLE, 1);
 		return;
 	}
+	bool dead = !preempted && (task_state & TASK_DEAD);
 	bool runnable = preempted || task_state == TASK_RUNNING;
+
+	if (row)
+		runqueue_count(runnable, row);
+	if (dead) {
+		if (!use_task_storage)
+			task_hash_forget((u64)task, tid);
+		if (task_usage_on)
+			task_usage_last_switch(task, typed);
+		return;
+	}
+	if (!times_waits())
+		return;
 	struct task_state *state = task_state_of(task, tid, typed);
 
-	if (state)
-		runqueue_switch_out(state, runnable, now, row);
-	else if (runnable)
-		COUNTER_ADD(row, RUNQUEUE_INVOLUNTARY, 1);
-	else
-		COUNTER_ADD(row, RUNQUEUE_VOLUNTARY, 1);
+	if (!state)
+		return;
+	if (row)
+		runqueue_switch_out(state, now, row);
+	/* One that can still run starts to wait for a CPU at once. */
+	state->enqueued_at_ns = runnable ? now : 0;
+	state->off_cpu_since_ns = now;
+	if (blocked_on)
+		state->blocked_reason =
+			runnable ? BLOCKED_NONE : blocked_reason_of(task, task_state, typed);
+}
+
+/* Since when a task that now runs was blocked: the time away less the wait for a CPU; 0: it was not. */
+static __always_inline u64 blocked_since(struct task_state *task, u64 now)
+{
+	u64 enqueued_at_ns = task->enqueued_at_ns;
+	u64 waited_ns = enqueued_at_ns && enqueued_at_ns <= now ? now - enqueued_at_ns : 0;
+	u64 since_ns = task->off_cpu_since_ns;
+
+	return since_ns && since_ns + waited_ns < now ? since_ns + waited_ns : 0;
 }
 
 static __always_inline void switch_in(struct task_struct *task, u64 now, const bool typed)
 {
 	u32 tid = FIELD(typed, task, pid);
 
-	if (tid == IDLE_TID)
+	if (tid == IDLE_TID || !(times_waits() || migrations_on || wakeups_on))
 		return;
 	struct task_state *state = task_state_of(task, tid, typed);
 
@@ -72,12 +104,22 @@ static __always_inline void switch_in(struct task_struct *task, u64 now, const b
 		return;
 	if (migrations_on)
 		migrations_switch_in(state);
+	if (migrations_on || wakeups_on)
+		state->last_cpu = bpf_get_smp_processor_id() + 1;
+	if (!times_waits())
+		return;
+	u64 blocked_since_ns = blocked_since(state, now);
+
 	if (runqueue_on) {
 		struct runqueue_counters_row *row = COUNTER_ROW(runqueue);
 
 		if (row)
-			runqueue_switch_in(state, now, row);
+			runqueue_switch_in(state, blocked_since_ns, now, row);
 	}
+	if (blocked_on && blocked_since_ns)
+		blocked_switch_in(state, blocked_since_ns, now);
+	state->enqueued_at_ns = 0;
+	state->off_cpu_since_ns = 0;
 }
 
 static __always_inline int handle_switch(u64 *arguments, const bool typed)
@@ -100,25 +142,25 @@ static __always_inline int handle_switch(u64 *arguments, const bool typed)
 SEC("tp_btf/sched_wakeup")
 int handle_wakeup__btf(u64 *arguments)
 {
-	return handle_wakeup((void *)arguments[0], true);
+	return handle_wakeup((void *)arguments[0], false, true);
 }
 
 SEC("raw_tp/sched_wakeup")
 int handle_wakeup__raw(u64 *arguments)
 {
-	return handle_wakeup((void *)arguments[0], false);
+	return handle_wakeup((void *)arguments[0], false, false);
 }
 
 SEC("tp_btf/sched_wakeup_new")
 int handle_wakeup_new__btf(u64 *arguments)
 {
-	return handle_wakeup((void *)arguments[0], true);
+	return handle_wakeup((void *)arguments[0], true, true);
 }
 
 SEC("raw_tp/sched_wakeup_new")
 int handle_wakeup_new__raw(u64 *arguments)
 {
-	return handle_wakeup((void *)arguments[0], false);
+	return handle_wakeup((void *)arguments[0], true, false);
 }
 
 SEC("tp_btf/sched_switch")

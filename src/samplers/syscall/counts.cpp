@@ -23,18 +23,14 @@ const BpfSampler kSyscallCounts = {
     .bpf_name = "counts",
     .metrics = kMetrics,
     .hooks = kHooks,
-    .notes =
-        {
-            .measures =
-                "Every system call that is entered, whether or not it succeeds or returns, by "
-                "a class that its number belongs to.",
-            .cost = "A table look-up and one counter add, some 31 ns a call.",
-            .needs = "The tracepoint sys_enter; tp_btf where the kernel has BTF, else raw_tp.",
-            .reading =
-                "A rate by class shows what the host's programs ask of the kernel. Many calls "
-                "of a cheap class, such as time or yield, hint at busy loops. Calls of 32-bit "
-                "programs have other numbers and are all in other.",
-        },
+    .notes = {
+        .measures = "Entries into system calls, by the class of the call's number; calls of 32-bit "
+                    "programs and unknown numbers are `other`. `sync` is fsync and its kin, msync "
+                    "included; `transfer` is sendfile, splice, tee, vmsplice and copy_file_range.",
+        .cost = "One table look-up and one counter add for each call.",
+        .needs = "sys_enter.",
+        .reading = "The mix tells what a host does. Upstream has no `sync` and no `transfer`: it "
+                   "counts them as `filesystem` (msync as `memory`) and `other`."},
 };
 
 }  // namespace rezolus

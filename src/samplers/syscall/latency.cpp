@@ -24,20 +24,15 @@ const BpfSampler kSyscallLatency = {
     .bpf_name = "latency",
     .metrics = kMetrics,
     .hooks = kHooks,
-    .notes =
-        {
-            .measures = "From entering a system call to leaving it, by the caller's thread, time "
-                        "asleep included.",
-            .cost = "Entry: task state and a clock read. Exit: task state, a clock read and one "
-                    "histogram add. Both together some 90 ns a call.",
-            .needs = "The tracepoints sys_enter and sys_exit. Task state is in task storage from "
-                     "Linux 5.12 with BTF, else in a hash by thread id, where each look-up costs "
-                     "more.",
-            .reading =
-                "Calls that wait by design (poll, sleep, lock, reads of sockets) are as long "
-                "as nobody has anything for them; judge read, write and filesystem by their "
-                "high quantiles. Calls that never return, such as exit, have no latency.",
-        },
+    .notes = {
+        .measures = "From entering a system call to leaving it, blocked time included. Calls that "
+                    "never return (exit) and those entered "
+                    "before the agent started have none.",
+        .cost = "Two clock reads, two task look-ups and one histogram add for each call.",
+        .needs = "sys_enter and sys_exit.",
+        .reading = "`poll`, `sleep`, `lock` and `read` include waiting for work: judge them against "
+                   "their own past. `sync` and `filesystem` are latency that a disk gives to "
+                   "programs."},
 };
 
 }  // namespace rezolus

@@ -11,7 +11,8 @@ namespace rezolus {
 
 inline constexpr std::array<std::string_view, SYSCALL_CLASS_COUNT> kSyscallClassNames = {
     "other", "read",       "write",  "poll",    "lock",  "time", "sleep", "socket",
-    "yield", "filesystem", "memory", "process", "query", "ipc",  "timer", "event"};
+    "yield", "filesystem", "memory", "process", "query", "ipc",  "timer", "event",
+    "sync",  "transfer"};
 
 // The row with each class in turn as its label `op` and slot.
 consteval std::array<Metric, SYSCALL_CLASS_COUNT> syscall_metrics(Metric row) {

@@ -4,6 +4,7 @@
  * latency one task look-up and one clock read; exit: the same two and one histogram add.
  */
 #include "bpf/task.bpf.h"
+#include "bpf/user_registers.bpf.h"
 #include "samplers/syscall/classes.h"
 
 SAMPLER(counts);
@@ -23,17 +24,6 @@ static __always_inline u32 class_of(u64 number, bool compat)
 	return class < SYSCALL_CLASS_COUNT ? class : SYSCALL_OTHER;
 }
 
-/* 32-bit programs number their calls differently; the table does not hold for them. */
-static __always_inline bool is_compat(struct pt_regs *registers, const bool typed)
-{
-#if defined(__TARGET_ARCH_x86)
-	/* Since 6.9 only the low 16 bits are the segment. */
-	return (FIELD(typed, registers, cs) & 0xffff) == USER32_CODE_SEGMENT;
-#else
-	return FIELD(typed, registers, pstate) & PSTATE_MODE_32BIT;
-#endif
-}
-
 static __always_inline int handle_enter(u64 *arguments, const bool typed)
 {
 	s64 number = arguments[1];
@@ -45,8 +35,9 @@ static __always_inline int handle_enter(u64 *arguments, const bool typed)
 	if (counts_on) {
 		struct counts_counters_row *row = COUNTER_ROW(counts);
 
-		if (row)
-			COUNTER_ADD(row, class & (SYSCALL_CLASS_COUNT - 1), 1);
+		KEEP_IN_REGISTER(class);
+		if (row && class < SYSCALL_CLASS_COUNT)
+			COUNTER_ADD(row, class, 1);
 	}
 	if (latency_on) {
 		struct task_state *state = task_state_of_current(typed);

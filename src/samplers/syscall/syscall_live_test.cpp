@@ -58,6 +58,8 @@ std::vector<Workload> workloads() {
       {"ipc", [] { ::syscall(SYS_shmdt, nullptr); }},
       {"timer", [] { ::syscall(SYS_timer_getoverrun, -1); }},
       {"event", [] { ::syscall(SYS_inotify_rm_watch, -1, 0); }},
+      {"sync", [] { ::syscall(SYS_fsync, -1); }},
+      {"transfer", [] { ::syscall(SYS_splice, -1, nullptr, -1, nullptr, 1, 0); }},
       {"other", [] { ::syscall(SYS_ioctl, -1, 0, 0); }},
   };
 }
