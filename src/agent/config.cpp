@@ -23,9 +23,9 @@ constexpr std::array<std::pair<std::string_view, std::string_view>, 2> kSamplerA
 }};
 
 // Samplers that upstream has and this version does not.
-constexpr std::array<std::string_view, 21> kUpstreamSamplers = {
-    "cpu_bandwidth", "cpu_branch",      "cpu_cores",          "cpu_dtlb",
-    "cpu_frequency", "cpu_l3",          "cpu_perf",           "cpu_tlb_flush",
+constexpr std::array<std::string_view, 19> kUpstreamSamplers = {
+    "cpu_branch",    "cpu_cores",       "cpu_dtlb",
+    "cpu_frequency", "cpu_l3",          "cpu_perf",
     "drivehealth",   "gpu_amd_pmu",     "gpu_amd_smi",        "gpu_apple",
     "gpu_nvidia",    "memory_vmstat",   "network_ethtool",    "network_interfaces",
     "network_traffic", "tcp_connect_latency", "tcp_packet_latency", "tcp_receive",

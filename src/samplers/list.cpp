@@ -5,7 +5,10 @@
 #include "samplers/list.h"
 
 #include "samplers/block/block_family.h"
+#include "samplers/cpu/cpu_family.h"
 #include "samplers/files.h"
+#include "samplers/interrupt/interrupt_family.h"
+#include "samplers/memory/memory_family.h"
 #include "samplers/scheduler/scheduler.h"
 #include "samplers/softirq/softirq_family.h"
 #include "samplers/syscall/syscall.h"
@@ -18,6 +21,9 @@ constexpr const Family* kFamilies[] = {
     &kSyscallFamily,
     &kBlockFamily,
     &kSoftirqFamily,
+    &kCpuFamily,
+    &kMemoryFamily,
+    &kInterruptFamily,
 };
 
 constexpr const FileSampler* kFileSamplers[] = {
