@@ -2,8 +2,8 @@
 #pragma once
 /*
  * How often and how long the CPU quota of a cgroup kept its tasks from running on a CPU. Per
- * throttling: a hash insert, a look-up and a delete, and two counter adds; per period and CPU at
- * most one.
+ * throttling: a hash insert, a look-up and a delete, and two counter adds when it ends; per period
+ * and CPU at most one.
  */
 #include "bpf/bank.bpf.h"
 #include "samplers/cpu/bandwidth.h"
@@ -50,23 +50,14 @@ struct {
 	__type(value, u64);
 } throttled_since SEC(".maps");
 
-/* Others may release a run queue: both events count on the CPU that it belongs to. */
-static __always_inline struct bandwidth_counters_row *bandwidth_row(struct cfs_rq *queue)
-{
-	return COUNTER_ROW_OF(bandwidth, BPF_CORE_READ(queue, rq, cpu));
-}
-
 static __always_inline int bandwidth_throttle(struct cfs_rq *queue)
 {
 	u64 key = (u64)queue;
 	u64 now = bpf_ktime_get_ns();
 
+	/* BPF_ANY: a start without an end was taken back, or of a cgroup that is gone. */
 	if (!bandwidth_on)
 		return 0;
-	struct bandwidth_counters_row *row = bandwidth_row(queue);
-
-	if (row)
-		COUNTER_ADD(row, BANDWIDTH_THROTTLED, 1);
 	if (bpf_map_update_elem(&throttled_since, &key, &now, BPF_ANY))
 		count_loss(LOSS_THROTTLE_TABLE_FULL);
 	return 0;
@@ -86,12 +77,16 @@ static __always_inline int bandwidth_unthrottle(struct cfs_rq *queue)
 	u64 end_ns = bpf_ktime_get_ns();
 
 	bpf_map_delete_elem(&throttled_since, &key);
-	struct bandwidth_counters_row *row = bandwidth_row(queue);
+	/* Others may release a run queue: it counts on the CPU that it belongs to. */
+	struct bandwidth_counters_row *row =
+		COUNTER_ROW_OF(bandwidth, BPF_CORE_READ(queue, rq, cpu));
 
-	if (start_ns > end_ns)
+	if (start_ns > end_ns) {
 		count_loss(LOSS_CLOCK_ORDER);
-	else if (row)
+	} else if (row) {
+		COUNTER_ADD(row, BANDWIDTH_THROTTLED, 1);
 		COUNTER_ADD(row, BANDWIDTH_THROTTLED_NS, end_ns - start_ns);
+	}
 	return 0;
 }
 

@@ -12,7 +12,7 @@ constexpr Metric kMetrics[] = {
      .unit = Unit::kEvents,
      .dimension = Dimension::kCpu,
      .prometheus = "rezolus_cpu_throttled_total",
-     .help = "How often a cgroup's CPU quota took its run queue off a CPU."},
+     .help = "How often a cgroup's CPU quota took its run queue off a CPU, counted at its release."},
     {.slot = BANDWIDTH_THROTTLED_NS,
      .name = "cpu_throttled_time",
      .unit = Unit::kNanoseconds,
@@ -34,8 +34,8 @@ const BpfSampler kCpuBandwidth = {
     .hooks = kHooks,
     .notes = {
         .measures = "From the moment at which a cgroup with a CPU quota has used it up on a CPU "
-                    "until its run queue there is released. Time is counted at the release, on the "
-                    "CPU of the run queue. Since 6.18 what is throttled are tasks, when they "
+                    "until its run queue there is released. Both are counted at the release, on "
+                    "the CPU of the run queue. Since 6.18 what is throttled are tasks, when they "
                     "return to user space: the kernel's own time begins then, a little later.",
         .cost = "A hash insert, a look-up and a delete per throttling: at most one for each CPU, "
                 "cgroup and quota period.",

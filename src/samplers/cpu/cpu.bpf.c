@@ -105,7 +105,7 @@ int handle_unthrottle__fexit(u64 *arguments)
 
 /*
  * Kprobes, where there are no trampolines. They see the entry: what throttle_cfs_rq takes back is
- * counted (rare), and what unthrottle_cfs_rq leaves throttled ends early (rare, since 6.18).
+ * overwritten by the next start, and what unthrottle_cfs_rq leaves throttled ends early (rare).
  */
 SEC("kprobe/throttle_cfs_rq")
 int handle_throttle__kprobe(struct pt_regs *registers)

@@ -4,7 +4,7 @@
 
 #include <atomic>
 #include <fstream>
-#include <map>
+#include <optional>
 #include <sstream>
 #include <string>
 #include <thread>
@@ -22,6 +22,7 @@ REZOLUS_LIVE_SUITE(cpu_tlb_flush);
 REZOLUS_LIVE_SUITE(cpu_ipi);
 
 constexpr std::uint64_t kUnmaps = 200;
+constexpr std::uint64_t kEnough = kUnmaps / 2;  // flushes on the other CPU
 
 // Interrupts that CPUs sent each other, as they arrived: per CPU.
 struct Received {
@@ -46,9 +47,19 @@ std::vector<Received> received() {
   return all;
 }
 
-std::uint64_t received_by_all() {
+std::vector<Received> received_since(const std::vector<Received>& before) {
+  std::vector<Received> all = received();
+  for (std::size_t cpu = 0; cpu < all.size(); ++cpu) {
+    all[cpu].reschedules -= before[cpu].reschedules;
+    all[cpu].calls -= before[cpu].calls;
+    all[cpu].flushes -= before[cpu].flushes;
+  }
+  return all;
+}
+
+std::uint64_t ipis_of(const std::vector<Received>& received) {
   std::uint64_t sum = 0;
-  for (const Received& cpu : received()) sum += cpu.reschedules + cpu.calls;
+  for (const Received& cpu : received) sum += cpu.reschedules + cpu.calls;
   return sum;
 }
 
@@ -102,35 +113,47 @@ class Pages {
   volatile char* first_ = nullptr;
 };
 
+// Pages unmapped on one CPU while the next one runs the same process. That one may be busy with
+// others for once: then once more.
+struct Round {
+  explicit Round(LiveCollector& collector) {
+    for (int i = 0; i < 10; ++i) {
+      Pages pages(kUnmaps);
+      const std::vector<Received> outer_before = received();
+      collector.begin();
+      const std::vector<Received> inner_before = received();
+      pages.unmap_one_by_one();
+      inner = received_since(inner_before);
+      delta = collector.end();
+      outer = received_since(outer_before);
+      if (inner[1].flushes >= kEnough) return;
+    }
+  }
+  std::vector<Received> inner;
+  std::vector<Received> outer;
+  std::optional<Delta> delta;
+};
+
 TEST_P(cpu_tlb_flush, UnmappingOnOneCpuFlushesTheOther) {
   if (online_cpus() < 2) GTEST_SKIP() << "one CPU has nobody to ask";
   LiveCollector collector({"cpu_tlb_flush"}, GetParam());
   const Spinners spinners(2);
-  Pages pages(kUnmaps);
-  const std::vector<Received> outer_before = received();
-  collector.begin();
-  const std::vector<Received> inner_before = received();
-  pages.unmap_one_by_one();
-  const std::vector<Received> inner_after = received();
-  const Delta delta = collector.end();
-  const std::vector<Received> outer_after = received();
-  const std::uint64_t arrived = inner_after[1].flushes - inner_before[1].flushes;
-  if (arrived < kUnmaps / 2) GTEST_SKIP() << "here flushes need no interrupt";
+  Round round(collector);
+  const Delta& delta = *round.delta;
+  const std::uint64_t arrived = round.inner[1].flushes;
+  if (arrived < kEnough) GTEST_SKIP() << "here flushes need no interrupt";
   const std::uint64_t shootdowns =
       delta.counter("cpu_tlb_flush", {{"id", "1"}, {"reason", "remote_shootdown"}});
   const std::uint64_t sent =
       delta.counter("cpu_tlb_flush", {{"id", "0"}, {"reason", "remote_send_ipi"}});
-  // On a host that others use, the other CPU may be busy with them and have nothing to flush.
-  EXPECT_GE(shootdowns, in_vm() ? kUnmaps : kUnmaps / 2);
-  EXPECT_GE(sent, in_vm() ? kUnmaps : kUnmaps / 2);
-  EXPECT_LE(shootdowns, outer_after[1].flushes - outer_before[1].flushes);
-  if (in_vm()) {
-    EXPECT_EQ(shootdowns, arrived);
-  }
+  // Those of others find nothing left to flush now and then.
+  EXPECT_GE(shootdowns, in_vm() ? arrived : arrived / 2);
+  EXPECT_GE(sent, in_vm() ? arrived : arrived / 2);
+  EXPECT_LE(shootdowns, round.outer[1].flushes);
   // The unmapping CPU flushes too, a few pages or everything.
   EXPECT_GE(delta.counter("cpu_tlb_flush", {{"id", "0"}, {"reason", "local_shootdown"}}) +
                 delta.counter("cpu_tlb_flush", {{"id", "0"}, {"reason", "local_mm_shootdown"}}),
-            kUnmaps / 2);
+            kEnough);
   collector.expect_no_losses();
 }
 
@@ -142,24 +165,19 @@ TEST_P(cpu_ipi, WhatIsSentArrives) {
   const int cpus = online_cpus();
   if (cpus < 2) GTEST_SKIP() << "one CPU has nobody to send to";
   const Spinners spinners(cpus);
-  Pages pages(kUnmaps);
-  const std::uint64_t outer_before = received_by_all();
-  collector.begin();
-  const std::uint64_t inner_before = received_by_all();
-  pages.unmap_one_by_one();
-  const std::uint64_t inner_after = received_by_all();
-  const Delta delta = collector.end();
-  const std::uint64_t outer_after = received_by_all();
-  const std::uint64_t arrived = inner_after - inner_before;
-  if (arrived < kUnmaps / 2) GTEST_SKIP() << "here flushes need no interrupt";
+  Round round(collector);
+  const Delta& delta = *round.delta;
+  if (round.inner[1].flushes < kEnough) GTEST_SKIP() << "here flushes need no interrupt";
   const std::uint64_t sent = delta.counter("cpu_ipi");
+  const std::uint64_t outer = ipis_of(round.outer);
   // One can be under way at either end; two that wait at a CPU for the same become one.
-  EXPECT_GE(sent + 2, arrived);
-  EXPECT_LE(sent, outer_after - outer_before + (outer_after - outer_before) / 20 + 5);
-  const auto others = static_cast<std::uint64_t>(cpus - 1);
-  const Labels by_cpu_0 = {{"id", "0"}, {"target", others == 1 ? "one" : "mask"}};
-  EXPECT_GE(delta.counter("cpu_ipi", by_cpu_0),
-            in_vm() ? kUnmaps * others : kUnmaps * others / 2);
+  EXPECT_GE(sent + 2, ipis_of(round.inner));
+  EXPECT_LE(sent, outer + outer / 20 + 5);
+  // With one other CPU, that one is asked; with more of them, a mask.
+  std::uint64_t flushes = 0;
+  for (const Received& cpu : round.inner) flushes += cpu.flushes;
+  const Labels by_cpu_0 = {{"id", "0"}, {"target", cpus == 2 ? "one" : "mask"}};
+  EXPECT_GE(delta.counter("cpu_ipi", by_cpu_0), flushes / 2);
   collector.expect_no_losses();
 }
 

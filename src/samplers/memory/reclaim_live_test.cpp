@@ -24,11 +24,14 @@ constexpr std::size_t kChunkBytes = 1 << 20;
 constexpr std::size_t kDiskBytes = 60 << 20;
 constexpr std::size_t kPage = 4096;
 
-// The disk through the page cache, which holds nothing of it before; false when it failed.
-bool read_disk() {
+Fd open_disk() {
   const char* path = std::getenv("REZOLUS_SCRATCH_DISK");
-  const Fd disk(::open(path == nullptr ? "" : path, O_RDONLY | O_CLOEXEC));
-  if (!disk.valid()) return false;
+  return Fd(::open(path == nullptr ? "" : path, O_RDONLY | O_CLOEXEC));
+}
+
+// The disk through the page cache, which holds nothing of it before and all of it until the disk is
+// closed; false when it failed.
+bool read_all(const Fd& disk) {
   ::posix_fadvise(disk.get(), 0, 0, POSIX_FADV_DONTNEED);
   std::vector<char> chunk(kChunkBytes);
   for (std::size_t at = 0; at < kDiskBytes; at += kChunkBytes) {
@@ -48,7 +51,7 @@ TEST_P(memory_reclaim, CgroupAtItsLimit) {
   ASSERT_TRUE(cgroup.write("memory.max", "8388608"));
   collector.begin();
   const std::uint64_t begin = now_ns();
-  ASSERT_EQ(cgroup.run([] { return read_disk() ? 0 : 1; }), 0);
+  ASSERT_EQ(cgroup.run([] { return read_all(open_disk()) ? 0 : 1; }), 0);
   const std::uint64_t elapsed = now_ns() - begin;
   const Delta delta = collector.end();
   // Kernels before 5.18 have no count of what tasks freed themselves; kswapd has no reason to.
@@ -95,7 +98,8 @@ class MinimumFree {
 TEST_P(memory_reclaim, HostShortOfMemory) {
   if (!in_vm()) GTEST_SKIP() << "no host is made short of memory";
   LiveCollector collector({"memory_reclaim"}, GetParam());
-  ASSERT_TRUE(read_disk());
+  const Fd disk = open_disk();
+  ASSERT_TRUE(read_all(disk));
   const std::uint64_t outer_stalls = stalls();
   const std::uint64_t outer_stolen = stolen_pages();
   collector.begin();
