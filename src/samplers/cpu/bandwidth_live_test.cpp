@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-// A cgroup with a fifth of a CPU and a child that wants all of it, against the cgroup's own cpu.stat.
+// A cgroup with a fifth of a CPU and a child that wants all of it, against the cgroup's cpu.stat.
 
 #include <set>
 #include <string>

@@ -157,6 +157,18 @@ TEST_P(cpu_tlb_flush, UnmappingOnOneCpuFlushesTheOther) {
   collector.expect_no_losses();
 }
 
+TEST_P(cpu_tlb_flush, LeavesNothingOfTheOthers) {
+  LiveCollector collector({"cpu_tlb_flush"}, GetParam());
+  const CollectorStatus status = collector->status();
+  bool has_own = false;
+  for (const MapStatus& map : status.maps) {
+    if (map.name == "tlb_flush_counters") has_own = true;
+    EXPECT_NE(map.name, "throttled_since");
+    EXPECT_FALSE(map.name.starts_with("bandwidth") || map.name.starts_with("ipi")) << map.name;
+  }
+  EXPECT_TRUE(has_own);
+}
+
 TEST_P(cpu_ipi, WhatIsSentArrives) {
   LiveCollector collector({"cpu_ipi"}, GetParam());
   const SamplerStatus& status = collector.status_of("cpu_ipi");

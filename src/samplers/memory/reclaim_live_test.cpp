@@ -54,7 +54,7 @@ TEST_P(memory_reclaim, CgroupAtItsLimit) {
   ASSERT_EQ(cgroup.run([] { return read_all(open_disk()) ? 0 : 1; }), 0);
   const std::uint64_t elapsed = now_ns() - begin;
   const Delta delta = collector.end();
-  // Kernels before 5.18 have no count of what tasks freed themselves; kswapd has no reason to.
+  // Old kernels have no count of what tasks freed themselves; kswapd has no reason to free any.
   std::uint64_t stolen = cgroup.value("memory.stat", "pgsteal_direct");
   if (stolen == 0) stolen = cgroup.value("memory.stat", "pgsteal");
   const std::uint64_t pages = delta.counter("memory_reclaimed_pages", {{"by", "cgroup"}});
@@ -62,7 +62,7 @@ TEST_P(memory_reclaim, CgroupAtItsLimit) {
   // All that was read beyond the limit was freed again.
   EXPECT_GE(stolen, (kDiskBytes - (8 << 20)) / kPage / 2);
   EXPECT_GE(pages, stolen);
-  // Before 6.4 (583c27a1675b) a reclaim of a cgroup also counted slab pages.
+  // Old kernels also count slab pages that the reclaim freed.
   EXPECT_LE(pages, stolen + stolen / 20);
   EXPECT_GT(latency.count(), 0u);
   EXPECT_GE(pages, latency.count());
