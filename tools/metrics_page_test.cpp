@@ -32,10 +32,12 @@ TEST(MetricsPage, NamesEveryMetricOnce) {
   }
 }
 
-// "One sentence. Or two."
+// "One sentence. Or two." A first word such as sched_switch keeps its spelling.
 bool is_prose(std::string_view text) {
-  return text.size() >= 10 && text.back() == '.' && text.find("  ") == std::string_view::npos &&
-         (std::isupper(static_cast<unsigned char>(text.front())) != 0);
+  if (text.size() < 10 || text.back() != '.') return false;
+  const bool name = text.substr(0, text.find(' ')).find('_') != std::string_view::npos;
+  const bool capital = std::isupper(static_cast<unsigned char>(text.front())) != 0;
+  return (name || capital) && text.find("  ") == std::string_view::npos;
 }
 
 TEST(MetricsPage, EverySamplerHasItsNotes) {

@@ -23,10 +23,9 @@ constexpr std::array<std::pair<std::string_view, std::string_view>, 2> kSamplerA
 }};
 
 // Samplers that upstream has and this version does not.
-constexpr std::array<std::string_view, 13> kUpstreamSamplers = {
-    "cpu_bandwidth", "cpu_branch",    "cpu_dtlb",    "cpu_frequency", "cpu_l3",
-    "cpu_perf",      "cpu_tlb_flush", "drivehealth", "gpu_amd_pmu",   "gpu_amd_smi",
-    "gpu_apple",     "gpu_nvidia",    "network_ethtool"};
+constexpr std::array<std::string_view, 11> kUpstreamSamplers = {
+    "cpu_branch",  "cpu_dtlb",    "cpu_frequency", "cpu_l3",     "cpu_perf",       "drivehealth",
+    "gpu_amd_pmu", "gpu_amd_smi", "gpu_apple",     "gpu_nvidia", "network_ethtool"};
 
 template <typename T>
 Result<void> assign(T& target, Result<T> value) {

@@ -52,6 +52,7 @@ enum loss_reason {
 	LOSS_REQUEST_TABLE_FULL, /* the hash of block requests refused an insert */
 	LOSS_CLOCK_ORDER,        /* a start lay after its end */
 	LOSS_SOCKET_TABLE_FULL,  /* the hash of sockets refused an insert */
+	LOSS_THROTTLE_TABLE_FULL, /* the hash of throttled run queues refused an insert */
 	LOSS_REASON_COUNT,
 };
 

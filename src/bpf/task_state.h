@@ -14,10 +14,11 @@ struct task_state {
 	unsigned short syscall_class;        /* of that call */
 	unsigned short blocked_reason;       /* why it left the CPU; BLOCKED_NONE if it could run */
 	unsigned int last_cpu;               /* CPU it last ran on, plus 1 */
+	unsigned long long reclaim_since_ns; /* frees memory for an allocation of its own */
 };
 
 #ifdef __cplusplus
-static_assert(sizeof(task_state) == 48);
+static_assert(sizeof(task_state) == 56);
 #else
-_Static_assert(sizeof(struct task_state) == 48, "no hidden padding");
+_Static_assert(sizeof(struct task_state) == 56, "no hidden padding");
 #endif

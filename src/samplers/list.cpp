@@ -5,7 +5,10 @@
 #include "samplers/list.h"
 
 #include "samplers/block/block_family.h"
+#include "samplers/cpu/cpu_family.h"
 #include "samplers/files.h"
+#include "samplers/interrupt/interrupt_family.h"
+#include "samplers/memory/memory_family.h"
 #include "samplers/network/network_family.h"
 #include "samplers/scheduler/scheduler.h"
 #include "samplers/softirq/softirq_family.h"
@@ -22,6 +25,9 @@ constexpr const Family* kFamilies[] = {
     &kNetworkFamily,
     &kSoftirqFamily,
     &kTcpFamily,
+    &kCpuFamily,
+    &kMemoryFamily,
+    &kInterruptFamily,
 };
 
 constexpr const FileSampler* kFileSamplers[] = {

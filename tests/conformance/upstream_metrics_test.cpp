@@ -20,7 +20,6 @@ namespace {
 
 // Metrics of samplers that are being built. One that exists must not stand here.
 const std::set<std::string_view> kNotYetMerged = {
-    "cpu_tlb_flush",
     "task_cpu_usage",
 };
 

@@ -68,7 +68,7 @@ void append_loss_statuses(std::string_view family, const CounterBank& bank,
                           std::vector<LossStatus>& losses) {
   constexpr std::array<const char*, LOSS_REASON_COUNT> kNames = {
       "no_task_state", "task_table_full", "request_table_full", "clock_order",
-      "socket_table_full"};
+      "socket_table_full", "throttle_table_full"};
   for (std::uint32_t reason = 0; reason < LOSS_REASON_COUNT; ++reason) {
     losses.push_back({std::string(family), kNames[reason], bank.total(reason)});
   }

@@ -31,7 +31,7 @@ const BpfSampler kTaskCpuUsage = {
         .measures = "The kernel's own account of a task's time on CPUs (sum_exec_runtime), read as "
                     "the dead task leaves its CPU for the last time, its exit included.",
         .cost = "One read and one counter add for each task that ends.",
-        .needs = "sched_switch.",
+        .needs = "The tracepoint sched_switch.",
         .reading = "A task's whole life is added at once as it ends, time before the agent started "
                    "included: a step of hours is a long-lived task that ended. Threads are "
                    "tasks of their own."},

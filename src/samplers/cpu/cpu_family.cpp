@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+#include "samplers/cpu/cpu_family.h"
+
+#include <bpf/libbpf.h>
+
+#include "cpu.skel.h"
+
+namespace rezolus {
+namespace {
+
+REZOLUS_EMBEDDED_OBJECT(cpu)
+
+constexpr const BpfSampler* kSamplers[] = {&kCpuBandwidth, &kCpuIpi, &kCpuTlbFlush};
+
+void prepare(ObjectSettings& settings, const KernelFeatures& features, const Host& host) {
+  prepare_tlb_flush(settings, features);
+  prepare_ipi(settings, host);
+  // Without its bank the sampler is off: then nobody needs its hash either.
+  if (!bpf_map__autocreate(settings.find_map("bandwidth_counters"))) {
+    settings.drop_map("throttled_since");
+  }
+}
+
+}  // namespace
+
+const Family kCpuFamily = {
+    .name = "cpu",
+    .samplers = kSamplers,
+    .object = cpu_object,
+    .prepare = prepare,
+};
+
+}  // namespace rezolus
