@@ -48,8 +48,9 @@ class VmstatDelta {
   }
   std::uint64_t grown(const std::string& name) {
     EXPECT_TRUE(reader_.read().has_value());
+    const std::vector<Series> all = reader_.series();
     for (std::size_t i = 0; i < before_.size(); ++i) {
-      const Series& series = reader_.series()[i];
+      const Series& series = all[i];
       if (series_name(series.name, series.labels) == name) return value_of(series) - before_[i];
     }
     ADD_FAILURE() << "no series " << name;

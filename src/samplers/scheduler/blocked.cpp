@@ -81,7 +81,7 @@ const BpfSampler kSchedulerBlocked = {
                  "BTF, system calls are told only with kernel stacks of 16 KiB, the default of "
                  "x86_64 and arm64; with others every interruptible wait is `none`.",
         .reading =
-            "`io` and `uninterruptible` are what Linux counts as load beside running tasks. Much "
+            "The reasons `io` and `uninterruptible` are what Linux counts as load beside running tasks. Much "
             "`lock` is contention in programs (a futex), or threads of a pool without work. `poll`, "
             "`sleep` and `read` are mostly threads that wait for work. `page_fault` is memory "
             "that is busy in the kernel (a fault that reads from a disk is `io`), or userfaultfd. "

@@ -30,8 +30,8 @@ const BpfSampler kSyscallLatency = {
                     "before the agent started have none.",
         .cost = "Two clock reads, two task look-ups and one histogram add for each call.",
         .needs = "sys_enter and sys_exit.",
-        .reading = "`poll`, `sleep`, `lock` and `read` include waiting for work: judge them against "
-                   "their own past. `sync` and `filesystem` are latency that a disk gives to "
+        .reading = "The classes `poll`, `sleep`, `lock` and `read` include waiting for work: "
+                   "judge them against their own past. `sync` and `filesystem` are latency that a disk gives to "
                    "programs."},
 };
 
