@@ -2,6 +2,7 @@
 #include "base/fd.h"
 
 #include <cerrno>
+#include <filesystem>
 
 #include <fcntl.h>
 #include <sys/mman.h>
@@ -59,6 +60,19 @@ Result<std::string> read_file(const std::string& path, std::size_t size_bytes_ma
   }
   content.resize(used);
   return content;
+}
+
+Result<std::vector<std::string>> folder_names(const std::string& path) {
+  std::vector<std::string> names;
+  std::error_code failed;
+  // Incremented by hand, since what vanishes during the walk must not throw.
+  for (std::filesystem::directory_iterator it(path, failed), end; !failed && it != end;
+       it.increment(failed)) {
+    names.push_back(it->path().filename().string());
+  }
+  if (failed == std::errc::no_such_file_or_directory) return std::vector<std::string>{};
+  if (failed) return system_error("list " + path, failed.value());
+  return names;
 }
 
 Result<std::string_view> RereadFile::read() {

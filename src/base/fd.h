@@ -9,6 +9,7 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include "base/result.h"
 
@@ -65,6 +66,10 @@ class Mapping {
 // The whole content of a file; files of /proc and /sys, whose size is 0, included.
 // size_bytes_max bounds what is read: a larger file is an error.
 Result<std::string> read_file(const std::string& path, std::size_t size_bytes_max = 64u << 20);
+
+// The names in a folder, in no order; none when it does not exist. An error when it cannot be read to
+// its end.
+Result<std::vector<std::string>> folder_names(const std::string& path);
 
 // A file of /proc or /sys that is read again and again: opened once, then one pread(2) per refresh
 // into a buffer that grows to what the file needs.

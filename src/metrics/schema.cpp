@@ -32,8 +32,32 @@ std::uint32_t SchemaBuilder::add(Series series) {
 
 void SchemaBuilder::retire(std::uint32_t index) {
   CHECK(index < next_.series.size(), "only a known series can be retired");
+  if (next_.series[index] != nullptr) ++retired_count_;
   next_.series[index].reset();
   published_.reset();
+}
+
+std::vector<std::uint32_t> SchemaBuilder::compact() {
+  constexpr std::size_t kRetiredMin = 1024;
+  if (retired_count_ < kRetiredMin || retired_count_ < next_.series.size() / 2) return {};
+  std::vector<std::uint32_t> new_index(next_.series.size(), kRetired);
+  std::vector<std::shared_ptr<const Series>> living;
+  next_.histogram_count = 0;
+  for (std::size_t index = 0; index < next_.series.size(); ++index) {
+    if (next_.series[index] == nullptr) continue;
+    new_index[index] = static_cast<std::uint32_t>(living.size());
+    if (next_.series[index]->type != MetricType::kHistogram) {
+      living.push_back(next_.series[index]);
+      continue;
+    }
+    Series histogram = *next_.series[index];
+    histogram.histogram_index = next_.histogram_count++;
+    living.push_back(std::make_shared<const Series>(std::move(histogram)));
+  }
+  next_.series = std::move(living);
+  retired_count_ = 0;
+  published_.reset();
+  return new_index;
 }
 
 std::shared_ptr<const Schema> SchemaBuilder::publish() {

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 #pragma once
 // Which series exist. A Schema is immutable and shared by all snapshots between two changes; a
-// series keeps its index for the schema's whole history, and an index is never given out twice.
+// series keeps its index for the schema's whole history, and an index is never given out twice in it.
+// Compaction begins a new history.
 
 #include <cstdint>
 #include <memory>
@@ -62,11 +63,19 @@ class SchemaBuilder {
   // The series is absent from all later schemas; its index stays unused.
   void retire(std::uint32_t index);
 
+  // Where retired series outnumber those that live (and are many), gives the living ones new indexes
+  // without gaps, so that a schema does not grow for ever as interfaces and containers come and go.
+  // Returns the new index by the old one, kRetired for those that are gone; empty: nothing changed.
+  // Whoever holds indexes has to take over the new ones; to readers it is a new schema.
+  std::vector<std::uint32_t> compact();
+  static constexpr std::uint32_t kRetired = UINT32_MAX;
+
   // The current schema: the same pointer as before when nothing changed since.
   std::shared_ptr<const Schema> publish();
 
  private:
   Schema next_;
+  std::size_t retired_count_ = 0;
   std::shared_ptr<const Schema> published_;
 };
 

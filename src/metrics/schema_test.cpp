@@ -31,6 +31,37 @@ TEST(SchemaBuilder, NeverReusesAnIndex) {
   EXPECT_EQ(schema->series[2]->name, "b");
 }
 
+TEST(SchemaBuilder, CompactsWhenMostAreRetired) {
+  SchemaBuilder builder;
+  const auto add = [&builder](const std::string& name, MetricType type) {
+    Series series;
+    series.name = name;
+    series.type = type;
+    series.histogram = kAgentHistogram;
+    return builder.add(std::move(series));
+  };
+  const std::uint32_t kept = add("kept", MetricType::kCounter);
+  for (int i = 0; i < 1000; ++i) builder.retire(add("gone", MetricType::kCounter));
+  EXPECT_TRUE(builder.compact().empty()) << "too few to be worth it";
+  const std::uint32_t gone = add("gone", MetricType::kHistogram);
+  builder.retire(gone);
+  for (int i = 0; i < 100; ++i) builder.retire(add("gone", MetricType::kCounter));
+  const std::uint32_t histogram = add("histogram", MetricType::kHistogram);
+  const auto before = builder.publish();
+  const std::vector<std::uint32_t> new_index = builder.compact();
+  ASSERT_EQ(new_index.size(), before->series.size());
+  EXPECT_EQ(new_index[gone], SchemaBuilder::kRetired);
+  const auto after = builder.publish();
+  EXPECT_GT(after->version, before->version);
+  ASSERT_EQ(after->series.size(), 2u);
+  EXPECT_EQ(after->histogram_count, 1u);
+  EXPECT_EQ(after->series[new_index[kept]]->name, "kept");
+  EXPECT_EQ(after->series[new_index[histogram]]->name, "histogram");
+  EXPECT_EQ(after->series[new_index[histogram]]->histogram_index, 0u);
+  EXPECT_EQ(before->series[histogram]->histogram_index, 1u) << "the old schema stays as it was";
+  EXPECT_TRUE(builder.compact().empty());
+}
+
 TEST(SchemaBuilder, PublishesTheSamePointerUntilSomethingChanges) {
   SchemaBuilder builder;
   builder.add(series("a"));

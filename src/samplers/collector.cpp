@@ -2,6 +2,7 @@
 #include "samplers/collector.h"
 
 #include <algorithm>
+#include <deque>
 #include <map>
 
 #include <malloc.h>
@@ -28,7 +29,7 @@ struct Collector::Parts {
 
   Clock clock;
   std::optional<Core> core;
-  std::vector<FamilyReader> families;
+  std::deque<FamilyReader> families;  // they stay where they are
   std::unique_ptr<SlowSources> slow_sources;
   std::vector<SourceSeries> source_series;      // by source
   std::vector<SamplerStatus> source_statuses;   // of the samplers that read files
@@ -73,7 +74,19 @@ struct Collector::Parts {
 
   // Takes over what every source said last, with the series that it came to fill or left.
   void update_sources();
+
+  // Gives up the indexes of series that are gone, when they are most of all.
+  void compact_schema();
 };
+
+void Collector::Parts::compact_schema() {
+  const std::vector<std::uint32_t> new_index = schema.compact();
+  if (new_index.empty()) return;
+  for (FamilyReader& family : families) family.take_indexes(new_index, *schema.publish());
+  for (SourceSeries& place : source_series) {
+    for (std::uint32_t& index : place.indexes) index = new_index[index];
+  }
+}
 
 void Collector::Parts::update_sources() {
   for (std::size_t i = 0; i < source_series.size(); ++i) {
@@ -240,7 +253,6 @@ Result<std::unique_ptr<Collector>> Collector::create(const Host& host,
         core_error = core.error().message;
       }
     }
-    parts->families.reserve(families().size());
     for (const Family* family : families()) {
       parts->families.emplace_back(*family, enabled_samplers(config, *family),
                                    parts->core ? &*parts->core : nullptr, core_error, features,
@@ -296,6 +308,7 @@ SnapshotRef Collector::collect() {
   parts.slow_sources->on_collect(parts.clock.monotonic_ns());
   parts.update_devices();
   parts.update_sources();
+  parts.compact_schema();
   auto snapshot = std::make_shared<Snapshot>();
   snapshot->realtime_ns = parts.clock.realtime_ns();
   snapshot->monotonic_ns = parts.clock.monotonic_ns();

@@ -14,7 +14,9 @@ class DeviceLister final : public Source {
   [[nodiscard]] std::vector<Series> series() const override { return {}; }
 
   Result<void> read(Reading&) override {
-    list_->put(family_.list_devices(host_));
+    auto devices = family_.list_devices(host_);
+    if (!devices) return std::unexpected(devices.error());
+    list_->put(std::move(*devices));
     return {};
   }
 
@@ -40,7 +42,7 @@ SlowSources::Entry device_lister(const Family& family, const Host& host,
                                  std::shared_ptr<DeviceList> list) {
   FileSampler sampler{};
   sampler.name = family.name;
-  sampler.period_ns_min = kNsPerSecond;
+  sampler.period_ns_min = family.list_period_ns;
   return {sampler, std::make_unique<DeviceLister>(family, host, std::move(list))};
 }
 

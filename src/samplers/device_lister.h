@@ -25,7 +25,7 @@ class DeviceList {
   std::optional<std::vector<Device>> latest_;
 };
 
-// A source without series that lists the family's devices once a second into `list`.
+// A source without series that lists the family's devices every so often into `list`.
 SlowSources::Entry device_lister(const Family& family, const Host& host,
                                  std::shared_ptr<DeviceList> list);
 

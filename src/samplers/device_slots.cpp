@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 #include "samplers/device_slots.h"
 
+#include <utility>
+
 
 namespace rezolus {
 namespace {
@@ -56,10 +58,16 @@ DeviceSlots::Change DeviceSlots::update(const std::vector<Device>& devices) {
     free_slots_.insert(free_slots_.end(), resting_.front().begin(), resting_.front().end());
     resting_.pop_front();
   }
-  unplaced_count_ = 0;
-  for (const auto& [key, device] : wanted) {
-    if (!placed_.contains(key) && !place(*device, change)) ++unplaced_count_;
+  std::set<std::uint32_t> unplaced;
+  // The stacked ones first: in DEVICE_OTHER they would be counted beside what they stand on.
+  for (const bool stacked : {true, false}) {
+    for (const auto& [key, device] : wanted) {
+      if (device->stacked != stacked || placed_.contains(key) || place(*device, change)) continue;
+      unplaced.insert(key);
+      if (!unplaced_.contains(key)) ++unplaced_count_;
+    }
   }
+  unplaced_ = std::move(unplaced);
   return change;
 }
 

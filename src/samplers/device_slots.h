@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <deque>
 #include <map>
+#include <set>
 #include <span>
 #include <vector>
 
@@ -35,9 +36,8 @@ class DeviceSlots {
   // first counts.
   Change update(const std::vector<Device>& devices);
 
-  // Devices that found no slot or no place in the table at the last update: their events are in
-  // DEVICE_OTHER.
-  [[nodiscard]] std::uint32_t unplaced_count() const { return unplaced_count_; }
+  // How many devices ever found no slot or no place in the table: their events are in DEVICE_OTHER.
+  [[nodiscard]] std::uint64_t unplaced_count() const { return unplaced_count_; }
 
  private:
   struct Placed {
@@ -54,7 +54,8 @@ class DeviceSlots {
   std::vector<std::uint32_t> free_slots_;
   // Freed by the last updates, the oldest in front.
   std::deque<std::vector<std::uint32_t>> resting_;
-  std::uint32_t unplaced_count_ = 0;
+  std::set<std::uint32_t> unplaced_;  // keys, at the last update
+  std::uint64_t unplaced_count_ = 0;
 };
 
 }  // namespace rezolus

@@ -67,7 +67,7 @@ TEST_F(DeviceSlotsTest, AFreedSlotRestsBeforeItIsGivenOutAgain) {
   const auto later = slots_.update(all);
   ASSERT_EQ(later.added.size(), 1u);
   EXPECT_EQ(later.added[0].slot, slot);
-  EXPECT_EQ(slots_.unplaced_count(), 0u);
+  EXPECT_EQ(slots_.unplaced_count(), 1u) << "it was without a slot for a while";
 }
 
 TEST_F(DeviceSlotsTest, ARenamedDeviceIsANewOne) {

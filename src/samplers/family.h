@@ -53,9 +53,11 @@ struct Family {
   void (*prepare)(ObjectSettings& settings, const KernelFeatures& features, const Host& host) =
       nullptr;
   // The devices there are now, for a family with DEVICE_TABLE(devices). Called by the slow-source
-  // thread, once a second while somebody collects.
-  std::vector<Device> (*list_devices)(const Host& host) = nullptr;
+  // thread, every list_period_ns while somebody collects.
+  // An error keeps those of the last list.
+  Result<std::vector<Device>> (*list_devices)(const Host& host) = nullptr;
   std::string_view device_label = "device";  // what says `other` for the devices that have no slot
+  std::uint64_t list_period_ns = kNsPerSecond;
   // Whether this kernel has a use for an optional hook; null: for every one.
   bool (*needs_hook)(std::string_view hook, const KernelFeatures& features) = nullptr;
   // Why a hook is of no use on this kernel although it is there; empty when it serves. May be null.

@@ -255,6 +255,7 @@ void FamilyReader::add_device(ActiveSampler& active, std::uint32_t device_slot,
 
 void FamilyReader::update_devices(const std::vector<Device>& devices, SchemaBuilder& schema) {
   const DeviceSlots::Change change = device_slots_->update(devices);
+  unplaced_devices_ = device_slots_->unplaced_count();
   for (ActiveSampler& active : active_) {
     if (!active.device_counters) continue;
     std::erase_if(active.device_series, [&](const DeviceSeries& series) {
@@ -264,6 +265,18 @@ void FamilyReader::update_devices(const std::vector<Device>& devices, SchemaBuil
     });
     for (const auto& [slot, device] : change.added) {
       add_device(active, slot, device.labels, schema);
+    }
+  }
+}
+
+void FamilyReader::take_indexes(const std::vector<std::uint32_t>& new_index,
+                                const Schema& schema) {
+  for (ActiveSampler& active : active_) {
+    for (CounterSeries& series : active.counter_series) series.series = new_index[series.series];
+    for (DeviceSeries& series : active.device_series) series.series = new_index[series.series];
+    for (HistogramSeries& series : active.histogram_series) {
+      series.series = new_index[series.series];
+      series.histogram_index = schema.series[series.series]->histogram_index;
     }
   }
 }
@@ -357,6 +370,9 @@ void FamilyReader::append_maps(std::vector<MapStatus>& maps) const {
 void FamilyReader::append_losses(std::vector<LossStatus>& losses) const {
   if (!losses_) return;
   append_loss_statuses(family_.name, *losses_, losses);
+  if (device_slots_) {
+    losses.push_back({std::string(family_.name), "device_without_slot", unplaced_devices_});
+  }
 }
 
 void FamilyReader::append_programs(std::vector<LoadedProgram>& programs) const {

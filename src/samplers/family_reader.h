@@ -3,6 +3,7 @@
 // A family at work: its BPF object loaded and attached, its banks mapped, its series declared, and
 // their values read into snapshots.
 
+#include <atomic>
 #include <memory>
 #include <optional>
 #include <string>
@@ -35,6 +36,9 @@ class FamilyReader {
   // Whether update_devices() has anything to do.
   [[nodiscard]] bool has_devices() const { return device_slots_.has_value(); }
   [[nodiscard]] const Family& family() const { return family_; }
+
+  // The schema was compacted: the new index of each series by its old one.
+  void take_indexes(const std::vector<std::uint32_t>& new_index, const Schema& schema);
 
   // Reads every bank into the snapshot, which is sized to a schema that has our series.
   void read(Snapshot& snapshot, const Clock& clock);
@@ -92,6 +96,7 @@ class FamilyReader {
   std::optional<CounterBank> losses_;
   Mapping device_table_;
   std::optional<DeviceSlots> device_slots_;  // writes device_table_
+  std::atomic<std::uint64_t> unplaced_devices_ = 0;  // any thread asks for losses
   std::vector<bool> running_;  // by sampler: its code is loaded
   std::vector<ActiveSampler> active_;
   std::vector<SamplerStatus> statuses_;

@@ -28,8 +28,8 @@
 namespace rezolus::live {
 namespace {
 
-REZOLUS_LIVE_SUITE(blockio_requests);
-REZOLUS_LIVE_SUITE(blockio_latency);
+REZOLUS_LIVE_SUITE_WITHOUT_TASKS(blockio_requests);
+REZOLUS_LIVE_SUITE_WITHOUT_TASKS(blockio_latency);
 
 constexpr std::size_t kAlignment = 4096;
 constexpr std::size_t kWriteBytes = 20 << 10;  // sizes that page faults and read-ahead do not have

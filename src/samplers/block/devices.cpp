@@ -41,6 +41,12 @@ bool has_no_size(const fs::path& disk) {
   return size && (*size == "0\n" || *size == "0");
 }
 
+// Device mapper, md, zram and RAM disks pass on what they are asked for without making requests.
+bool has_requests(const fs::path& disk) {
+  std::error_code ignored;
+  return fs::exists(disk / "mq", ignored);
+}
+
 struct Operation {
   std::string_view enumerator;
   std::uint8_t number;  // of 5.8
@@ -67,16 +73,18 @@ constexpr Operation kOperations[] = {
 
 }  // namespace
 
-std::vector<Device> list_block_devices(const Host& host) {
+Result<std::vector<Device>> list_block_devices(const Host& host) {
+  auto names = folder_names(host.path("sys/block"));
+  if (!names) return std::unexpected(names.error());
   std::vector<Device> devices;
-  std::error_code ignored;
-  for (const auto& disk : fs::directory_iterator(host.path("sys/block"), ignored)) {
-    const auto number = read_file((disk.path() / "dev").string(), 4096);
+  for (std::string& name : *names) {
+    const fs::path disk = fs::path(host.path("sys/block")) / name;
+    const auto number = read_file((disk / "dev").string(), 4096);
     const auto key = number ? device_key(*number) : std::nullopt;
-    if (!key || has_no_size(disk.path())) continue;
+    if (!key || has_no_size(disk) || !has_requests(disk)) continue;
     devices.push_back({.key = *key,
-                       .stacked = is_stacked(disk.path()),
-                       .labels = {{"device", disk.path().filename().string()}}});
+                       .stacked = is_stacked(disk),
+                       .labels = {{"device", std::move(name)}}});
   }
   return devices;
 }

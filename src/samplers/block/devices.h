@@ -12,8 +12,9 @@
 
 namespace rezolus {
 
-// Every whole disk of /sys/block that has a size. Device mapper, md and loop devices are stacked.
-std::vector<Device> list_block_devices(const Host& host);
+// Every whole disk of /sys/block that has a size and makes requests. Device mapper, md and loop
+// devices are stacked. NVMe paths under a multipath device have no number there, and are not found.
+Result<std::vector<Device>> list_block_devices(const Host& host);
 
 // enum block_operation by the kernel's number of the operation: by name from its types where they
 // are known, else by the numbers of 5.8.

@@ -23,11 +23,12 @@ class BlockHost {
   }
   ~BlockHost() { fs::remove_all(root_); }
   void add(const std::string& name, const std::string& number, const std::string& folder = {},
-           const std::string& size = "8\n") {
+           const std::string& size = "8\n", bool requests = true) {
     const fs::path disk = root_ / "sys/block" / name;
     fs::create_directories(disk / folder);
     if (!number.empty()) std::ofstream(disk / "dev") << number;
     std::ofstream(disk / "size") << size;
+    if (requests) fs::create_directories(disk / "mq");
   }
   [[nodiscard]] Host host() const {
     Host host;
@@ -48,7 +49,8 @@ TEST(BlockDevices, WholeDisksWithTheirNumbers) {
   host.add("odder", "x:y\n");
   host.add("huge", "5000:1\n");
   host.add("loop3", "7:3\n", "", "0\n");  // nothing is attached
-  auto devices = list_block_devices(host.host());
+  host.add("zram0", "253:0\n", "", "8\n", false);
+  auto devices = list_block_devices(host.host()).value();
   std::ranges::sort(devices, {}, &Device::key);
   ASSERT_EQ(devices.size(), 2u);
   EXPECT_EQ(devices[0].key, (8u << 20) | 16u);
@@ -63,7 +65,7 @@ TEST(BlockDevices, DevicesOnTopOfOthersAreStacked) {
   host.add("md0", "9:0\n", "md");
   host.add("loop0", "7:0\n", "loop");
   host.add("drbd0", "147:0\n", "slaves/vda");
-  const auto devices = list_block_devices(host.host());
+  const auto devices = list_block_devices(host.host()).value();
   EXPECT_EQ(devices.size(), 4u);
   for (const Device& device : devices) EXPECT_TRUE(device.stacked) << device.labels[0].second;
 }
@@ -71,7 +73,7 @@ TEST(BlockDevices, DevicesOnTopOfOthersAreStacked) {
 TEST(BlockDevices, NoBlockDevicesAreNone) {
   Host host;
   host.root = "/nonexistent/";
-  EXPECT_TRUE(list_block_devices(host).empty());
+  EXPECT_TRUE(list_block_devices(host).value().empty());
 }
 
 TEST(BlockOperations, WithoutTypesTheNumbersOf58) {

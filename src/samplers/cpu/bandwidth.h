@@ -7,5 +7,5 @@ enum bandwidth_counter {
 	BANDWIDTH_COUNTER_COUNT,
 };
 
-/* Run queues (a cgroup on a CPU) that can be throttled at the same time; 256 KiB. */
-#define THROTTLE_HASH_ENTRIES 4096
+/* Run queues (a cgroup on a CPU) that can be throttled at the same time, at least; 256 KiB. */
+#define THROTTLE_HASH_ENTRIES 4096u

@@ -12,7 +12,7 @@
 namespace rezolus::live {
 namespace {
 
-REZOLUS_LIVE_SUITE(cpu_bandwidth);
+REZOLUS_LIVE_SUITE_WITHOUT_TASKS(cpu_bandwidth);
 
 constexpr std::uint64_t kBurnNs = 1'000'000'000;
 constexpr int kCpu = 1;

@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 #include "samplers/cpu/cpu_family.h"
 
+#include <algorithm>
+
 #include <bpf/libbpf.h>
 
 #include "cpu.skel.h"
+#include "samplers/cpu/bandwidth.h"
 
 namespace rezolus {
 namespace {
@@ -18,6 +21,10 @@ void prepare(ObjectSettings& settings, const KernelFeatures& features, const Hos
   // Without its bank the sampler is off: then nobody needs its hash either.
   if (!bpf_map__autocreate(settings.find_map("bandwidth_counters"))) {
     settings.drop_map("throttled_since");
+  } else {
+    // Each cgroup has a run queue on every CPU.
+    settings.set_map_entries("throttled_since",
+                             std::max(THROTTLE_HASH_ENTRIES, 64 * host.cpus.possible_count));
   }
 }
 

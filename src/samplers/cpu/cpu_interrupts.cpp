@@ -139,8 +139,7 @@ class CpuInterrupts final : public Source {
   explicit CpuInterrupts(const Host& host)
       : file_(host.path("proc/interrupts")),
         cpu_count_(host.cpus.possible_count),
-        lines_gone_(cpu_count_, 0),
-        lines_sum_(cpu_count_, 0) {}
+        counted_(std::size_t{kSlotCount} * cpu_count_) {}
 
   // Kind by kind, each with all possible CPUs.
   [[nodiscard]] std::vector<Series> series() const override {
@@ -168,7 +167,7 @@ class CpuInterrupts final : public Source {
     bool any = false;
     while (!rest.empty()) any |= add_line(next_line(), cpus, reading);
     if (!any) return error("read {}: no line of counts in it", file_.path());
-    keep_device_counts_growing(reading);
+    keep_growing(reading);
     return {};
   }
 
@@ -201,24 +200,35 @@ class CpuInterrupts final : public Source {
     return true;
   }
 
-  // The line of a device that is gone takes its counts with it. They stay in the sum, and only what
-  // came between the two readings is lost to it.
-  void keep_device_counts_growing(Reading& reading) {
-    for (std::uint32_t cpu = 0; cpu < cpu_count_; ++cpu) {
-      const std::size_t index = std::size_t{kDevice} * cpu_count_ + cpu;
-      if (reading.present[index] == 0) continue;  // offline: it comes back with what it had
-      const std::uint64_t sum = reading.values[index];
-      if (sum < lines_sum_[cpu]) lines_gone_[cpu] += lines_sum_[cpu] - sum;
-      lines_sum_[cpu] = sum;
-      reading.values[index] = sum + lines_gone_[cpu];
+  // The kernel's counts are 32 bits wide and wrap. The line of a device that is gone takes its counts
+  // with it; they stay in the sum, and only what came between the two readings is lost to it. A CPU
+  // that is offline counts nothing and keeps what it had.
+  void keep_growing(Reading& reading) {
+    constexpr std::uint64_t kWrap = std::uint64_t{1} << 32;
+    for (std::size_t index = 0; index < counted_.size(); ++index) {
+      Counted& counted = counted_[index];
+      if (reading.present[index] != 0) {
+        const std::uint64_t sum = reading.values[index];
+        const std::uint64_t fell = sum < counted.sum ? counted.sum - sum : 0;
+        counted.before += fell > kWrap / 2 ? kWrap : fell;
+        counted.sum = sum;
+        counted.seen = true;
+      }
+      if (!counted.seen) continue;
+      reading.values[index] = counted.sum + counted.before;
+      reading.present[index] = 1;
     }
   }
 
+  struct Counted {
+    std::uint64_t sum = 0;     // of the kernel's counts at the last reading
+    std::uint64_t before = 0;  // what is no longer in them
+    bool seen = false;
+  };
   RereadFile file_;
   const std::uint32_t cpu_count_;
-  std::vector<std::uint64_t> counts_;      // of the line at hand, by column
-  std::vector<std::uint64_t> lines_gone_;  // by CPU: added to the sum of the lines that are there
-  std::vector<std::uint64_t> lines_sum_;   // by CPU: that sum at the last reading
+  std::vector<std::uint64_t> counts_;  // of the line at hand, by column
+  std::vector<Counted> counted_;       // by series
 };
 
 }  // namespace

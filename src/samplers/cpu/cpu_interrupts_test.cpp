@@ -116,6 +116,31 @@ TEST(CpuInterrupts, ADeviceThatGoesTakesNothingWithIt) {
   EXPECT_EQ(reader.value(of("device", 0)), 143u);
 }
 
+TEST(CpuInterrupts, CountsOf32BitsGoOnBeyond) {
+  const WrittenHost written(1);
+  SourceReader reader(kCpuInterrupts, written.host());
+  written.set("  CPU0\nLOC: 4294967290 Local timer interrupts\n 1: 4294967000 chip a\n");
+  ASSERT_TRUE(reader.read().has_value());
+  written.set("  CPU0\nLOC: 10 Local timer interrupts\n 1: 4 chip a\n");
+  ASSERT_TRUE(reader.read().has_value());
+  EXPECT_EQ(reader.value(of("local_timer", 0)), (std::uint64_t{1} << 32) + 10);
+  EXPECT_EQ(reader.value(of("device", 0)), (std::uint64_t{1} << 32) + 4);
+}
+
+TEST(CpuInterrupts, ACpuThatGoesOfflineKeepsWhatItHad) {
+  const WrittenHost written(2);
+  SourceReader reader(kCpuInterrupts, written.host());
+  written.set("  CPU0 CPU1\nRES: 5 6 Rescheduling interrupts\n");
+  ASSERT_TRUE(reader.read().has_value());
+  written.set("  CPU0\nRES: 7 Rescheduling interrupts\n");
+  ASSERT_TRUE(reader.read().has_value());
+  EXPECT_EQ(reader.value(of("reschedule", 0)), 7u);
+  EXPECT_EQ(reader.value(of("reschedule", 1)), 6u);
+  written.set("  CPU0 CPU1\nRES: 7 8 Rescheduling interrupts\n");
+  ASSERT_TRUE(reader.read().has_value());
+  EXPECT_EQ(reader.value(of("reschedule", 1)), 8u);
+}
+
 TEST(CpuInterrupts, GarbageIsAbsent) {
   SourceReader reader(kCpuInterrupts, fixture_host("garbage"));
   ASSERT_TRUE(reader.read().has_value());

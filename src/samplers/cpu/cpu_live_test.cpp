@@ -18,8 +18,8 @@
 namespace rezolus::live {
 namespace {
 
-REZOLUS_LIVE_SUITE(cpu_tlb_flush);
-REZOLUS_LIVE_SUITE(cpu_ipi);
+REZOLUS_LIVE_SUITE_WITHOUT_TASKS(cpu_tlb_flush);
+REZOLUS_LIVE_SUITE_WITHOUT_TASKS(cpu_ipi);
 
 constexpr std::uint64_t kUnmaps = 200;
 constexpr std::uint64_t kEnough = kUnmaps / 2;  // flushes on the other CPU

@@ -101,6 +101,8 @@ struct CpuHistory {
   std::uint64_t idle_sum_ns = 0;  // idle and iowait together, as the kernel had them last
   // Added to the kernel's idle and iowait. Wraps where the kernel's value is the larger one.
   std::array<std::uint64_t, kStateCount> base_ns = {};
+  std::array<bool, kStateCount> present = {};  // states that were published
+  bool online = false;                         // in the last reading
 };
 
 // More than rounding: the kernel started to count again.
@@ -127,6 +129,7 @@ class CpuUsage final : public Source {
     auto text = file_.read();
     if (!text) return std::unexpected(text.error());
     bool any = false;
+    for (CpuHistory& history : cpus_) history.online = false;
     std::string_view rest = *text;
     while (!rest.empty()) {
       const std::string_view line = rest.substr(0, rest.find('\n'));
@@ -142,13 +145,28 @@ class CpuUsage final : public Source {
       any |= publish(cpu, parse_ticks({id.ptr, line.data() + line.size()}), reading);
     }
     if (!any) return error("read {}: no line of a CPU in it", file_.path());
+    keep_offline(reading);
     return {};
   }
 
  private:
+  // A CPU that went offline spends no time: it keeps what it had, so that sums do not fall.
+  void keep_offline(Reading& reading) const {
+    for (std::size_t cpu = 0; cpu < cpus_.size(); ++cpu) {
+      const CpuHistory& history = cpus_[cpu];
+      for (std::uint32_t state = 0; !history.online && state < kStateCount; ++state) {
+        if (!history.present[state]) continue;
+        const std::size_t index = state * cpus_.size() + cpu;
+        reading.values[index] = history.published_ns[state];
+        reading.present[index] = 1;
+      }
+    }
+  }
+
   // Whether there was anything to publish.
   bool publish(std::uint32_t cpu, const Ticks& ticks, Reading& reading) {
     CpuHistory& history = cpus_[cpu];
+    history.online = true;
     // Up to Linux 6.7, a CPU that went offline counts its idle time from zero when it is back
     // (fixed by 71fee48fb772). Idle and iowait are looked at together, since the kernel moves time
     // of a sleep that still lasts from one to the other.
@@ -171,6 +189,7 @@ class CpuUsage final : public Source {
       const std::size_t index = state * cpus_.size() + cpu;
       reading.values[index] = published_ns;
       reading.present[index] = 1;
+      history.present[state] = true;
       any = true;
     }
     return any;

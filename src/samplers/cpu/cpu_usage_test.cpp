@@ -178,7 +178,9 @@ TEST(CpuUsage, IdleTimeGoesOnAfterACpuWasOffline) {
   ASSERT_TRUE(reader.read().has_value());
   written.stat("cpu0 1 1 1 1 1 1 1 1 1 1\n");
   ASSERT_TRUE(reader.read().has_value());
-  EXPECT_EQ(reader.value(idle(1, "idle")), std::nullopt);
+  EXPECT_EQ(reader.value(idle(1, "idle")), 900000 * kTick) << "it keeps what it had";
+  EXPECT_EQ(reader.value(usage(1, "user")), 100 * kTick);
+  EXPECT_EQ(reader.value(usage(1, "guest")), 0u);
   written.stat("cpu0 1 1 1 1 1 1 1 1 1 1\ncpu1 101 0 100 20 0 0 0 0 0 0\n");
   ASSERT_TRUE(reader.read().has_value());
   EXPECT_EQ(reader.value(idle(1, "idle")), 900000 * kTick);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR Apache-2.0 OR MIT) */
 /*
  * Hard interrupts of devices: how many, and how long their handlers run. Per handler: two clock
- * reads, two counter and one histogram add.
+ * reads, a look-up of the line among a few words, four counter and one histogram add.
  */
 #include "bpf/bank.bpf.h"
 #include "samplers/interrupt/interrupt.h"
@@ -9,6 +9,8 @@
 SAMPLER(interrupts);
 COUNTERS(interrupts, INTERRUPTS_COUNTER_COUNT);
 HISTOGRAMS(interrupts, INTERRUPTS_HISTOGRAM_COUNT);
+DEVICE_COUNTERS(interrupts, INTERRUPTS_DEVICE_COUNTER_COUNT);
+DEVICE_TABLE(devices);
 
 /* What a driver registered for a line; those that share a line are a list. */
 struct irqaction {
@@ -39,13 +41,18 @@ static __always_inline struct cpu_state *this_cpu(void)
 static __always_inline void interrupts_handled(u32 line, bool last_of_line, u64 ran_ns)
 {
 	struct interrupts_counters_row *row = COUNTER_ROW(interrupts);
+	struct interrupts_device_counters_row *line_row =
+		DEVICE_COUNTER_ROW(interrupts, device_find(&devices, line));
 
-	if (!row)
+	if (!row || !line_row)
 		return;
 	/* The handlers of a shared line all run, in order: the line counts once, at the last. */
-	if (last_of_line)
+	if (last_of_line) {
 		COUNTER_ADD(row, INTERRUPTS_COUNT, 1);
+		COUNTER_ADD(line_row, INTERRUPTS_OF_LINE_COUNT, 1);
+	}
 	COUNTER_ADD(row, INTERRUPTS_TIME_NS, ran_ns);
+	COUNTER_ADD(line_row, INTERRUPTS_OF_LINE_TIME_NS, ran_ns);
 }
 
 static __always_inline int handle_entry(void)

@@ -11,3 +11,10 @@ enum interrupts_histogram {
 	INTERRUPTS_RUNNING,
 	INTERRUPTS_HISTOGRAM_COUNT,
 };
+
+/* Counters of each line. */
+enum interrupts_device_counter {
+	INTERRUPTS_OF_LINE_COUNT,
+	INTERRUPTS_OF_LINE_TIME_NS,
+	INTERRUPTS_DEVICE_COUNTER_COUNT,
+};

@@ -3,6 +3,7 @@
 
 #include "interrupt.skel.h"
 #include "samplers/interrupt/interrupt.h"
+#include "samplers/interrupt/lines.h"
 
 namespace rezolus {
 namespace {
@@ -32,6 +33,26 @@ constexpr Metric kMetrics[] = {
 };
 static_assert(check_metrics(kMetrics, INTERRUPTS_COUNTER_COUNT, INTERRUPTS_HISTOGRAM_COUNT));
 
+constexpr Metric kDeviceMetrics[] = {
+    {.slot = INTERRUPTS_OF_LINE_COUNT,
+     .name = "interrupt_line",
+     .unit = Unit::kInterrupts,
+     .dimension = Dimension::kDevice,
+     .dimension_label = "irq, name",
+     .prometheus = "rezolus_interrupt_line_interrupts_total",
+     .lean = false,
+     .help = "Hard interrupts by their line and the names of its handlers."},
+    {.slot = INTERRUPTS_OF_LINE_TIME_NS,
+     .name = "interrupt_line_time",
+     .unit = Unit::kNanoseconds,
+     .dimension = Dimension::kDevice,
+     .dimension_label = "irq, name",
+     .prometheus = "rezolus_interrupt_line_seconds_total",
+     .lean = false,
+     .help = "Time spent in the handlers of hard interrupts, by their line."},
+};
+static_assert(check_metrics(kDeviceMetrics, INTERRUPTS_DEVICE_COUNTER_COUNT, 0));
+
 constexpr std::string_view kHooks[] = {"handle_entry", "handle_exit"};
 
 constexpr const BpfSampler* kSamplers[] = {&kInterrupts};
@@ -47,13 +68,15 @@ const BpfSampler kInterrupts = {
     .description = "hard interrupts of devices: how many, how long",
     .bpf_name = "interrupts",
     .metrics = kMetrics,
+    .device_metrics = kDeviceMetrics,
     .hooks = kHooks,
     .notes = {
         .measures = "Every run of a hard interrupt's handler, from its entry to its exit, on the "
                     "CPU that it interrupts. A line that several drivers share has a run for each "
                     "of them, and counts as one interrupt. What the handler leaves to softirqs or "
                     "to a thread of its own is not part of it.",
-        .cost = "Two clock reads, two counter adds and one histogram add per handler.",
+        .cost = "Two clock reads, four counter adds and one histogram add per handler. The lines are "
+                "listed every ten seconds, some 10 us each.",
         .needs = "The tracepoints irq_handler_entry and irq_handler_exit, which every kernel has.",
         .reading = "The count is the sum of the numbered lines of /proc/interrupts; on x86 the "
                    "timer and what CPUs send each other are not among them, on arm64 the timer is. "
@@ -67,6 +90,9 @@ const Family kInterruptFamily = {
     .samplers = kSamplers,
     .object = interrupt_object,
     .prepare = prepare,
+    .list_devices = list_interrupt_lines,
+    .device_label = "irq",
+    .list_period_ns = 10 * kNsPerSecond,
 };
 
 }  // namespace rezolus

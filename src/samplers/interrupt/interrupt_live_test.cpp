@@ -18,7 +18,7 @@
 namespace rezolus::live {
 namespace {
 
-REZOLUS_LIVE_SUITE(interrupts);
+REZOLUS_LIVE_SUITE_WITHOUT_TASKS(interrupts);
 
 constexpr std::size_t kBlock = 4096;
 constexpr int kReads = 100;
@@ -107,6 +107,21 @@ TEST_P(interrupts, EveryHandlerHasATime) {
   EXPECT_GT(running.sum, 0u);
   EXPECT_LE(running.sum, elapsed * static_cast<std::uint64_t>(online_cpus()));
   collector.expect_no_losses();
+}
+
+TEST_P(interrupts, TheLinesAddUpToTheTotal) {
+  LiveCollector collector({"interrupts"}, GetParam());
+  collector.begin();
+  read_disk();
+  const Delta delta = collector.end();
+  // Read before the total, which programs add to first.
+  const std::uint64_t total = delta.counter("interrupt");
+  EXPECT_GT(total, 0u);
+  EXPECT_LE(delta.counter("interrupt_line"), total + 2);
+  EXPECT_GE(delta.counter("interrupt_line") + 2, total);
+  std::uint64_t named = total - delta.counter("interrupt_line", {{"irq", "other"}});
+  EXPECT_GE(named, total * 9 / 10) << "most lines have a name";
+  EXPECT_GT(delta.counter("interrupt_line_time"), 0u);
 }
 
 }  // namespace

@@ -78,10 +78,10 @@ constexpr Metric fault(VmstatSlot slot, std::string_view kind) {
 
 constexpr Metric reclaim(VmstatSlot slot, std::string_view by, std::string_view kind) {
   return {.slot = slot,
-          .name = "memory_reclaim",
+          .name = "memory_page_reclaim",
           .labels = {{{"by", by}, {"kind", kind}}},
           .unit = Unit::kPages,
-          .prometheus = "rezolus_memory_reclaim_pages_total",
+          .prometheus = "rezolus_memory_vmstat_reclaim_pages_total",
           .lean = false,
           .help = "Pages looked at for reclaim and pages reclaimed, by who had to do it."};
 }

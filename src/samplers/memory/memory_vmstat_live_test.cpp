@@ -283,8 +283,8 @@ TEST(memory_vmstat, MoreThanMemoryIsReclaimedAndSwapped) {
   std::uint64_t scanned = 0;
   std::uint64_t reclaimed = 0;
   for (const char* by : {"direct", "kswapd", "khugepaged", "proactive"}) {
-    scanned += delta.grown(fmt::format("memory_reclaim{{by=\"{}\",kind=\"scanned\"}}", by));
-    reclaimed += delta.grown(fmt::format("memory_reclaim{{by=\"{}\",kind=\"reclaimed\"}}", by));
+    scanned += delta.grown(fmt::format("memory_page_reclaim{{by=\"{}\",kind=\"scanned\"}}", by));
+    reclaimed += delta.grown(fmt::format("memory_page_reclaim{{by=\"{}\",kind=\"reclaimed\"}}", by));
   }
   EXPECT_GE(scanned, reclaimed);
   EXPECT_GE(reclaimed, used / 2);  // nor is it reclaimed before that

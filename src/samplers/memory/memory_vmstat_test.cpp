@@ -15,7 +15,7 @@ constexpr const char* kMinor = "memory_page_fault{kind=\"minor\"}";
 constexpr const char* kMajor = "memory_page_fault{kind=\"major\"}";
 
 std::string reclaim(const char* by, const char* kind) {
-  return fmt::format("memory_reclaim{{by=\"{}\",kind=\"{}\"}}", by, kind);
+  return fmt::format("memory_page_reclaim{{by=\"{}\",kind=\"{}\"}}", by, kind);
 }
 
 TEST(MemoryVmstat, ThisKernelHasAllOfThem) {

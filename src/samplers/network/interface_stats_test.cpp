@@ -281,5 +281,42 @@ TEST(NetworkInterfaceStats, SnapshotsFollowThroughEveryEncoder) {
   consumers.expect("veth1", 7);
 }
 
+// Interfaces that come and go for days: the schema stays as large as what lives needs.
+TEST(NetworkInterfaceStats, SeriesThatAreGoneGiveTheirPlacesUp) {
+  const WrittenHost written;
+  written.write({{"lo", 7}});
+  CollectorConfig config;
+  config.samplers_enabled = false;
+  config.sampler_enabled["network_interface_stats"] = true;
+  auto collector = Collector::create(written.host(), config);
+  ASSERT_TRUE(collector.has_value());
+  Consumers consumers;
+  std::size_t largest = 0;
+  for (int round = 0; round < 7; ++round) {
+    std::vector<std::pair<std::string, std::uint64_t>> interfaces = {{"lo", 7}};
+    for (int i = 0; i < 120; ++i) {
+      interfaces.emplace_back("veth" + std::to_string(round) + "_" + std::to_string(i), 1);
+    }
+    written.write(interfaces);
+    const std::string last = interfaces.back().first;
+    SnapshotRef snapshot;
+    for (int i = 0; i < 100; ++i) {
+      snapshot = (*collector)->collect();
+      consumers.take(snapshot);
+      largest = std::max(largest, snapshot->schema->series.size());
+      if (find_series(*snapshot->schema, "network_interface_bytes",
+                      {{"direction", "receive"}, {"interface", last}}) >= 0) {
+        break;
+      }
+      std::this_thread::sleep_for(std::chrono::milliseconds(30));
+    }
+    consumers.expect(last, 1);
+    consumers.expect("lo", 7);
+  }
+  // 7 rounds of 120 interfaces with 8 series each are 6,720.
+  EXPECT_GT(largest, 960u);
+  EXPECT_LT(largest, 4500u);
+}
+
 }  // namespace
 }  // namespace rezolus

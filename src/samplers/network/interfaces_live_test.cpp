@@ -11,7 +11,7 @@
 namespace rezolus::live {
 namespace {
 
-REZOLUS_LIVE_SUITE(network_interfaces);
+REZOLUS_LIVE_SUITE_WITHOUT_TASKS(network_interfaces);
 
 // The kinds sum to the total, and this is of one kind.
 void expect_drops(const Delta& delta, std::uint64_t expected, const std::string& reason) {

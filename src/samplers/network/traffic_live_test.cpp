@@ -10,7 +10,7 @@
 namespace rezolus::live {
 namespace {
 
-REZOLUS_LIVE_SUITE(network_traffic);
+REZOLUS_LIVE_SUITE_WITHOUT_TASKS(network_traffic);
 
 const std::set<std::string> kEveryDevice = {"hardware_devices"};
 const Labels kReceive = {{"direction", "receive"}};

@@ -18,7 +18,7 @@
 namespace rezolus::live {
 namespace {
 
-REZOLUS_LIVE_SUITE(softirq);
+REZOLUS_LIVE_SUITE_WITHOUT_TASKS(softirq);
 
 // Kind and CPU, as the sampler labels them.
 using Counts = std::map<std::pair<std::string, std::string>, std::uint64_t>;
