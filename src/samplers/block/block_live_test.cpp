@@ -7,34 +7,18 @@
 #include <barrier>
 #include <cerrno>
 #include <cstdio>
-#include <cstdlib>
-#include <cstring>
-#include <filesystem>
 #include <fstream>
 #include <sstream>
 #include <string>
 #include <thread>
 
-#include <fcntl.h>
-#include <linux/fs.h>
-#include <sys/ioctl.h>
-#include <sys/stat.h>
-#include <sys/sysmacros.h>
-#include <unistd.h>
-
-#include "base/fd.h"
-#include "live/live.h"
+#include "samplers/block/disks_live.h"
 
 namespace rezolus::live {
 namespace {
 
 REZOLUS_LIVE_SUITE_WITHOUT_TASKS(blockio_requests);
 REZOLUS_LIVE_SUITE_WITHOUT_TASKS(blockio_latency);
-
-constexpr std::size_t kAlignment = 4096;
-constexpr std::size_t kWriteBytes = 20 << 10;  // sizes that page faults and read-ahead do not have
-constexpr std::size_t kReadBytes = 12 << 10;
-constexpr std::size_t kSpanBytes = 1 << 20;
 
 // Completed requests and bytes of all whole disks, as the kernel counts them.
 struct DiskStats {
@@ -64,55 +48,6 @@ DiskStats disk_stats() {
   }
   return stats;
 }
-
-// A device of its own in a VM, else a file, opened past the page cache.
-class Target {
- public:
-  explicit Target(std::string path = {}) {
-    const char* disk = std::getenv("REZOLUS_SCRATCH_DISK");
-    if (!path.empty()) {
-      fd_ = ::open(path.c_str(), O_RDWR | O_DIRECT | O_CLOEXEC);
-    } else if (disk != nullptr) {
-      fd_ = ::open(disk, O_RDWR | O_DIRECT | O_CLOEXEC);
-    } else {
-      file_ = "/var/tmp/rezolus_block_live_test." + std::to_string(::getpid());
-      fd_ = ::open(file_.c_str(), O_RDWR | O_DIRECT | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-      // Written once before anything is counted: no allocation, no metadata in the test.
-      for (std::size_t at = 0; fd_ >= 0 && at < kSpanBytes; at += kWriteBytes) write(at);
-      if (fd_ >= 0) ::fsync(fd_);
-    }
-  }
-  ~Target() {
-    if (fd_ >= 0) ::close(fd_);
-    if (!file_.empty()) ::unlink(file_.c_str());
-    std::free(buffer_);
-  }
-  [[nodiscard]] bool ok() const { return fd_ >= 0; }
-
-  void write(std::size_t offset) {
-    if (::pwrite(fd_, buffer_, kWriteBytes, static_cast<off_t>(offset)) !=
-        static_cast<ssize_t>(kWriteBytes)) {
-      ADD_FAILURE() << "write: " << std::strerror(errno);
-    }
-  }
-  // Returns how long it took, by our clock.
-  std::uint64_t read(std::size_t offset) {
-    const std::uint64_t begin = now_ns();
-    if (::pread(fd_, buffer_, kReadBytes, static_cast<off_t>(offset)) !=
-        static_cast<ssize_t>(kReadBytes)) {
-      ADD_FAILURE() << "read: " << std::strerror(errno);
-    }
-    return now_ns() - begin;
-  }
-  void flush() { ::fsync(fd_); }
-
- private:
-  int fd_ = -1;
-  std::string file_;
-  void* buffer_ = std::aligned_alloc(kAlignment, kWriteBytes);
-};
-
-std::size_t offset_of(std::uint64_t i) { return (i * 64 << 10) % kSpanBytes; }
 
 TEST_P(blockio_requests, CountsAndBytesAreTheKernels) {
   constexpr std::uint64_t kReads = 23;
@@ -190,34 +125,6 @@ TEST_P(blockio_latency, TotalIsQueueAndDeviceAndNoLongerThanTheCaller) {
   }
   collector.expect_no_losses();
 }
-
-// A device that completes every request after a set time.
-class NullBlock {
- public:
-  explicit NullBlock(std::uint64_t completion_ns, const std::string& parameters = {}) {
-    const std::string command =
-        "modprobe null_blk nr_devices=1 queue_mode=2 irqmode=2 completion_nsec=" +
-        std::to_string(completion_ns) + " gb=1 " + parameters + " 2>/dev/null";
-    loaded_ = std::system(command.c_str()) == 0 && ::access("/dev/nullb0", R_OK | W_OK) == 0;
-  }
-  ~NullBlock() {
-    if (loaded_) (void)!std::system("rmmod null_blk 2>/dev/null");
-  }
-  [[nodiscard]] bool loaded() const { return loaded_; }
-  // Whether the scheduler could be set.
-  static bool set_scheduler(const std::string& name) {
-    if (name != "none") (void)!std::system(("modprobe " + name + " 2>/dev/null").c_str());
-    std::ofstream file("/sys/block/nullb0/queue/scheduler");
-    file << name << std::flush;
-    return file.good();
-  }
-  static void set_statistics(bool on) {
-    std::ofstream("/sys/block/nullb0/queue/iostats") << (on ? 1 : 0) << std::flush;
-  }
-
- private:
-  bool loaded_ = false;
-};
 
 TEST_P(blockio_latency, OfADeviceWithAKnownLatency) {
   constexpr std::uint64_t kCompletionNs = 20'000'000;
@@ -299,57 +206,6 @@ TEST_P(blockio_latency, ABusyDevicesQueueIsWaitedIn) {
   collector.expect_no_losses();
 }
 
-// A disk without hardware, which fails requests or completes them in parts as it is told to.
-class ScsiDebug {
- public:
-  explicit ScsiDebug(const std::string& parameters) {
-    if (std::system("modprobe sd_mod 2>/dev/null") != 0) return;
-    const std::string command = "modprobe scsi_debug dev_size_mb=8 " + parameters + " 2>/dev/null";
-    loaded_ = std::system(command.c_str()) == 0;
-    // The disk is found in the background.
-    for (int i = 0; loaded_ && i < 500 && !disk_.valid(); ++i) {
-      ::usleep(10'000);
-      open_disk();
-    }
-  }
-  ~ScsiDebug() {
-    disk_.close();
-    if (loaded_) (void)!std::system("rmmod scsi_debug");
-    std::free(buffer_);
-  }
-  [[nodiscard]] bool ok() const { return disk_.valid(); }
-
-  [[nodiscard]] int discard(std::uint64_t offset, std::uint64_t size_bytes) const {
-    std::uint64_t range[] = {offset, size_bytes};
-    return ::ioctl(disk_.get(), BLKDISCARD, range);
-  }
-  [[nodiscard]] int zero_out(std::uint64_t offset, std::uint64_t size_bytes) const {
-    std::uint64_t range[] = {offset, size_bytes};
-    return ::ioctl(disk_.get(), BLKZEROOUT, range);
-  }
-  // The result of pread(2); errno says why it failed.
-  ssize_t read(off_t offset) { return ::pread(disk_.get(), buffer_, kReadBytes, offset); }
-
-  static void set(const std::string& parameter, int value) {
-    std::ofstream("/sys/bus/pseudo/drivers/scsi_debug/" + parameter) << value << std::flush;
-  }
-
- private:
-  void open_disk() {
-    for (const auto& disk : std::filesystem::directory_iterator("/sys/block")) {
-      std::string model;
-      std::ifstream(disk.path() / "device/model") >> model;
-      if (model != "scsi_debug") continue;
-      const std::string path = "/dev/" + disk.path().filename().string();
-      disk_ = Fd(::open(path.c_str(), O_RDWR | O_DIRECT | O_CLOEXEC));
-    }
-  }
-
-  bool loaded_ = false;
-  Fd disk_;
-  void* buffer_ = std::aligned_alloc(kAlignment, kReadBytes);
-};
-
 // Before 5.16 a completion carries an errno, then a block status: a medium error is the same class
 // in both.
 TEST_P(blockio_requests, MediumErrorsAreIoErrors) {
@@ -401,111 +257,6 @@ TEST_P(blockio_requests, ARequestThatCompletesInPartsIsOne) {
   collector.expect_no_losses();
 }
 
-// The name of the disk that a file or device is on, as /sys/block has it.
-std::string disk_of(const std::string& path) {
-  struct stat facts {};
-  if (::stat(path.c_str(), &facts) != 0) return {};
-  const dev_t number = S_ISBLK(facts.st_mode) ? facts.st_rdev : facts.st_dev;
-  const std::string link = "/sys/dev/block/" + std::to_string(major(number)) + ":" +
-                           std::to_string(minor(number));
-  std::error_code failed;
-  auto device = std::filesystem::canonical(link, failed);
-  if (failed) return {};
-  if (std::filesystem::exists(device / "partition")) device = device.parent_path();
-  return device.filename();
-}
-
-TEST_P(blockio_requests, EachDiskHasItsOwn) {
-  constexpr std::uint64_t kReads = 21;
-  if (!in_vm()) GTEST_SKIP() << "null_blk is loaded only in a VM";
-  NullBlock null_block(1000);
-  if (!null_block.loaded()) GTEST_SKIP() << "this kernel has no null_blk module";
-  Target scratch;
-  Target null_disk("/dev/nullb0");
-  ASSERT_TRUE(scratch.ok() && null_disk.ok());
-  const std::string scratch_name = disk_of(std::getenv("REZOLUS_SCRATCH_DISK"));
-  LiveCollector collector({"blockio_requests", "blockio_latency"}, GetParam());
-  collector.begin();
-  for (std::uint64_t i = 0; i < kReads; ++i) null_disk.read(offset_of(i));
-  for (std::uint64_t i = 0; i < 2 * kReads; ++i) scratch.read(offset_of(i));
-  const Delta delta = collector.end();
-  const Labels of_null = {{"device", "nullb0"}, {"op", "read"}};
-  const Labels of_scratch = {{"device", scratch_name}, {"op", "read"}};
-  EXPECT_EQ(delta.counter("blockio_device_operations", of_null), kReads);
-  EXPECT_EQ(delta.counter("blockio_device_bytes", of_null), kReads * kReadBytes);
-  EXPECT_EQ(delta.counter("blockio_device_operations", of_scratch), 2 * kReads);
-  EXPECT_GT(delta.counter("blockio_device_time", of_null), 0u);
-  // The disks are parts of the host's total.
-  EXPECT_EQ(delta.counter("blockio_device_operations", {{"op", "read"}}),
-            delta.counter("blockio_operations", {{"op", "read"}}));
-  EXPECT_EQ(delta.counter("blockio_device_bytes"), delta.counter("blockio_bytes"));
-  EXPECT_EQ(delta.counter("blockio_device_time", {{"op", "read"}}),
-            delta.histogram("blockio_latency", {{"op", "read"}}).sum);
-  collector.expect_no_losses();
-}
-
-// A disk that comes after the collector has series from the next listing on, and none when it left.
-TEST_P(blockio_requests, DisksComeAndGo) {
-  if (!in_vm()) GTEST_SKIP() << "null_blk is loaded only in a VM";
-  LiveCollector collector({"blockio_requests"}, GetParam());
-  const auto has_series = [&] {
-    const SnapshotRef snapshot = collector->collect();
-    return std::ranges::any_of(snapshot->schema->series, [](const auto& series) {
-      return series != nullptr &&
-             std::ranges::find(series->labels, std::pair<std::string, std::string>{
-                                                   "device", "nullb0"}) != series->labels.end();
-    });
-  };
-  const auto soon = [&](bool wanted) {
-    for (int i = 0; i < 60; ++i) {
-      if (has_series() == wanted) return true;
-      ::usleep(100'000);
-    }
-    return false;
-  };
-  EXPECT_FALSE(has_series());
-  for (int round = 0; round < 2; ++round) {
-    NullBlock null_block(1000);
-    if (!null_block.loaded()) GTEST_SKIP() << "this kernel has no null_blk module";
-    ASSERT_TRUE(soon(true));
-    Target target("/dev/nullb0");
-    collector.begin();
-    for (std::uint64_t i = 0; i < 5; ++i) target.read(offset_of(i));
-    const Delta delta = collector.end();
-    // Its own, and nothing of what its slot counted before.
-    EXPECT_EQ(delta.counter("blockio_device_operations",
-                            {{"device", "nullb0"}, {"op", "read"}}), 5u);
-  }
-  EXPECT_TRUE(soon(false));
-}
-
-// What a loop device is asked for, the disk under it is asked for again.
-TEST_P(blockio_requests, AStackedDeviceIsNotInTheHostsTotal) {
-  constexpr std::uint64_t kReads = 9;
-  if (!in_vm()) GTEST_SKIP() << "loop devices are set up only in a VM";
-  (void)!std::system("modprobe loop 2>/dev/null");
-  if (std::system("dd if=/dev/zero of=/tmp/loop.img bs=1M count=2 2>/dev/null; "
-                  "losetup /dev/loop0 /tmp/loop.img 2>/dev/null") != 0) {
-    GTEST_SKIP() << "this kernel has no loop devices";
-  }
-  {
-    Target target("/dev/loop0");
-    ASSERT_TRUE(target.ok());
-    LiveCollector collector({"blockio_requests", "blockio_latency"}, GetParam());
-    collector.begin();
-    for (std::uint64_t i = 0; i < kReads; ++i) target.read(offset_of(i));
-    const Delta delta = collector.end();
-    // The file is in memory: no disk was asked.
-    EXPECT_EQ(delta.counter("blockio_device_operations",
-                            {{"device", "loop0"}, {"op", "read"}}), kReads);
-    EXPECT_GT(delta.counter("blockio_device_time", {{"device", "loop0"}}), 0u);
-    EXPECT_EQ(delta.counter("blockio_operations", {{"op", "read"}}), 0u);
-    EXPECT_EQ(delta.histogram("blockio_latency", {{"op", "read"}}).count(), 0u);
-    EXPECT_EQ(delta.histogram("blockio_size", {{"op", "read"}}).count(), 0u);
-  }
-  (void)!std::system("losetup -d /dev/loop0; rm -f /tmp/loop.img");
-}
-
 // Every operation that the kernel can be asked for from outside, by name.
 TEST_P(blockio_requests, OtherOperationsHaveTheirOwnNames) {
   if (!in_vm()) GTEST_SKIP() << "scsi_debug is loaded only in a VM";
@@ -519,6 +270,46 @@ TEST_P(blockio_requests, OtherOperationsHaveTheirOwnNames) {
   EXPECT_EQ(delta.counter("blockio_operations", {{"op", "discard"}}), 1u);
   EXPECT_EQ(delta.counter("blockio_operations", {{"op", "write_zeroes"}}), 1u);
   EXPECT_EQ(delta.counter("blockio_operations", {{"op", "other"}}), 0u);
+  collector.expect_no_losses();
+}
+
+// The number of requests that fio says it made.
+std::uint64_t fio_reads(const std::string& file, std::uint64_t count) {
+  const std::string report = "/tmp/rezolus_fio." + std::to_string(::getpid());
+  const std::string command =
+      "fio --name=reads --rw=randread --bs=8k --direct=1 --ioengine=psync --size=1m"
+      " --io_limit=" + std::to_string(count * 8192) + " --filename=" + file +
+      " --output-format=json --output=" + report + " >/dev/null 2>&1";
+  EXPECT_EQ(std::system(command.c_str()), 0) << command;
+  std::ifstream in(report);
+  std::string word;
+  std::uint64_t total = 0;
+  while (in >> word) {
+    if (word == "\"total_ios\"" && in >> word >> total) break;  // of the reads, which come first
+  }
+  ::unlink(report.c_str());
+  return total;
+}
+
+TEST_P(blockio_requests, AgreesWithFio) {
+  if (std::system("command -v fio >/dev/null 2>&1") != 0) {
+    GTEST_SKIP() << "fio is not installed (scripts/setup installs it)";
+  }
+  constexpr std::uint64_t kReads = 64;
+  constexpr std::uint64_t kBlock = 8192;
+  Target target;
+  ASSERT_TRUE(target.ok());
+  LiveCollector collector({"blockio_requests"}, GetParam());
+  collector.begin();
+  const std::uint64_t reads = fio_reads(target.path(), kReads);
+  const Delta delta = collector.end();
+  EXPECT_EQ(reads, kReads);
+  const HistogramValue sizes = delta.histogram("blockio_size", {{"op", "read"}});
+  // Others, and the program's own pages, are read in other sizes for the most part.
+  EXPECT_GE(sizes.buckets[kAgentHistogram.index(kBlock)], reads);
+  if (in_vm()) {
+    EXPECT_LE(sizes.buckets[kAgentHistogram.index(kBlock)], reads + reads / 8);
+  }
   collector.expect_no_losses();
 }
 
