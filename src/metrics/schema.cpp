@@ -6,6 +6,12 @@
 #include "base/result.h"
 
 namespace rezolus {
+namespace {
+
+// Fewer cost nothing worth the full schema that every reader needs after a compaction.
+constexpr std::size_t kUnusedIndicesMax = 16'384;
+
+}  // namespace
 
 SchemaBuilder::SchemaBuilder() { add_group(""); }
 
@@ -32,8 +38,25 @@ std::uint32_t SchemaBuilder::add(Series series) {
 
 void SchemaBuilder::retire(std::uint32_t index) {
   CHECK(index < next_.series.size(), "only a known series can be retired");
+  retired_count_ += next_.series[index] ? 1 : 0;
   next_.series[index].reset();
   published_.reset();
+}
+
+bool SchemaBuilder::is_sparse() const {
+  return retired_count_ >= kUnusedIndicesMax && 2 * retired_count_ >= next_.series.size();
+}
+
+std::vector<std::uint32_t> SchemaBuilder::compact() {
+  std::vector<std::uint32_t> now(next_.series.size(), kRetired);
+  std::uint32_t count = 0;
+  for (std::size_t i = 0; i < now.size(); ++i) {
+    if (next_.series[i]) now[i] = count++;
+  }
+  std::erase(next_.series, nullptr);
+  retired_count_ = 0;
+  published_.reset();
+  return now;
 }
 
 std::shared_ptr<const Schema> SchemaBuilder::publish() {

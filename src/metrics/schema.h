@@ -2,6 +2,7 @@
 #pragma once
 // Which series exist. A Schema is immutable and shared by all snapshots between two changes; a
 // series keeps its index for the schema's whole history, and an index is never given out twice.
+// A history ends when a schema is compacted: to a reader that is another source's schema.
 
 #include <cstdint>
 #include <memory>
@@ -62,11 +63,22 @@ class SchemaBuilder {
   // The series is absent from all later schemas; its index stays unused.
   void retire(std::uint32_t index);
 
+  // Whether so many indices are unused that compact() is due. What holds indices need not ask more
+  // often than once a snapshot.
+  [[nodiscard]] bool is_sparse() const;
+
+  // Begins a new history without the unused indices: every series gets a new one, in the same
+  // order. Histograms keep their positions. Returns the new index by the old one, kRetired for
+  // those of retired series.
+  std::vector<std::uint32_t> compact();
+  static constexpr std::uint32_t kRetired = ~0u;
+
   // The current schema: the same pointer as before when nothing changed since.
   std::shared_ptr<const Schema> publish();
 
  private:
   Schema next_;
+  std::size_t retired_count_ = 0;  // unused indices
   std::shared_ptr<const Schema> published_;
 };
 

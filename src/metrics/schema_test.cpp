@@ -62,6 +62,41 @@ TEST(SchemaBuilder, NumbersHistogramsByThemselves) {
   EXPECT_EQ(schema->series[3]->histogram_index, 2u);
 }
 
+TEST(SchemaBuilder, CompactsWhenMostIndicesAreUnused) {
+  SchemaBuilder builder;
+  builder.add(series("first"));
+  builder.add(series("h", {}, MetricType::kHistogram));
+  for (int i = 0; i < 16'383; ++i) builder.retire(builder.add(series("brief")));
+  EXPECT_FALSE(builder.is_sparse());
+  builder.retire(builder.add(series("brief")));
+  builder.retire(2);  // again: no other one
+  builder.add(series("last"));
+  const auto before = builder.publish();
+  ASSERT_TRUE(builder.is_sparse());
+  const std::vector<std::uint32_t> now = builder.compact();
+  ASSERT_EQ(now.size(), before->series.size());
+  EXPECT_EQ(now[0], 0u);
+  EXPECT_EQ(now[1], 1u);
+  EXPECT_EQ(now[2], SchemaBuilder::kRetired);
+  EXPECT_EQ(now.back(), 2u);
+  const auto after = builder.publish();
+  ASSERT_EQ(after->series.size(), 3u);
+  EXPECT_EQ(after->series[2], before->series.back());
+  EXPECT_EQ(after->series[1]->histogram_index, 0u);
+  EXPECT_GT(after->version, before->version);
+  EXPECT_FALSE(builder.is_sparse());
+  EXPECT_EQ(builder.add(series("next")), 3u);
+}
+
+TEST(SchemaBuilder, StaysAsItIsWhileMostIndicesAreUsed) {
+  SchemaBuilder builder;
+  for (int i = 0; i < 20'000; ++i) builder.add(series("lasting"));
+  for (int i = 0; i < 19'999; ++i) builder.retire(builder.add(series("brief")));
+  EXPECT_FALSE(builder.is_sparse());
+  builder.retire(builder.add(series("brief")));
+  EXPECT_TRUE(builder.is_sparse());
+}
+
 TEST(SchemaBuilder, SortsLabels) {
   SchemaBuilder builder;
   builder.add(series("a", {{"z", "1"}, {"b", "2"}}));

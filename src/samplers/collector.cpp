@@ -73,6 +73,16 @@ struct Collector::Parts {
 
   // Takes over what every source said last, with the series that it came to fill or left.
   void update_sources();
+
+  // Indices of series that are gone would otherwise add up for ever.
+  void compact_schema() {
+    if (!schema.is_sparse()) return;
+    const std::vector<std::uint32_t> now = schema.compact();
+    for (FamilyReader& family : families) family.renumber(now);
+    for (SourceSeries& place : source_series) {
+      for (std::uint32_t& index : place.indexes) index = now[index];
+    }
+  }
 };
 
 void Collector::Parts::update_sources() {
@@ -296,6 +306,7 @@ SnapshotRef Collector::collect() {
   parts.slow_sources->on_collect(parts.clock.monotonic_ns());
   parts.update_devices();
   parts.update_sources();
+  parts.compact_schema();
   auto snapshot = std::make_shared<Snapshot>();
   snapshot->realtime_ns = parts.clock.realtime_ns();
   snapshot->monotonic_ns = parts.clock.monotonic_ns();

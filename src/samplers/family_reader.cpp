@@ -268,6 +268,14 @@ void FamilyReader::update_devices(const std::vector<Device>& devices, SchemaBuil
   }
 }
 
+void FamilyReader::renumber(const std::vector<std::uint32_t>& now) {
+  for (ActiveSampler& active : active_) {
+    for (CounterSeries& series : active.counter_series) series.series = now[series.series];
+    for (HistogramSeries& series : active.histogram_series) series.series = now[series.series];
+    for (DeviceSeries& series : active.device_series) series.series = now[series.series];
+  }
+}
+
 bool FamilyReader::is_attached(std::string_view name) const {
   return std::ranges::any_of(object_->hooks(), [&](const HookOutcome& hook) {
     return hook.name == name && hook.attached();

@@ -32,6 +32,8 @@ class FamilyReader {
   // The devices there are now, for a family that lists them: their series are added, those of
   // devices that are gone are retired.
   void update_devices(const std::vector<Device>& devices, SchemaBuilder& schema);
+  // Every series has a new index, by the old one.
+  void renumber(const std::vector<std::uint32_t>& now);
   // Whether update_devices() has anything to do.
   [[nodiscard]] bool has_devices() const { return device_slots_.has_value(); }
   [[nodiscard]] const Family& family() const { return family_; }
