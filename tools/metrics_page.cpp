@@ -50,6 +50,7 @@ std::string_view dimension_label(const Metric& metric) {
     case Dimension::kCpu: return "id";
     case Dimension::kCgroup: return "cgroup";
     case Dimension::kDevice: return "device";
+    case Dimension::kTask: return "pid, tgid, comm";
   }
   return "";
 }

@@ -16,7 +16,7 @@ namespace rezolus {
 enum class MetricType : std::uint8_t { kCounter, kGauge, kHistogram };
 
 // What a series of the metric belongs to. Every dimension but the host adds a label.
-enum class Dimension : std::uint8_t { kHost, kCpu, kCgroup, kDevice };
+enum class Dimension : std::uint8_t { kHost, kCpu, kCgroup, kDevice, kTask };
 
 enum class Unit : std::uint8_t {
   kNone,

@@ -6,7 +6,6 @@
 #include "base/result.h"
 
 namespace rezolus {
-
 SchemaBuilder::SchemaBuilder() { add_group(""); }
 
 std::uint32_t SchemaBuilder::add_group(std::string_view name) {

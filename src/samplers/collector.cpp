@@ -145,13 +145,11 @@ void add_program_statistics(const std::vector<LoadedProgram>& programs, Collecto
   }
 }
 
-bool is_enabled(const CollectorConfig& config, std::string_view name, bool on_by_default = true) {
-  const auto it = config.sampler_enabled.find(std::string(name));
-  return it == config.sampler_enabled.end() ? config.samplers_enabled && on_by_default : it->second;
-}
-
-bool is_enabled(const CollectorConfig& config, const BpfSampler& sampler) {
-  return is_enabled(config, sampler.name, sampler.on_by_default);
+// A BpfSampler or a FileSampler.
+bool is_enabled(const CollectorConfig& config, const auto& sampler) {
+  const auto it = config.sampler_enabled.find(std::string(sampler.name));
+  return it == config.sampler_enabled.end() ? config.samplers_enabled && sampler.on_by_default
+                                            : it->second;
 }
 
 std::vector<bool> enabled_samplers(const CollectorConfig& config, const Family& family) {
@@ -212,7 +210,8 @@ std::vector<SamplerName> sampler_names() {
     }
   }
   for (const FileSampler* sampler : file_samplers()) {
-    names.push_back({sampler->name, sampler->description, sampler->notes});
+    names.push_back(
+        {sampler->name, sampler->description, sampler->notes, sampler->on_by_default});
   }
   std::ranges::sort(names, {}, &SamplerName::name);
   return names;
@@ -270,8 +269,9 @@ Result<std::unique_ptr<Collector>> Collector::create(const Host& host,
   for (const FileSampler* sampler : file_samplers()) {
     SamplerStatus status;
     status.name = sampler->name;
-    if (!is_enabled(config, sampler->name)) {
-      status.reason = "switched off by the configuration";
+    if (!is_enabled(config, *sampler)) {
+      status.reason =
+          sampler->on_by_default ? "switched off by the configuration" : "off by default";
     } else if (auto source = make_source(*sampler, host, loaded); !source) {
       status.health = SamplerHealth::kUnsupported;
       status.reason = source.error().message;

@@ -11,7 +11,8 @@ set(FILE_SAMPLER_SOURCES
   pressure/pressure.cpp
   rezolus/rezolus_bpf.cpp
   network/interface_stats.cpp
-  rezolus/rezolus_rusage.cpp)
+  rezolus/rezolus_rusage.cpp
+  scheduler/task_cpu_usage.cpp)
 set(FILE_SAMPLER_TESTS
   slow_sources_test.cpp
   cpu/cpu_cores_test.cpp
@@ -22,7 +23,8 @@ set(FILE_SAMPLER_TESTS
   pressure/pressure_test.cpp
   rezolus/rezolus_bpf_test.cpp
   network/interface_stats_test.cpp
-  rezolus/rezolus_rusage_test.cpp)
+  rezolus/rezolus_rusage_test.cpp
+  scheduler/task_cpu_usage_test.cpp)
 set(FILE_SAMPLER_LIVE_TESTS
   cpu/cpu_cores_live_test.cpp
   cpu/cpu_interrupts_live_test.cpp
@@ -32,4 +34,5 @@ set(FILE_SAMPLER_LIVE_TESTS
   pressure/pressure_live_test.cpp
   rezolus/rezolus_bpf_live_test.cpp
   network/interface_stats_live_test.cpp
-  rezolus/rezolus_rusage_live_test.cpp)
+  rezolus/rezolus_rusage_live_test.cpp
+  scheduler/task_cpu_usage_live_test.cpp)

@@ -16,5 +16,6 @@ extern const FileSampler kPressure;
 extern const FileSampler kRezolusBpf;
 extern const FileSampler kNetworkInterfaceStats;
 extern const FileSampler kRezolusRusage;
+extern const FileSampler kTaskCpuUsage;
 
 }  // namespace rezolus

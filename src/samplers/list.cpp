@@ -40,6 +40,7 @@ constexpr const FileSampler* kFileSamplers[] = {
     &kRezolusBpf,
     &kNetworkInterfaceStats,
     &kRezolusRusage,
+    &kTaskCpuUsage,  // last: its passes are the longest
 };
 
 }  // namespace

@@ -59,6 +59,7 @@ struct FileSampler {
   Result<std::unique_ptr<Source>> (*make_with_bpf)(const Host& host,
                                                    const LoadedBpf& loaded) = nullptr;
   SamplerNotes notes;
+  bool on_by_default = true;  // false: only where [samplers.NAME] says so
 };
 
 }  // namespace rezolus

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 #include "wire/utf8.h"
 
+#include <fmt/core.h>
+
 namespace rezolus {
 
 std::size_t utf8_sequence_size(std::string_view text) {
@@ -32,6 +34,20 @@ std::string valid_utf8(std::string_view text) {
     text.remove_prefix(size == 0 ? 1 : size);
   }
   return valid;
+}
+
+std::string escaped_utf8(std::string_view text) {
+  std::string escaped;
+  while (!text.empty()) {
+    const std::size_t size = utf8_sequence_size(text);
+    if (size == 0) {
+      escaped += fmt::format("\\x{:02x}", static_cast<unsigned char>(text.front()));
+    } else {
+      escaped += text.substr(0, size);
+    }
+    text.remove_prefix(size == 0 ? 1 : size);
+  }
+  return escaped;
 }
 
 }  // namespace rezolus

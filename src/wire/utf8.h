@@ -17,6 +17,9 @@ std::size_t utf8_sequence_size(std::string_view text);
 // text with each byte that is part of no well-formed sequence replaced by U+FFFD.
 std::string valid_utf8(std::string_view text);
 
+// The same with each such byte written as \xNN, so that different texts stay told apart.
+std::string escaped_utf8(std::string_view text);
+
 inline constexpr std::string_view kUtf8Replacement = "\xEF\xBF\xBD";
 
 }  // namespace rezolus

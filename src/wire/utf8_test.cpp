@@ -28,5 +28,12 @@ TEST(Utf8, ReplacesOnlyTheDamage) {
   EXPECT_EQ(valid_utf8(""), "");
 }
 
+TEST(Utf8, EscapesOnlyTheDamage) {
+  EXPECT_EQ(escaped_utf8("größe\n"), "größe\n");
+  EXPECT_EQ(escaped_utf8("a\xff" "b"), "a\\xffb");
+  EXPECT_EQ(escaped_utf8("\xe2\x82"), "\\xe2\\x82");
+  EXPECT_EQ(escaped_utf8(""), "");
+}
+
 }  // namespace
 }  // namespace rezolus

@@ -18,11 +18,6 @@
 namespace rezolus {
 namespace {
 
-// Metrics of samplers that are being built. One that exists must not stand here.
-const std::set<std::string_view> kNotYetMerged = {
-    "task_cpu_usage",
-};
-
 // Why a metric may come later.
 const std::set<std::string_view> kLater = {"cgroup", "GPU", "drive", "ENA", "hardware counter"};
 
@@ -99,6 +94,8 @@ std::string_view dimension_name(Dimension dimension) {
       return "cgroup";
     case Dimension::kDevice:
       return "device";
+    case Dimension::kTask:
+      return "task";
   }
   return "";
 }
@@ -140,17 +137,8 @@ std::string difference(const UpstreamMetric& metric, const std::vector<Metric>& 
 
 TEST(UpstreamMetrics, EachIsOursOrComesLater) {
   for (const UpstreamMetric& metric : upstream_metrics()) {
-    if (!metric.later.empty() || kNotYetMerged.contains(metric.name)) continue;
+    if (!metric.later.empty()) continue;
     EXPECT_EQ(difference(metric, our_rows(metric.name)), "") << metric.name;
-  }
-}
-
-TEST(UpstreamMetrics, WhatIsMergedIsNotListedAsMissing) {
-  std::set<std::string_view> upstream;
-  for (const UpstreamMetric& metric : upstream_metrics()) upstream.insert(metric.name);
-  for (const std::string_view name : kNotYetMerged) {
-    EXPECT_TRUE(upstream.contains(name)) << name;
-    EXPECT_TRUE(our_rows(name).empty()) << name << " is there: take it off kNotYetMerged";
   }
 }
 
@@ -159,7 +147,6 @@ TEST(UpstreamMetrics, TheListIsWhole) {
   for (const UpstreamMetric& metric : upstream_metrics()) {
     series += metric.series.size();
     EXPECT_TRUE(metric.later.empty() || kLater.contains(metric.later)) << metric.later;
-    EXPECT_TRUE(metric.later.empty() || !kNotYetMerged.contains(metric.name)) << metric.name;
   }
   // Upstream registers 304, of which 34 are the run counts and times of its BPF samplers.
   EXPECT_EQ(series, 270u);

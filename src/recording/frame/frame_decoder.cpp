@@ -288,7 +288,7 @@ void FrameDecoder::add_series(Reader& in, Schema& schema, std::uint32_t index) {
   if (type > static_cast<std::uint8_t>(MetricType::kHistogram)) {
     return in.fail("a series has an unknown type");
   }
-  if (dimension > static_cast<std::uint8_t>(Dimension::kDevice)) {
+  if (dimension > static_cast<std::uint8_t>(Dimension::kTask)) {
     return in.fail("a series has an unknown dimension");
   }
   if (group >= schema.groups.size()) return in.fail("a series is in an unknown group");

@@ -75,28 +75,13 @@ static_assert(check_metrics(kMetrics, kInterfaceValues + 1, 0));
 // The columns of a line that are values, ascending: 8 to receive, then 8 to send.
 constexpr std::array<std::size_t, kInterfaceValues> kColumns = {0, 1, 2, 3, 8, 9, 10, 11};
 
-// Bytes that are no UTF-8, which the kernel allows in a name, as \xNN: labels are texts.
-std::string label_of(std::string_view name) {
-  std::string text;
-  while (!name.empty()) {
-    const std::size_t size = utf8_sequence_size(name);
-    if (size == 0) {
-      text += fmt::format("\\x{:02x}", static_cast<unsigned char>(name.front()));
-    } else {
-      text += name.substr(0, size);
-    }
-    name.remove_prefix(size == 0 ? 1 : size);
-  }
-  return text;
-}
-
 using InterfaceSeries = std::array<std::shared_ptr<const Series>, kInterfaceValues>;
 
 InterfaceSeries series_of(std::string_view interface) {
   InterfaceSeries all;
   for (std::size_t i = 0; i < kInterfaceValues; ++i) {
     all[i] = std::make_shared<const Series>(
-        make_series(kMetrics[i], kName, {{std::string(kLabel), label_of(interface)}}));
+        make_series(kMetrics[i], kName, {{std::string(kLabel), escaped_utf8(interface)}}));
   }
   return all;
 }

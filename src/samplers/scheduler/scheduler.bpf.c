@@ -6,7 +6,7 @@
 #include "samplers/scheduler/blocked.bpf.h"
 #include "samplers/scheduler/migrations.bpf.h"
 #include "samplers/scheduler/runqueue.bpf.h"
-#include "samplers/scheduler/task_usage.bpf.h"
+#include "samplers/scheduler/task_exits.bpf.h"
 #include "samplers/scheduler/wakeups.bpf.h"
 
 /*
@@ -62,8 +62,8 @@ static __always_inline void switch_out(struct task_struct *task, bool preempted,
 	if (dead) {
 		if (!use_task_storage)
 			task_hash_forget((u64)task, tid);
-		if (task_usage_on)
-			task_usage_last_switch(task, typed);
+		if (task_exits_on)
+			task_exits_last_switch(task, typed);
 		return;
 	}
 	if (!times_waits())

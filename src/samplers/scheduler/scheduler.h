@@ -14,7 +14,7 @@ extern const BpfSampler kSchedulerRunqueue;
 extern const BpfSampler kSchedulerBlocked;
 extern const BpfSampler kSchedulerWakeups;
 extern const BpfSampler kCpuMigrations;
-extern const BpfSampler kTaskCpuUsage;
+extern const BpfSampler kTaskExits;
 extern const Family kSchedulerFamily;
 
 // Why a task is blocked (enum blocked_reason) by the system call that it is in, by number of the

@@ -23,7 +23,7 @@ namespace {
 REZOLUS_LIVE_SUITE(scheduler_runqueue);
 REZOLUS_LIVE_SUITE(scheduler_wakeups);
 REZOLUS_LIVE_SUITE(cpu_migrations);
-REZOLUS_LIVE_SUITE(task_cpu_usage);
+REZOLUS_LIVE_SUITE(task_exits);
 
 struct ThreadSwitches {
   std::uint64_t voluntary = 0;
@@ -372,10 +372,10 @@ TEST_P(scheduler_wakeups, TellWhetherTheCpuIsTheLast) {
   collector.expect_no_losses();
 }
 
-TEST_P(task_cpu_usage, ExitedTasksAreCountedWhole) {
+TEST_P(task_exits, ExitedTasksAreCountedWhole) {
   constexpr int kChildren = 4;
   constexpr std::uint64_t kBurnNs = 100 * kNsPerMs;
-  LiveCollector collector({"task_cpu_usage"}, GetParam());
+  LiveCollector collector({"task_exits"}, GetParam());
   std::uint64_t kernel_ns = 0;
   collector.begin();
   for (int i = 0; i < kChildren; ++i) {
@@ -402,7 +402,7 @@ TEST_P(task_cpu_usage, ExitedTasksAreCountedWhole) {
   collector.expect_no_losses();
 }
 
-TEST_P(task_cpu_usage, IsOffUnlessAskedFor) {
+TEST_P(task_exits, IsOffUnlessAskedFor) {
   if (GetParam() != Mode::kBest) GTEST_SKIP() << "the same in every mode";
   auto host = read_host();
   ASSERT_TRUE(host);
@@ -410,7 +410,8 @@ TEST_P(task_cpu_usage, IsOffUnlessAskedFor) {
   ASSERT_TRUE(collector);
   for (const SamplerStatus& sampler : (*collector)->status().samplers) {
     const bool off = sampler.reason == "off by default";
-    EXPECT_EQ(off, sampler.name == "task_cpu_usage") << sampler.name;
+    EXPECT_EQ(off, sampler.name == "task_exits" || sampler.name == "task_cpu_usage")
+        << sampler.name;
     if (off) {
       EXPECT_EQ(sampler.state, SamplerState::kDisabled);
     }

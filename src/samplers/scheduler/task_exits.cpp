@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-#include "samplers/scheduler/task_usage.h"
+#include "samplers/scheduler/task_exits.h"
 
 #include "samplers/scheduler/scheduler.h"
 
@@ -7,7 +7,7 @@ namespace rezolus {
 namespace {
 
 constexpr Metric kMetrics[] = {
-    {.slot = TASK_USAGE_EXITED_NS,
+    {.slot = TASK_EXITS_CPU_NS,
      .name = "cpu_usage_exited_tasks",
      .unit = Unit::kNanoseconds,
      .dimension = Dimension::kCpu,
@@ -15,16 +15,16 @@ constexpr Metric kMetrics[] = {
      .help = "CPU time over their whole life of tasks that have ended, charged to the CPU that they "
              "ended on."},
 };
-static_assert(check_metrics(kMetrics, TASK_USAGE_COUNTER_COUNT, 0));
+static_assert(check_metrics(kMetrics, TASK_EXITS_COUNTER_COUNT, 0));
 
 constexpr std::string_view kHooks[] = {"handle_switch"};
 
 }  // namespace
 
-const BpfSampler kTaskCpuUsage = {
-    .name = "task_cpu_usage",
-    .description = "CPU time of tasks, exact when they end",
-    .bpf_name = "task_usage",
+const BpfSampler kTaskExits = {
+    .name = "task_exits",
+    .description = "CPU time of tasks that have ended, exact",
+    .bpf_name = "task_exits",
     .metrics = kMetrics,
     .hooks = kHooks,
     .notes = {
