@@ -156,6 +156,21 @@ std::int64_t own_wait_ns() {
   return file >> run_ns >> wait_ns ? wait_ns : -1;
 }
 
+void expect_durations_within(const HistogramValue& histogram, std::uint64_t shortest_ns,
+                             std::vector<std::uint64_t> durations_ns, std::string_view what) {
+  std::vector<std::size_t> buckets;
+  for (std::size_t i = 0; i < histogram.buckets.size(); ++i) {
+    buckets.insert(buckets.end(), histogram.buckets[i], i);
+  }
+  std::ranges::sort(durations_ns);
+  ASSERT_EQ(buckets.size(), durations_ns.size()) << what;
+  for (std::size_t i = 0; i < buckets.size(); ++i) {
+    EXPECT_GE(buckets[i], kAgentHistogram.index(shortest_ns)) << what;
+    EXPECT_LE(buckets[i], kAgentHistogram.index(durations_ns[i])) << what;
+  }
+  EXPECT_GE(buckets.front() + 1, kAgentHistogram.index(durations_ns.front())) << what;
+}
+
 void wait_for_own_threads() {
   const std::string own = std::to_string(::syscall(SYS_gettid));
   const auto asleep = [&own] {

@@ -83,6 +83,12 @@ void expect_durations(const HistogramValue& histogram, std::vector<std::uint64_t
 // How long the calling thread was runnable and did not run, by the kernel; −1 without schedstats.
 std::int64_t own_wait_ns();
 
+// The same for what ends in an interrupt, while the workload learns of it when it gets a CPU: each
+// duration is between shortest_ns and what the workload saw, and the shortest one is in its bucket or
+// a neighbour of it. Requires: nothing else is in the histogram.
+void expect_durations_within(const HistogramValue& histogram, std::uint64_t shortest_ns,
+                             std::vector<std::uint64_t> durations_ns, std::string_view what);
+
 // All threads of this process but the caller sleep, so that nothing of a thread's start falls into
 // what is measured.
 void wait_for_own_threads();
