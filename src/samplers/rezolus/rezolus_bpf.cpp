@@ -140,18 +140,17 @@ class RezolusBpf final : public Source {
 
 constinit const FileSampler kRezolusBpf = {
     .name = kName,
-    .description = "Run counts, run time, map memory and losses of the agent's BPF programs",
+    .description = "run counts, run time, map memory and losses of the agent's BPF programs",
     .metrics = kMetrics,
     .period_ns_min = kNsPerSecond,
     .make_with_bpf = [](const Host& host, const LoadedBpf& loaded)
         -> Result<std::unique_ptr<Source>> { return std::make_unique<RezolusBpf>(host, loaded); },
     .notes =
         {
-            .measures =
-                "What the kernel says of each program (its descriptor's fdinfo) and map, and "
-                "the losses that the programs count themselves. A loss with the reason "
-                "recursion is a run that the kernel skipped, since the program had "
-                "interrupted itself.",
+            .measures = "What the kernel says of each program (its descriptor's fdinfo) and map, "
+                        "and the losses that the programs count themselves. A loss with the "
+                        "reason `recursion` is a run that the kernel skipped, since the program "
+                        "had interrupted itself.",
             .cost = "Nothing per event. A reading is one read of a few lines for each program, at "
                     "most once a second, and of each map every tenth time.",
             .needs =
