@@ -93,8 +93,22 @@ std::string program_line(const Json& program) {
   if (!attached) how += verdict_text(text_of(program, "verdict"));
   how += runs_text(program);
   const std::string reason = reason_of(program);
-  return fmt::format("    {:<28}{}{}\n", text_of(program, "name"), how,
-                     reason.empty() ? "" : ": " + reason);
+  // Of one that is attached, why no better alternative is.
+  if (!reason.empty()) how += attached ? " (" + reason + ")" : ": " + reason;
+  return fmt::format("    {:<28}{}\n", text_of(program, "name"), how);
+}
+
+// What keeps the state of tasks, which most families share.
+std::string core_lines(const Json& status) {
+  const auto core = status.find("core");
+  if (core == status.end() || !core->is_object()) return {};
+  const std::vector<Json> programs = objects_of(*core, "programs");
+  if (programs.empty()) return {};
+  std::string text = fmt::format("\nstate of tasks: in {}\n",
+                                 flag_of(status, "task_storage") ? "task storage"
+                                                                 : "a hash by thread id");
+  for (const Json& program : programs) text += program_line(program);
+  return text;
 }
 
 std::string sampler_lines(const Json& status) {
@@ -166,7 +180,8 @@ std::string render(const Json& status, const Url& url) {
                   format_duration(static_cast<std::uint64_t>(number_of(status, "uptime_seconds")) *
                                   kNsPerSecond));
   text += memory_text(status);
-  return text + sampler_lines(status) + map_lines(status) + loss_lines(status);
+  return text + core_lines(status) + sampler_lines(status) + map_lines(status) +
+         loss_lines(status);
 }
 
 int show_status(const Url& url, bool json) {
