@@ -216,6 +216,9 @@ TEST_P(structure, AllTogetherLoseNothing) {
     for (const ProgramStatus& program : sampler.programs) {
       EXPECT_NE(program.verdict, ProgramVerdict::kBroken)
           << sampler.name << ": " << program.target << ": " << program.reason;
+      // Nor did the verifier refuse a better alternative than the one that is attached.
+      EXPECT_EQ(program.reason.find("load: Permission denied"), std::string::npos)
+          << sampler.name << ": " << program.target << ": " << program.reason;
     }
   }
   for (int i = 0; i < 20; ++i) {
