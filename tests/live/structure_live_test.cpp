@@ -216,7 +216,9 @@ TEST_P(structure, AllTogetherLoseNothing) {
     for (const ProgramStatus& program : sampler.programs) {
       EXPECT_NE(program.verdict, ProgramVerdict::kBroken)
           << sampler.name << ": " << program.target << ": " << program.reason;
-      // Nor did the verifier refuse a better alternative than the one that is attached.
+      // Nor did the verifier refuse a better alternative than the one that is attached. Those that
+      // only other kernels need may be refused here.
+      if (GetParam() != Mode::kBest) continue;
       EXPECT_EQ(program.reason.find("load: Permission denied"), std::string::npos)
           << sampler.name << ": " << program.target << ": " << program.reason;
     }
