@@ -20,7 +20,7 @@ constexpr std::string_view kIntroduction =
 # Metrics
 
 Every metric of every sampler. A sampler is switched with `[samplers.NAME] enabled = true` or
-`false`; all are on by default.
+`false`; all are on by default but those that say otherwise.
 
 - **Metric** is the name in recordings, MessagePack and JSON. **Prometheus** is the name on `/metrics`,
   in base units: nanoseconds become seconds, and counters end in `_total`.
@@ -42,7 +42,7 @@ std::string escaped(std::string_view text) {
   return out;
 }
 
-// The label that a metric's dimension adds at run time; empty for the host.
+// The labels that are added at run time, "family, program"; empty for the host.
 std::string_view dimension_label(const Metric& metric) {
   if (!metric.dimension_label.empty()) return metric.dimension_label;
   switch (metric.dimension) {
@@ -74,7 +74,10 @@ std::string labels_of(std::span<const Metric> rows) {
       text += (i == 0 ? "" : ", ") + std::string(values[i]);
     }
   }
-  if (const std::string_view label = dimension_label(rows[0]); !label.empty()) {
+  std::string_view filled = dimension_label(rows[0]);
+  while (!filled.empty()) {
+    const std::string_view label = filled.substr(0, filled.find(", "));
+    filled.remove_prefix(std::min(filled.size(), label.size() + 2));
     text += fmt::format("{}`{}`", text.empty() ? "" : "; ", label);
   }
   return text.empty() ? "none" : text;

@@ -71,6 +71,7 @@ std::string status_page(const AgentFacts& facts) {
       {"instance", facts.instance},
       {"kernel_btf", facts.collector.kernel_btf},
       {"task_storage", facts.collector.task_storage},
+      {"core", {{"programs", programs_json(facts.collector.core_programs)}}},
       {"memory",
        {{"resident_bytes", facts.memory.resident_bytes},
         {"mapped_bank_bytes", facts.memory.mapped_bank_bytes},

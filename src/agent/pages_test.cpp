@@ -29,6 +29,7 @@ AgentFacts facts() {
                           {.family = "core", .name = "b", .type = "array", .max_entries = 1,
                            .size_bytes = 28}};
   facts.collector.losses = {{"core", "no_task_state", 5}};
+  facts.collector.core_programs = {{"handle_exit", "sched_process_exit", true, "raw_tp", ""}};
   return facts;
 }
 
@@ -51,6 +52,7 @@ TEST(Pages, StatusHasUpstreamsKeysAndOurs) {
   EXPECT_EQ(sampler["programs"][0]["attached_as"], "raw_tp");
   EXPECT_EQ(sampler["programs"][0]["verdict"], "ok");
   EXPECT_EQ(page["losses"][0]["count"], 5);
+  EXPECT_EQ(page["core"]["programs"][0]["target"], "sched_process_exit");
 }
 
 TEST(Pages, OwnFamiliesAreWellFormed) {

@@ -291,7 +291,11 @@ Result<Object> Object::load(const ObjectRequest& request, const KernelFeatures& 
     auto prepared = request.prepare(settings, available);
     if (!prepared) return std::unexpected(prepared.error());
     if (!*prepared) {
-      for (HookOutcome& hook : object.hooks_) hook.attached_as.clear();
+      for (HookOutcome& hook : object.hooks_) {
+        // What could be had is off for want of the others, whatever was passed over for it.
+        if (hook.attached()) hook.reason.clear();
+        hook.attached_as.clear();
+      }
       object.object_.reset();
       return object;
     }

@@ -28,7 +28,7 @@ int run_check(std::span<const std::string> arguments) {
   }
   if (samplers) {
     for (const SamplerName& sampler : sampler_names()) {
-      fmt::print("{:<20} {}{}\n", sampler.name, sampler.description,
+      fmt::print("{:<24} {}{}\n", sampler.name, sampler.description,
                  sampler.on_by_default ? "" : " (off by default)");
     }
     if (files.empty()) return kExitOk;

@@ -78,16 +78,37 @@ std::string runs_text(const Json& program) {
   return text;
 }
 
+// The verdict on a program that is off. One without a fault could be had, but another could not.
+std::string verdict_text(const std::string& verdict) {
+  if (verdict == "ok") return ", of no use without the others";
+  return verdict.empty() ? "" : ", " + verdict;
+}
+
 std::string program_line(const Json& program) {
   const std::string attached_as = text_of(program, "attached_as");
   const std::string target = text_of(program, "target");
-  std::string how = flag_of(program, "attached") ? (attached_as.empty() ? "attached" : attached_as)
-                                                 : "off, " + text_of(program, "verdict");
+  const bool attached = flag_of(program, "attached");
+  std::string how = !attached ? "off" : attached_as.empty() ? "attached" : attached_as;
   if (!target.empty()) how += " " + target;
+  if (!attached) how += verdict_text(text_of(program, "verdict"));
   how += runs_text(program);
   const std::string reason = reason_of(program);
-  return fmt::format("    {:<28}{}{}\n", text_of(program, "name"), how,
-                     reason.empty() ? "" : ": " + reason);
+  // Of one that is attached, why no better alternative is.
+  if (!reason.empty()) how += attached ? " (" + reason + ")" : ": " + reason;
+  return fmt::format("    {:<28}{}\n", text_of(program, "name"), how);
+}
+
+// What keeps the state of tasks, which most families share.
+std::string core_lines(const Json& status) {
+  const auto core = status.find("core");
+  if (core == status.end() || !core->is_object()) return {};
+  const std::vector<Json> programs = objects_of(*core, "programs");
+  if (programs.empty()) return {};
+  std::string text = fmt::format("\nstate of tasks: in {}\n",
+                                 flag_of(status, "task_storage") ? "task storage"
+                                                                 : "a hash by thread id");
+  for (const Json& program : programs) text += program_line(program);
+  return text;
 }
 
 std::string sampler_lines(const Json& status) {
@@ -120,7 +141,7 @@ std::string map_lines(const Json& status) {
   std::string text =
       fmt::format("\nmap memory: {} in {} maps; the largest:\n", format_bytes(total), maps.size());
   for (std::size_t i = 0; i < std::min(maps.size(), kShownMax); ++i) {
-    text += fmt::format("    {:<28}{:<14}{}\n",
+    text += fmt::format("    {:<34} {:<14}{}\n",
                         text_of(maps[i], "family") + "/" + text_of(maps[i], "name"),
                         text_of(maps[i], "type"), format_bytes(number_of(maps[i], "bytes")));
   }
@@ -146,7 +167,9 @@ std::string memory_text(const Json& status) {
   for (const auto& [key, value] : memory->items()) {
     if (!value.is_number() || !key.ends_with("_bytes")) continue;
     if (!text.empty()) text += " · ";
-    text += key.substr(0, key.size() - 6) + " " + format_bytes(value.get<double>());
+    std::string name = key.substr(0, key.size() - 6);
+    std::ranges::replace(name, '_', ' ');
+    text += name + " " + format_bytes(value.get<double>());
   }
   return text.empty() ? "" : "memory: " + text + "\n";
 }
@@ -157,7 +180,8 @@ std::string render(const Json& status, const Url& url) {
                   format_duration(static_cast<std::uint64_t>(number_of(status, "uptime_seconds")) *
                                   kNsPerSecond));
   text += memory_text(status);
-  return text + sampler_lines(status) + map_lines(status) + loss_lines(status);
+  return text + core_lines(status) + sampler_lines(status) + map_lines(status) +
+         loss_lines(status);
 }
 
 int show_status(const Url& url, bool json) {

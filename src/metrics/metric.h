@@ -66,7 +66,9 @@ struct Metric {
   Unit unit = Unit::kNone;
   MetricType type = MetricType::kCounter;
   Dimension dimension = Dimension::kHost;
-  std::string_view dimension_label = {};  // where it is not the usual one of the dimension
+  // The labels that are filled at run time, "family, program", where they are not the usual one of
+  // the dimension.
+  std::string_view dimension_label = {};
   std::string_view prometheus;  // full family name in base units: rezolus_…_seconds_total
   bool lean = true;             // on the default /metrics page; false: only with detail = "full"
   // The optional hook of a BPF sampler that fills it; where the hook is off, the metric is absent.

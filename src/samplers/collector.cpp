@@ -331,6 +331,12 @@ CollectorStatus Collector::status(StatusDetail detail) const {
   CollectorStatus status;
   status.kernel_btf = parts.kernel_btf;
   status.task_storage = parts.core && parts.core->task_storage();
+  if (parts.core) {
+    for (const HookOutcome& hook : parts.core->object().hooks()) {
+      status.core_programs.push_back(
+          {hook.name, hook.target, hook.attached(), hook.attached_as, hook.reason});
+    }
+  }
   for (const FamilyReader& family : parts.families) {
     const auto& statuses = family.statuses();
     status.samplers.insert(status.samplers.end(), statuses.begin(), statuses.end());

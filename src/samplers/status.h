@@ -72,6 +72,7 @@ struct CollectorStatus {
   std::vector<LossStatus> losses;
   bool kernel_btf = false;
   bool task_storage = false;  // per-task state is in task storage, else in a hash by thread id
+  std::vector<ProgramStatus> core_programs;  // those that keep it, whatever the samplers
 };
 
 std::string_view to_string(SamplerState state);      // active, disabled, failed

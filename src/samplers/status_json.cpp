@@ -26,6 +26,12 @@ Json program_json(const ProgramStatus& program) {
 
 }  // namespace
 
+Json programs_json(std::span<const ProgramStatus> programs) {
+  Json list = Json::array();
+  for (const ProgramStatus& program : programs) list.push_back(program_json(program));
+  return list;
+}
+
 Json samplers_json(std::span<const SamplerStatus> samplers) {
   Json list = Json::array();
   for (const SamplerStatus& sampler : samplers) {
@@ -34,9 +40,7 @@ Json samplers_json(std::span<const SamplerStatus> samplers) {
     if (sampler.health != SamplerHealth::kUnknown) entry["health"] = to_string(sampler.health);
     if (!sampler.family.empty()) entry["family"] = sampler.family;
     if (sampler.read_failures != 0) entry["read_failures"] = sampler.read_failures;
-    for (const ProgramStatus& program : sampler.programs) {
-      entry["programs"].push_back(program_json(program));
-    }
+    if (!sampler.programs.empty()) entry["programs"] = programs_json(sampler.programs);
     list.push_back(std::move(entry));
   }
   return list;

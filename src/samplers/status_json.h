@@ -15,6 +15,9 @@ namespace rezolus {
 // intent, expected and verdict; and in addition family, target, attached_as and read_failures.
 nlohmann::ordered_json samplers_json(std::span<const SamplerStatus> samplers);
 
+// The programs of one sampler, as they stand there.
+nlohmann::ordered_json programs_json(std::span<const ProgramStatus> programs);
+
 // What every metric means: an object, name -> help.
 nlohmann::ordered_json descriptions_json();
 

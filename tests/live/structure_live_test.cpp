@@ -187,6 +187,22 @@ TEST_P(structure, MapMemoryIsPublishedAndBounded) {
   EXPECT_LE(sum, 24u << 20);
 }
 
+TEST_P(structure, AHookThatIsOffForWantOfAnotherIsNotBroken) {
+  LiveCollector collector({"softirq"}, GetParam(), {"softirq_entry"});
+  const SamplerStatus& softirq = collector.status_of("softirq");
+  EXPECT_EQ(softirq.health, SamplerHealth::kUnsupported);
+  EXPECT_TRUE(softirq.reason.starts_with("softirq_entry is off: ")) << softirq.reason;
+  std::size_t others = 0;
+  for (const ProgramStatus& program : softirq.programs) {
+    EXPECT_FALSE(program.attached) << program.target;
+    if (program.target == "softirq_entry") continue;
+    EXPECT_EQ(program.verdict, ProgramVerdict::kOk) << program.target;
+    EXPECT_EQ(program.reason, "") << program.target;
+    ++others;
+  }
+  EXPECT_EQ(others, 2u);
+}
+
 TEST_P(structure, AllTogetherLoseNothing) {
   LiveCollector collector(all_bpf_samplers(), GetParam());
   for (const SamplerStatus& sampler : collector->status().samplers) {
@@ -199,6 +215,11 @@ TEST_P(structure, AllTogetherLoseNothing) {
     EXPECT_EQ(sampler.state, SamplerState::kActive) << sampler.name << ": " << sampler.reason;
     for (const ProgramStatus& program : sampler.programs) {
       EXPECT_NE(program.verdict, ProgramVerdict::kBroken)
+          << sampler.name << ": " << program.target << ": " << program.reason;
+      // Nor did the verifier refuse a better alternative than the one that is attached. Those that
+      // only other kernels need may be refused here.
+      if (GetParam() != Mode::kBest) continue;
+      EXPECT_EQ(program.reason.find("load: Permission denied"), std::string::npos)
           << sampler.name << ": " << program.target << ": " << program.reason;
     }
   }

@@ -17,7 +17,9 @@ static __always_inline void latency_on_device(u32 device, u64 operation, u64 que
 {
 	struct latency_device_counters_row *row = DEVICE_COUNTER_ROW(latency, device);
 
-	if (!row)
+	/* It is timed, but 5.10 may have lost the bound on the way. */
+	KEEP_IN_REGISTER(operation);
+	if (!row || operation >= BLOCK_TIMED_COUNT)
 		return;
 	COUNTER_ADD(row, BLOCK_ON_DEVICE_TIME_NS + operation, took_ns);
 	COUNTER_ADD(row, BLOCK_ON_DEVICE_QUEUE_TIME_NS + operation, queued_ns);

@@ -66,17 +66,18 @@ const BpfSampler kBlockioLatency = {
                 "A request's time in the queue runs from its start (where the device keeps "
                 "I/O statistics, else from its insertion) to its last issue to the driver, "
                 "its time at the device from there to its completion; the total is the sum.",
-            .cost =
-                "Issue: a clock read and a hash insert. Completion: a look-up, a clock read, up "
-                "to three histogram adds and a delete.",
+            .cost = "Issue: a clock read and a hash insert. Completion: look-ups of the request "
+                    "and the disk, a clock read, up to three histogram and two counter adds, and "
+                    "a delete.",
             .needs =
                 "The tracepoints block_rq_issue and block_rq_complete. Without block_rq_insert, "
                 "requests of devices that have I/O statistics off have no queue time.",
-            .reading =
-                "Latency at the device is the hardware's, or the hypervisor's; a long queue "
-                "with a quick device means more is asked than it takes. Flushes and discards "
-                "have scales of their own. Devices that pass requests on (dm, md) have none of "
-                "their own, so that nothing counts twice.",
+            .reading = "Latency at the device is the hardware's, or the hypervisor's; a long "
+                       "queue with a quick device means that more is asked than it takes. "
+                       "Flushes and discards have scales of their own. Devices on top of others "
+                       "(dm, md, loop) are not in the histograms, where they would count twice; "
+                       "by disk they are there as far as they have requests of their own. The "
+                       "times by disk divided by its operations are means.",
         },
 };
 

@@ -98,16 +98,19 @@ const BpfSampler kBlockioRequests = {
     .notes =
         {
             .measures = "Requests that the driver reports complete, with the bytes of all their "
-                        "parts, by kind of operation. Other kinds, such as passthrough "
-                        "commands, are not counted.",
-            .cost = "Completion: counters and one size histogram add, beside the look-up that it "
-                    "shares with blockio_latency.",
+                        "parts, by kind of operation; commands that programs or drivers pass "
+                        "through to a device (SCSI, NVMe) are `driver`. The same by disk, in "
+                        "series that come and go with the disks; from the 256th disk on they "
+                        "share device=\"other\". Devices on top of others (dm, md, loop) have "
+                        "series, and are not in the host's totals, where they would count twice.",
+            .cost = "Completion: two counter adds each for the host and the disk, one histogram "
+                    "add and a look-up of the disk, beside the hash insert, look-up and delete "
+                    "that it shares with blockio_latency.",
             .needs = "The tracepoints block_rq_issue and block_rq_complete; block_rq_requeue for "
                      "requeues.",
-            .reading =
-                "Operations agree with the reads and writes of /proc/diskstats, after merging. "
-                "Small sizes mean that little was merged. Any error is worth a look, requeues "
-                "mean that the driver could not take what it was given.",
+            .reading = "Operations agree with the reads and writes of /proc/diskstats, after "
+                       "merging. Small sizes mean that little was merged. Any error is worth a "
+                       "look. Requeues mean that the driver could not take what it was given.",
         },
 };
 

@@ -235,7 +235,7 @@ class CpuInterrupts final : public Source {
 
 constinit const FileSampler kCpuInterrupts = {
     .name = kName,
-    .description = "Hard interrupts of each CPU by kind, those between CPUs included",
+    .description = "hard interrupts of each CPU by kind, those between CPUs included",
     .metrics = kMetrics,
     .period_ns_min = kNsPerSecond,
     .make = [](const Host& host) -> Result<std::unique_ptr<Source>> {
@@ -243,22 +243,20 @@ constinit const FileSampler kCpuInterrupts = {
     },
     .notes =
         {
-            .measures =
-                "The kernel's own counts since boot, read from /proc/interrupts: the sum of "
-                "the numbered lines as device, the others by what they are described as. The "
-                "line of a device that is removed stays in the sum.",
+            .measures = "The kernel's own counts since boot, read from /proc/interrupts: the sum "
+                        "of the numbered lines as `device`, the others by what they are "
+                        "described as. The line of a device that is removed stays in the sum.",
             .cost =
                 "Nothing per event. A reading is one read of the file, whose size is CPUs times "
                 "lines, at most once a second: some 5 µs on 2 CPUs, and hundreds of times that on "
                 "hundreds.",
             .needs = "Every kernel has it. Kinds that a CPU or architecture lacks are absent; on "
                      "arm64 the timer is a numbered line, and TLB shootdowns need no interrupt.",
-            .reading =
-                "All kinds but posted sum to intr of /proc/stat; performance interrupts of x86 "
-                "are nmi as well, there and here. Reschedule is a CPU woken by another, "
-                "function_call one that had to drop what it did since another asked, often to "
-                "flush its TLB. Spread device over CPUs where one takes them all. Machine "
-                "checks are broken hardware.",
+            .reading = "All kinds but `posted` sum to intr of /proc/stat; performance interrupts "
+                       "of x86 are `nmi` as well, there and here. `reschedule` is a CPU woken by "
+                       "another, `function_call` one that had to drop what it did since another "
+                       "asked, often to flush its TLB. Spread `device` over CPUs where one takes "
+                       "them all. `machine_check` is broken hardware.",
         },
 };
 

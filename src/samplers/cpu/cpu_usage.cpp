@@ -208,7 +208,7 @@ class CpuUsage final : public Source {
 
 constinit const FileSampler kCpuUsage = {
     .name = kName,
-    .description = "Time of each CPU by state, busy and idle",
+    .description = "time of each CPU by state, busy and idle",
     .metrics = kMetrics,
     .period_ns_min = 100 * kNsPerMs,
     .make = [](const Host& host) -> Result<std::unique_ptr<Source>> {
@@ -222,14 +222,13 @@ constinit const FileSampler kCpuUsage = {
             .cost =
                 "Nothing per event. A reading is one read of the file, which grows with the CPUs "
                 "and the interrupt lines.",
-            .needs =
-                "Every kernel has it. States that old kernels lack, such as steal and guest, are "
-                "absent.",
-            .reading =
-                "All states of a CPU sum to the time that passed. The kernel counts in ticks "
-                "of 10 ms, and on many kernels samples who runs at a tick, so that short "
-                "readings are coarse. Steal is time that the hypervisor gave to others; iowait "
-                "is idle time with a block request outstanding, and not a measure of I/O.",
+            .needs = "Every kernel has it. States that old kernels lack, such as `steal` and "
+                     "`guest`, are absent.",
+            .reading = "All states of a CPU sum to the time that passed. The file counts in "
+                       "units of 10 ms, and many kernels only look at each tick who runs, so "
+                       "that short readings are coarse. `steal` is time that the hypervisor gave "
+                       "to others; `iowait` is idle time with a block request outstanding, and "
+                       "not a measure of I/O.",
         },
 };
 

@@ -55,7 +55,7 @@ const BpfSampler kCpuIpi = {
                     "membarrier). A mask of several CPUs counts once for each of them.",
         .cost = "One counter add per sending; for a mask also the read of one word for each 64 "
                 "CPUs of the host.",
-        .needs = "The tracepoints ipi_send_cpu and ipi_send_cpumask, since 6.4; on arm64 "
+        .needs = "The tracepoints ipi_send_cpu and ipi_send_cpumask, since Linux 6.4; on arm64 "
                  "ipi_raise.",
         .reading = "Received ones are the lines RES and CAL of /proc/interrupts. A CPU that "
                    "polls in its idle loop is woken without an interrupt, and a hypervisor may "

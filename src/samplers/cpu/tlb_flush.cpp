@@ -65,15 +65,15 @@ const BpfSampler kCpuTlbFlush = {
     .hooks = kHooks,
     .notes = {
         .measures = "Every flush of a CPU's translation buffer, counted on the CPU that flushes, "
-                    "or that asks others to (remote_send_ipi: one event, however many it asks).",
+                    "or that asks others to (`remote_send_ipi`: one event, however many it "
+                    "asks). Reasons that newer kernels have in addition are `unknown`.",
         .cost = "One counter add per flush.",
         .needs = "On x86 the tracepoint tlb_flush. On arm64, where there is none, the function "
-                 "tlb_finish_mmu: the end of every batch of unmapped pages, all as unknown. "
-                 "On x86, unknown are reasons that newer kernels have in addition.",
-        .reading = "Many remote_shootdown mean that threads of one process, on several CPUs, unmap "
-                   "or protect memory often; each interrupts the CPU that it is counted on. "
-                   "Compare with the line TLB of /proc/interrupts, which counts those that found "
-                   "nothing left to flush as well.",
+                 "tlb_finish_mmu: the end of every batch of unmapped pages, all as `unknown`.",
+        .reading = "Many `remote_shootdown` mean that threads of one process, on several CPUs, "
+                   "unmap or protect memory often; each interrupts the CPU that it is counted "
+                   "on. Compare with the line TLB of /proc/interrupts, which counts those that "
+                   "found nothing left to flush as well.",
     },
 };
 

@@ -81,7 +81,7 @@ class MemoryMeminfo final : public Source {
 
 constinit const FileSampler kMemoryMeminfo = {
     .name = kName,
-    .description = "Memory of the host: total, free, available, buffers, cached",
+    .description = "memory of the host: total, free, available, buffers, cached",
     .metrics = kMetrics,
     .period_ns_min = 100 * kNsPerMs,
     .make = [](const Host& host) -> Result<std::unique_ptr<Source>> {

@@ -242,7 +242,7 @@ class MemoryVmstat final : public Source {
 
 constinit const FileSampler kMemoryVmstat = {
     .name = kName,
-    .description = "Paging, swapping, page faults, reclaim, compaction, NUMA placement, OOM kills",
+    .description = "paging, swapping, page faults, reclaim, compaction, NUMA placement, OOM kills",
     .metrics = kMetrics,
     .period_ns_min = 100 * kNsPerMs,
     .make = [](const Host& host) -> Result<std::unique_ptr<Source>> {
@@ -254,16 +254,15 @@ constinit const FileSampler kMemoryVmstat = {
             .cost =
                 "Nothing per event. A reading is one read of the file, some 6 µs on 2 CPUs; the "
                 "kernel adds up its CPUs for it.",
-            .needs =
-                "A line of the file for each value; what a kernel does not count is absent. NUMA "
-                "needs CONFIG_NUMA and vm.numa_stat=1. Linux 6.12 tells reclaim by khugepaged "
-                "apart, 6.18 proactive reclaim as well; where it is not, it is part of direct.",
-            .reading =
-                "Direct reclaim and compaction are done by the task that wants memory, which "
-                "waits meanwhile; kswapd works in the background. Scanned far above reclaimed "
-                "means that little can be freed. Steady swapping in, or major faults without "
-                "new programs, mean too little memory. Most kernels leave reclaim for a "
-                "cgroup's own limit out; its OOM kills are in.",
+            .needs = "A line of the file for each value; what a kernel does not count is absent. "
+                     "NUMA needs CONFIG_NUMA and vm.numa_stat=1. Linux 6.12 tells reclaim by "
+                     "khugepaged apart, 6.18 proactive reclaim as well; where it is not, it is "
+                     "part of `direct`.",
+            .reading = "Direct reclaim and compaction are done by the task that wants memory, "
+                       "which waits meanwhile; kswapd works in the background. `scanned` far "
+                       "above `reclaimed` means that little can be freed. Steady swapping in, or "
+                       "major faults without new programs, mean too little memory. Most kernels "
+                       "leave reclaim for a cgroup's own limit out; its OOM kills are in.",
         },
 };
 

@@ -263,24 +263,23 @@ constinit const FileSampler kNetworkInterfaceStats = {
       return std::make_unique<InterfaceStats>(host);
     },
     .notes =
-        {.measures =
-             "The counters of every interface in /proc/net/dev, read once per refresh: loopback "
-             "and virtual ones included, in the agent's own network namespace. Series appear and "
-             "vanish with the interfaces, the latter when two passes in a row miss them; one that "
-             "returns after that, or has a new name, is a new series. At "
-             "most 256 interfaces, the first that were seen, have series of their own; the others "
-             "are summed as interface=\"other\", and network_interfaces_folded says how many these "
-             "are. Bytes of a name that are no UTF-8 are written as \\xNN.",
-         .cost =
-             "One pass over the file per refresh, at most every 100 ms: about 5 µs, and 1 µs for "
-             "each interface.",
-         .needs = "The file /proc/net/dev. A column that the kernel lacks is absent.",
-         .reading =
-             "One packet counts on every interface that it passes: do not sum over interfaces; "
-             "the host's total is network_bytes. Drivers differ in what they count as an error or "
-             "a drop; received drops include those for want of buffers in the hardware. An "
-             "interface that is made anew under an old name within one refresh shows as a counter "
-             "that starts over."},
+        {.measures = "The counters of every interface in /proc/net/dev, loopback and virtual "
+                     "ones included, in the agent's own network namespace. Series appear and "
+                     "vanish with the interfaces, the latter when two readings in a row miss "
+                     "them; one that returns after that, or has a new name, is a new series. At "
+                     "most 256 interfaces, the first that were seen, have series of their own; "
+                     "the others are summed as interface=\"other\", and "
+                     "network_interfaces_folded says how many these are. Bytes of a name that "
+                     "are no UTF-8 are written as \\xNN.",
+         .cost = "Nothing per event. A reading is one pass over the file, at most every 100 ms: "
+                 "about 5 µs, and 1 µs for each interface.",
+         .needs = "The file /proc/net/dev, which every kernel with a network has. A column that "
+                  "the kernel lacks is absent.",
+         .reading = "One packet counts on every interface that it passes: do not sum over "
+                    "interfaces; the host's total is network_bytes. Drivers differ in what they "
+                    "count as an error or a drop; received drops include those for want of "
+                    "buffers in the hardware. An interface that is made anew under an old name "
+                    "between two readings shows as a counter that starts over."},
 };
 
 }  // namespace rezolus

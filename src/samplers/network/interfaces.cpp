@@ -76,17 +76,18 @@ const BpfSampler kNetworkInterfaces = {
     .hooks = kHooks,
     .optional_hooks = kOptionalHooks,
     .notes =
-        {.measures =
-             "Drops: every packet that the kernel frees with a reason of the counted kinds, on any "
-             "device and in all network namespaces. device: DEV_HDR, DEV_READY, FULL_RING. memory: "
-             "NOMEM, SOCKET_RCVBUFF, PROTO_MEM, CPU_BACKLOG, QDISC_DROP and what newer kernels "
-             "tell apart from it. checksum: IP_CSUM, TCP_CSUM, UDP_CSUM, ICMP_CSUM, SKB_CSUM. "
-             "malformed: PKT_TOO_BIG, PKT_TOO_SMALL, HDR_TRUNC, IP_INHDR. neighbour: "
-             "NEIGH_CREATEFAIL, NEIGH_FAILED, NEIGH_QUEUEFULL, NEIGH_DEAD. route: IP_OUTNOROUTES, "
-             "IP_INNOROUTES. Reasons are found by their names in the running kernel, never by "
-             "number. Busy and complete: the driver's answer to each buffer, on devices with "
-             "hardware behind them only; together they are network_packets of direction transmit. "
-             "Timeout: each time the transmit watchdog fires, on any device.",
+        {.measures = "Drops: every packet that the kernel frees with a reason of the counted "
+                     "kinds, on any device and in all network namespaces. `device`: DEV_HDR, "
+                     "DEV_READY, FULL_RING. `memory`: NOMEM, SOCKET_RCVBUFF, PROTO_MEM, "
+                     "CPU_BACKLOG, QDISC_DROP and what newer kernels tell apart from it. "
+                     "`checksum`: IP_CSUM, TCP_CSUM, UDP_CSUM, ICMP_CSUM, SKB_CSUM. `malformed`: "
+                     "PKT_TOO_BIG, PKT_TOO_SMALL, HDR_TRUNC, IP_INHDR. `neighbour`: "
+                     "NEIGH_CREATEFAIL, NEIGH_FAILED, NEIGH_QUEUEFULL, NEIGH_DEAD. `route`: "
+                     "IP_OUTNOROUTES, IP_INNOROUTES. Reasons are found by their names in the "
+                     "running kernel, never by number. Busy and complete: the driver's answer to "
+                     "each buffer, on devices with hardware behind them only; together they are "
+                     "network_packets of direction `transmit`. Timeout: each time the transmit "
+                     "watchdog fires, on any device.",
          .cost = "One counter add per buffer sent, two loads where the device is virtual. Per "
                  "freed packet one look-up in a constant table, and two counter adds where the "
                  "reason is counted.",
@@ -94,13 +95,13 @@ const BpfSampler kNetworkInterfaces = {
                   "every kernel since 5.2 has. Drops need Linux 5.17, where the tracepoint "
                   "kfree_skb tells its reason, and BTF; without them network_drop and "
                   "network_drop_by_reason are absent.",
-         .reading =
-             "Packets that a filter, a closed port or the state of a connection ends are not "
-             "drops here. memory is a receiver or queue that is too slow or too small; checksum "
-             "and malformed are the wire or the sender; neighbour and route are the configuration "
-             "or a peer that is gone. What the hardware itself drops never becomes a packet: see "
-             "network_interface_drops. Busy means that a driver was out of descriptors and the "
-             "buffer went back to its queue; a timeout is a driver or device that hangs."},
+         .reading = "Packets that a filter, a closed port or the state of a connection ends are "
+                    "not drops here. `memory` is a receiver or queue that is too slow or too "
+                    "small; `checksum` and `malformed` are the wire or the sender; `neighbour` "
+                    "and `route` are the configuration or a peer that is gone. What the hardware "
+                    "itself drops never becomes a packet: see network_interface_drops. Busy "
+                    "means that a driver was out of descriptors and the buffer went back to its "
+                    "queue; a timeout is a driver or device that hangs."},
 };
 
 }  // namespace rezolus

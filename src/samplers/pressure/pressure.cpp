@@ -133,7 +133,7 @@ class Pressure final : public Source {
 
 constinit const FileSampler kPressure = {
     .name = kName,
-    .description = "Time that tasks stalled for want of CPU, memory or I/O (PSI)",
+    .description = "time that tasks stalled for want of CPU, memory or I/O (PSI)",
     .metrics = kMetrics,
     .period_ns_min = 100 * kNsPerMs,
     .make = [](const Host& host) -> Result<std::unique_ptr<Source>> {
@@ -147,22 +147,21 @@ constinit const FileSampler kPressure = {
     },
     .notes =
         {
-            .measures =
-                "The kernel's stall clocks (PSI) of the whole host since boot, read from "
-                "/proc/pressure. A task stalls on cpu while it is runnable and does not run, "
-                "on memory while it reclaims or waits for pages that were taken from it, on "
-                "io while it waits for a block device.",
-            .cost = "Nothing that the kernel does not do anyway. A reading is one read of each of "
-                    "three or four files, some 3 µs on 2 CPUs.",
+            .measures = "The kernel's stall clocks (PSI) of the whole host since boot, read from "
+                        "/proc/pressure. A task stalls on `cpu` while it is runnable and does "
+                        "not run, on `memory` while it reclaims or waits for pages that were "
+                        "taken from it, on `io` while it waits for a block device, on `irq` "
+                        "while interrupts have its CPU.",
+            .cost = "Nothing per event: the kernel keeps these clocks anyway. A reading is one "
+                    "read of each of three or four files, some 3 µs on 2 CPUs.",
             .needs = "CONFIG_PSI and, where the distribution ships it switched off, psi=1 on the "
                      "kernel's command line. The irq file needs Linux 6.1 with interrupt time "
                      "accounting.",
-            .reading =
-                "A rate of 0.1 means that for a tenth of the time some task stalled; full "
-                "means that no other task made progress either. CPUs are weighted by how busy "
-                "they are, so that one overloaded CPU of many shows as a part. For the whole "
-                "host, full of cpu is not defined and the kernel gives 0, or nothing before "
-                "Linux 5.13.",
+            .reading = "A rate of 0.1 means that for a tenth of the time some task stalled; "
+                       "`full` means that no other task made progress either. CPUs are weighted "
+                       "by how busy they are, so that one overloaded CPU of many shows as a "
+                       "part. For the whole host, `full` of `cpu` is not defined and the kernel "
+                       "gives 0, or nothing before Linux 5.13.",
         },
 };
 

@@ -20,12 +20,14 @@ constexpr std::string_view kName = "rezolus_bpf";
 constexpr Metric kMetrics[] = {
     {.slot = 0,
      .name = "rezolus_bpf_run_count",
+     .dimension_label = "family, program",
      .prometheus = "rezolus_agent_bpf_runs_total",
      .lean = false,
      .help = "Runs of the agent's BPF programs, by family and program."},
     {.slot = 1,
      .name = "rezolus_bpf_run_time",
      .unit = Unit::kNanoseconds,
+     .dimension_label = "family, program",
      .prometheus = "rezolus_agent_bpf_run_seconds_total",
      .lean = false,
      .help = "Time in the agent's BPF programs, by family and program."},
@@ -38,6 +40,7 @@ constexpr Metric kMetrics[] = {
     {.slot = 3,
      .name = "rezolus_bpf_losses",
      .unit = Unit::kEvents,
+     .dimension_label = "family, reason",
      .prometheus = "rezolus_agent_lost_events_total",
      .help = "Events that could not be measured, by family and reason."},
 };
@@ -140,18 +143,17 @@ class RezolusBpf final : public Source {
 
 constinit const FileSampler kRezolusBpf = {
     .name = kName,
-    .description = "Run counts, run time, map memory and losses of the agent's BPF programs",
+    .description = "run counts, run time, map memory and losses of the agent's BPF programs",
     .metrics = kMetrics,
     .period_ns_min = kNsPerSecond,
     .make_with_bpf = [](const Host& host, const LoadedBpf& loaded)
         -> Result<std::unique_ptr<Source>> { return std::make_unique<RezolusBpf>(host, loaded); },
     .notes =
         {
-            .measures =
-                "What the kernel says of each program (its descriptor's fdinfo) and map, and "
-                "the losses that the programs count themselves. A loss with the reason "
-                "recursion is a run that the kernel skipped, since the program had "
-                "interrupted itself.",
+            .measures = "What the kernel says of each program (its descriptor's fdinfo) and map, "
+                        "and the losses that the programs count themselves. A loss with the "
+                        "reason `recursion` is a run that the kernel skipped, since the program "
+                        "had interrupted itself.",
             .cost = "Nothing per event. A reading is one read of a few lines for each program, at "
                     "most once a second, and of each map every tenth time.",
             .needs =

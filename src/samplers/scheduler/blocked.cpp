@@ -64,29 +64,30 @@ const BpfSampler kSchedulerBlocked = {
     .metrics = kMetrics,
     .hooks = kHooks,
     .notes = {
-        .measures =
-            "The time of scheduler_offcpu, split: from leaving a CPU to running again, less the wait "
-            "for a CPU. The reason is decided as the task leaves, the first that holds: `io`, it "
-            "waits for I/O (the kernel's in_iowait); `none`, a signal, a tracer or the cgroup "
-            "freezer stopped it; `page_fault`, a program's thread that is in no system call and does "
-            "not exit; `uninterruptible`, it cannot be interrupted (state D, kernel threads "
-            "included); then by its system call, `lock`, `poll`, `sleep`, `read`, `write` as the "
-            "label op of syscall has them and `other_syscall` for the rest and for 32-bit programs. "
-            "Kernel threads that wait for work are `none`. Preempted and yielding tasks are not "
-            "blocked. System calls are told by the registers that the kernel saved at entry, so "
-            "syscall_latency need not be on.",
+        .measures = "The time of scheduler_offcpu, split: from leaving a CPU to running again, "
+                    "less the wait for a CPU. The reason is decided as the task leaves, the "
+                    "first that holds: `io`, it waits for I/O (the kernel's in_iowait); `none`, "
+                    "a signal, a tracer or the cgroup freezer stopped it; `page_fault`, a "
+                    "program's thread that is in no system call and does not exit; "
+                    "`uninterruptible`, it cannot be interrupted (state D, kernel threads "
+                    "included); then by its system call, `lock`, `poll`, `sleep`, `read`, "
+                    "`write` as the label op of syscall has them and `other_syscall` for the "
+                    "rest and for 32-bit programs. Kernel threads that wait for work are `none`. "
+                    "Preempted and yielding tasks are not blocked. System calls are told by the "
+                    "registers that the kernel saved at entry, so syscall_latency need not be on.",
         .cost = "For each switch of a task that blocks some five reads of kernel memory; when it "
                 "runs again one histogram and one counter add. Nothing at system calls.",
-        .needs = "sched_switch, sched_wakeup and sched_wakeup_new. Before Linux 5.15, and without "
-                 "BTF, system calls are told only with kernel stacks of 16 KiB, the default of "
-                 "x86_64 and arm64; with others every interruptible wait is `none`.",
-        .reading =
-            "The reasons `io` and `uninterruptible` are what Linux counts as load beside running tasks. Much "
-            "`lock` is contention in programs (a futex), or threads of a pool without work. `poll`, "
-            "`sleep` and `read` are mostly threads that wait for work. `page_fault` is memory "
-            "that is busy in the kernel (a fault that reads from a disk is `io`), or userfaultfd. "
-            "Faults during a system call have the reason of the call, unless they are `io` or "
-            "`uninterruptible`. A task that stays blocked is counted when it runs again."},
+        .needs = "The tracepoints sched_switch, sched_wakeup and sched_wakeup_new. Before Linux "
+                 "5.15, and without BTF, system calls are told only with kernel stacks of 16 "
+                 "KiB, the default of x86_64 and arm64; with others every interruptible wait is "
+                 "`none`.",
+        .reading = "The reasons `io` and `uninterruptible` are what Linux counts as load beside "
+                   "running tasks. Much `lock` is contention in programs (a futex), or threads "
+                   "of a pool without work. `poll`, `sleep` and `read` are mostly threads that "
+                   "wait for work. `page_fault` is memory that is busy in the kernel (a fault "
+                   "that reads from a disk is `io`), or userfaultfd. Faults during a system call "
+                   "have the reason of the call, unless they are `io` or `uninterruptible`. A "
+                   "task that stays blocked is counted when it runs again."},
 };
 
 }  // namespace rezolus

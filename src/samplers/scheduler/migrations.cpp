@@ -37,12 +37,13 @@ const BpfSampler kCpuMigrations = {
     .metrics = kMetrics,
     .hooks = kHooks,
     .notes = {
-        .measures = "A task is switched in on another CPU than the last time. Its first switch since "
-                    "the agent started only says where it is.",
+        .measures = "A task is switched in on another CPU than the last time. Its first switch "
+                    "since the agent started only says where it is.",
         .cost = "One compare for each switch, two counter adds when the task moved.",
         .needs = "The tracepoint sched_switch.",
-        .reading = "Each move starts with cold caches. A steady high rate is a load balancer that "
-                   "chases short tasks; scheduler_wakeup says how much of it is decided at wakeup."},
+        .reading = "Each move starts with cold caches. A steady high rate is a load balancer "
+                   "that chases short tasks; scheduler_wakeup says how much of it is decided at "
+                   "wakeup."},
 };
 
 }  // namespace rezolus

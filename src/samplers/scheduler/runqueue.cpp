@@ -72,13 +72,14 @@ const BpfSampler kSchedulerRunqueue = {
     .metrics = kMetrics,
     .hooks = kHooks,
     .notes = {
-        .measures = "A task waits for a CPU from its wakeup, or from being preempted, to running; it "
-                    "runs until it is switched out; it is off CPU from then to running again, less "
-                    "the wait. What began before the agent started is not recorded.",
+        .measures = "A task waits for a CPU from its wakeup, or from being preempted, to "
+                    "running; it runs until it is switched out; it is off CPU from then to "
+                    "running again, less the wait. What began before the agent started is not "
+                    "recorded.",
         .cost = "For each switch up to three histogram and two counter adds and two task look-ups; "
                 "one look-up for each wakeup.",
-        .needs = "sched_switch, sched_wakeup and sched_wakeup_new. Before Linux 5.18 a task that is "
-                 "woken just as it blocks may count as involuntary.",
+        .needs = "The tracepoints sched_switch, sched_wakeup and sched_wakeup_new. Before Linux "
+                 "5.18 a task that is woken just as it blocks may count as involuntary.",
         .reading = "scheduler_runqueue_latency is the first sign of too few CPUs, or of a limit on "
                    "CPU time: compare its high quantiles with what callers tolerate. "
                    "scheduler_runqueue_wait divided by time is how many tasks wait on average. "

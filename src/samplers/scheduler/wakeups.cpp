@@ -40,12 +40,12 @@ const BpfSampler kSchedulerWakeups = {
     .metrics = kMetrics,
     .hooks = kHooks,
     .notes = {
-        .measures = "sched_wakeup: the CPU that the scheduler has chosen against the one that the "
-                    "task ran on last. The first wakeup of a new task is not counted. The waker's "
-                    "CPU does not matter: the tracepoint does not know it, since the last step of a "
-                    "remote wakeup runs on the task's own CPU.",
+        .measures = "At each wakeup the CPU that the scheduler has chosen, against the one that "
+                    "the task ran on last. The first wakeup of a new task is not counted. The "
+                    "waker's CPU does not matter: the tracepoint does not know it, since the "
+                    "last step of a remote wakeup runs on the task's own CPU.",
         .cost = "One read and one counter add for each wakeup, one store for each switch.",
-        .needs = "sched_switch and sched_wakeup.",
+        .needs = "The tracepoints sched_switch and sched_wakeup.",
         .reading = "The share of `other_cpu` is how often a woken task finds cold caches. High on "
                    "hosts with more runnable tasks than CPUs, and where wakers pull the tasks that "
                    "they wake. cpu_migrations counts moves while runnable as well."},

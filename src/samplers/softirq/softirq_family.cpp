@@ -81,9 +81,9 @@ const BpfSampler kSoftirq = {
                 "altogether.",
         .needs = "The tracepoints softirq_entry and softirq_exit; without softirq_raise there is "
                  "no wait.",
-        .reading = "Counts agree with /proc/softirqs. Much time in net_rx on one CPU means that "
-                   "its interrupts are not spread. A long wait means that softirqs were left to "
-                   "ksoftirqd, which competes with other tasks.",
+        .reading = "Counts agree with /proc/softirqs. Much time in `net_rx` on one CPU means "
+                   "that its interrupts are not spread. A long wait means that softirqs were "
+                   "left to ksoftirqd, which competes with other tasks.",
     },
 };
 

@@ -28,7 +28,7 @@ const BpfSampler kSyscallCounts = {
                     "programs and unknown numbers are `other`. `sync` is fsync and its kin, msync "
                     "included; `transfer` is sendfile, splice, tee, vmsplice and copy_file_range.",
         .cost = "One table look-up and one counter add for each call.",
-        .needs = "sys_enter.",
+        .needs = "The tracepoint sys_enter.",
         .reading = "The mix tells what a host does. Upstream has no `sync` and no `transfer`: it "
                    "counts them as `filesystem` (msync as `memory`) and `other`."},
 };

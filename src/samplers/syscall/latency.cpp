@@ -25,14 +25,14 @@ const BpfSampler kSyscallLatency = {
     .metrics = kMetrics,
     .hooks = kHooks,
     .notes = {
-        .measures = "From entering a system call to leaving it, blocked time included. Calls that "
-                    "never return (exit) and those entered "
-                    "before the agent started have none.",
+        .measures = "From entering a system call to leaving it, blocked time included. Calls "
+                    "that never return (exit) and those entered before the agent started have "
+                    "none.",
         .cost = "Two clock reads, two task look-ups and one histogram add for each call.",
-        .needs = "sys_enter and sys_exit.",
+        .needs = "The tracepoints sys_enter and sys_exit.",
         .reading = "The classes `poll`, `sleep`, `lock` and `read` include waiting for work: "
-                   "judge them against their own past. `sync` and `filesystem` are latency that a disk gives to "
-                   "programs."},
+                   "judge them against their own past. `sync` and `filesystem` are latency that "
+                   "a disk gives to programs."},
 };
 
 }  // namespace rezolus

@@ -51,12 +51,12 @@ const BpfSampler kTcpConnectLatency = {
                      "without a route fails before it starts and is neither.",
          .cost = "Per connect two look-ups of the socket's state and one histogram or counter add; "
                  "per accepted connection one look-up; other changes of state a comparison.",
-         .needs = "The tracepoint inet_sock_set_state, on every supported kernel. State is kept in "
+         .needs = "The tracepoint inet_sock_set_state, which every kernel has. State is kept in "
                   "socket storage (Linux 5.11 with BTF), else in a hash of 16,384 sockets whose "
-                  "refused inserts are counted as socket_table_full.",
+                  "refused inserts are counted as `socket_table_full`.",
          .reading = "One round trip when all is well. A second mode at 1 s, 3 s and 7 s is lost "
-                    "SYNs: compare with tcp_retransmit. Refused: nobody listens; timeout: nobody "
-                    "answers."},
+                    "SYNs: compare with tcp_retransmit. `refused` means that nobody listens, "
+                    "`timeout` that nobody answers."},
 };
 
 }  // namespace rezolus

@@ -36,9 +36,9 @@ const BpfSampler kTcpPacketLatency = {
          .cost = "Per segment with payload one look-up, and a clock read when it is the first; per "
                  "read one look-up, and a clock read and one histogram add when something was "
                  "waiting.",
-         .needs = "The tracepoints tcp_probe and tcp_rcv_space_adjust, on every supported kernel. "
-                  "State is kept in socket storage (Linux 5.11 with BTF), else in a hash of 16,384 "
-                  "sockets whose refused inserts are counted as socket_table_full.",
+         .needs = "The tracepoints tcp_probe and tcp_rcv_space_adjust, which every kernel has. "
+                  "State is kept in socket storage (Linux 5.11 with BTF), else in a hash of "
+                  "16,384 sockets whose refused inserts are counted as `socket_table_full`.",
          .reading = "The application's own delay: waking up, queueing for a CPU, and being busy "
                     "with something else. Compare with scheduler_runqueue_latency to tell which. "
                     "An application that pauses reading on purpose shows it here."},

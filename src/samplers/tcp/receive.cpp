@@ -37,7 +37,7 @@ const BpfSampler kTcpReceive = {
                      "segment itself is taken into account: srtt_us and mdev_us of its socket. "
                      "Connections whose round-trip time was not measured yet add nothing.",
          .cost = "Per segment received (after receive offload) two histogram adds.",
-         .needs = "The tracepoint tcp_probe, on every supported kernel.",
+         .needs = "The tracepoint tcp_probe, which every kernel has.",
          .reading = "Busy connections weigh more, since each segment adds a sample. Loopback "
                     "connections are in it, tens of microseconds long. A jitter near the "
                     "round-trip time itself says that the path queues."},

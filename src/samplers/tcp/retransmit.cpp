@@ -31,7 +31,7 @@ const BpfSampler kTcpRetransmit = {
                      "answers to a SYN and tail loss probes are included, in all network "
                      "namespaces. A retransmission that this host could not send is not counted.",
          .cost = "Per retransmission one counter add.",
-         .needs = "The tracepoint tcp_retransmit_skb, on every supported kernel; "
+         .needs = "The tracepoint tcp_retransmit_skb, which every kernel has; "
                   "tcp_retransmit_synack for answers to a SYN.",
          .reading = "The same as RetransSegs of /proc/net/snmp, summed over the network "
                     "namespaces. Set against the segments sent, more than 1 % is felt by "

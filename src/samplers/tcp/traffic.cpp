@@ -59,9 +59,9 @@ const BpfSampler kTcpTraffic = {
                      "included; loopback traffic stands in both directions.",
          .cost = "Per call on a TCP socket two counter adds and one histogram add; per call on "
                  "another socket a few loads. Calls without bytes add nothing.",
-         .needs = "Tracepoints sock_send_length and sock_recv_length (Linux 6.3), else fexit on "
-                  "tcp_sendmsg, tcp_sendpage and tcp_recvmsg. Without either it is off: what a "
-                  "kprobe sees is what was asked for, not what was done. Splice from a socket "
+         .needs = "The tracepoints sock_send_length and sock_recv_length (Linux 6.3), else fexit "
+                  "on tcp_sendmsg, tcp_sendpage and tcp_recvmsg. Without either it is off: what "
+                  "a kprobe sees is what was asked for, not what was done. Splice from a socket "
                   "needs fexit on tcp_splice_read and is missing without. Not seen: reads "
                   "through a mapping (TCP_ZEROCOPY_RECEIVE), readers inside the kernel that go "
                   "past the socket layer, Multipath TCP, and kernel TLS before 6.3.",
