@@ -72,7 +72,7 @@ constexpr Metric fault(VmstatSlot slot, std::string_view kind) {
           .name = "memory_page_fault",
           .labels = {{{"kind", kind}}},
           .unit = Unit::kEvents,
-          .prometheus = "rezolus_memory_page_fault_total",
+          .prometheus = "rezolus_memory_page_faults_total",
           .help = "Page faults of all processes: major when the page had to be read, else minor."};
 }
 
@@ -101,15 +101,15 @@ constexpr Metric thp(VmstatSlot slot, std::string_view result) {
           .name = "memory_thp_fault",
           .labels = {{{"result", result}}},
           .unit = Unit::kEvents,
-          .prometheus = "rezolus_memory_thp_fault_total",
+          .prometheus = "rezolus_memory_thp_faults_total",
           .lean = false,
           .help = "Page faults that wanted a huge page, by whether they were given one."};
 }
 
 constexpr Metric kMetrics[] = {
-    numa(kNumaHit, "memory_numa_hit", "rezolus_memory_numa_hit_total",
+    numa(kNumaHit, "memory_numa_hit", "rezolus_memory_numa_hits_total",
          "Pages allocated on the NUMA node on which they were wanted."),
-    numa(kNumaMiss, "memory_numa_miss", "rezolus_memory_numa_miss_total",
+    numa(kNumaMiss, "memory_numa_miss", "rezolus_memory_numa_misses_total",
          "Pages allocated on a NUMA node although another was preferred."),
     numa(kNumaForeign, "memory_numa_foreign", "rezolus_memory_numa_foreign_total",
          "Pages wanted on a NUMA node and allocated on another."),
@@ -138,7 +138,7 @@ constexpr Metric kMetrics[] = {
     {.slot = kOomKill,
      .name = "memory_oom_kill",
      .unit = Unit::kTasks,
-     .prometheus = "rezolus_memory_oom_kill_total",
+     .prometheus = "rezolus_memory_oom_kills_total",
      .help = "Processes killed for want of memory, of the host or of a cgroup."},
     thp(kThpAllocated, "allocated"),
     thp(kThpFallback, "fallback"),

@@ -83,8 +83,8 @@ const BpfSampler kNetworkTraffic = {
              "after merging, so the headers of merged frames count once. A buffer that the driver "
              "refused counts again when it is tried again (network_transmit_busy). A frame counts "
              "twice where one device with hardware sends through another: accelerated networking "
-             "on Hyper-V, DSA switch ports. Where a device merges frames by itself without saying "
-             "how many (virtio), segments follow from the lengths, one off at most. By interface, "
+             "on Hyper-V, DSA switch ports, and what IPsec in tunnel mode unpacks. Where a "
+             "device merges frames by itself without saying how many (virtio), segments follow from the lengths, one off at most. By interface, "
              "virtual ones included: network_interface_bytes."},
 };
 

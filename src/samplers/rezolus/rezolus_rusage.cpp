@@ -83,12 +83,12 @@ constexpr Metric kMetrics[] = {
     {.slot = kSwitchVoluntary,
      .name = "rezolus_context_switch",
      .labels = {{{"kind", "voluntary"}}},
-     .prometheus = "rezolus_agent_context_switch_total",
+     .prometheus = "rezolus_agent_context_switches_total",
      .help = kSwitchHelp},
     {.slot = kSwitchInvoluntary,
      .name = "rezolus_context_switch",
      .labels = {{{"kind", "involuntary"}}},
-     .prometheus = "rezolus_agent_context_switch_total",
+     .prometheus = "rezolus_agent_context_switches_total",
      .help = kSwitchHelp},
 };
 static_assert(check_metrics(kMetrics, kSlotCount, 0));

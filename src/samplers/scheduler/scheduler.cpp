@@ -8,8 +8,8 @@ namespace {
 
 REZOLUS_EMBEDDED_OBJECT(scheduler)
 
-constexpr const BpfSampler* kSamplers[] = {&kSchedulerRunqueue, &kSchedulerBlocked, &kSchedulerWakeups,
-                                           &kCpuMigrations, &kTaskExits};
+constexpr const BpfSampler* kSamplers[] = {&kSchedulerRunqueue, &kSchedulerBlocked,
+                                           &kSchedulerWakeups, &kCpuMigrations, &kTaskExits};
 
 void prepare(ObjectSettings& settings, const KernelFeatures& features, const Host&) {
   // sched_switch: preempt, previous, next and, since 5.18, the previous task's state.

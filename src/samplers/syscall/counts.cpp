@@ -28,7 +28,8 @@ const BpfSampler kSyscallCounts = {
                     "programs and unknown numbers are `other`. `sync` is fsync and its kin, msync "
                     "included; `transfer` is sendfile, splice, tee, vmsplice and copy_file_range.",
         .cost = "One table look-up and one counter add for each call.",
-        .needs = "The tracepoint sys_enter.",
+        .needs = "The tracepoint sys_enter. Since Linux 7.0 a program can be preempted, and calls on its "
+                 "CPU are skipped until it goes on; rezolus_bpf_losses counts them (recursion).",
         .reading = "The mix tells what a host does. Upstream has no `sync` and no `transfer`: it "
                    "counts them as `filesystem` (msync as `memory`) and `other`."},
 };

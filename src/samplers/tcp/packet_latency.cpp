@@ -32,7 +32,8 @@ const BpfSampler kTcpPacketLatency = {
         {.measures = "Starts when the first segment in order with payload reaches a socket from "
                      "which nothing is waiting to be timed; stops at the next read of the "
                      "application, a peek included. Duplicates and segments ahead of a gap start "
-                     "nothing; what a short read left behind is not timed again.",
+                     "nothing; what a short read left behind is not timed again. Data that comes with "
+                     "the handshake or after one side has closed is not seen.",
          .cost = "Per segment with payload one look-up, and a clock read when it is the first; per "
                  "read one look-up, and a clock read and one histogram add when something was "
                  "waiting.",
