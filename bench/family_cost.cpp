@@ -4,11 +4,13 @@
 // both figures, so that their difference is what the program adds to an empty one.
 
 #include <map>
+#include <memory>
 #include <set>
 #include <string>
 #include <vector>
 
 #include <bpf/bpf.h>
+#include <bpf/libbpf.h>
 #include <fmt/core.h>
 
 #include "base/host.h"
@@ -40,14 +42,29 @@ Runs runs_of(int program_fd) {
   return {info.run_cnt, info.run_time_ns};
 }
 
+// Whether empty.bpf.c has a program for the tracepoint.
+bool has_empty(const std::string& target) {
+  struct Close {
+    void operator()(bpf_object* object) const { ::bpf_object__close(object); }
+  };
+  static const std::unique_ptr<bpf_object, Close> object(
+      ::bpf_object__open_mem(empty_object().data(), empty_object().size(), nullptr));
+  const std::string name = "empty_" + target + "__btf";
+  return ::bpf_object__find_program_by_name(object.get(), name.c_str()) != nullptr;
+}
+
 // Programs that do nothing on the given tracepoints; those that we have none for are left out.
 Result<Object> attach_empty(const Host& host, const std::set<std::string>& targets) {
   const KernelFeatures features = KernelFeatures::probe(host, std::nullopt, {});
   ObjectRequest request;
   request.name = "empty";
   request.elf = empty_object();
-  for (const std::string& target : targets) request.hooks.push_back("empty_" + target);
-  request.prepare = [](ObjectSettings&, const auto&) { return Result<bool>(true); };
+  for (const std::string& target : targets) {
+    if (has_empty(target)) request.hooks.push_back("empty_" + target);
+  }
+  request.prepare = [](ObjectSettings&, const auto& available) {
+    return Result<bool>(!available.empty());
+  };
   return Object::load(request, features);
 }
 
@@ -104,7 +121,9 @@ Result<void> print_family(const Host& host, const Family& family) {
     if (id == ids.end()) return error("program {} of {} is not to be found", hook.name, target);
     const Fd program(::bpf_prog_get_fd_by_id(id->second));
     const Runs ours = runs_of(program.get());
-    const Runs floor = runs_of(empty->program_fd(fmt::format("empty_{}__btf", target).c_str()));
+    const Runs floor = has_empty(target) && empty->loaded()
+                           ? runs_of(empty->program_fd(fmt::format("empty_{}__btf", target).c_str()))
+                           : Runs{};
     if (floor.count == 0 || ours.count == 0) {
       fmt::print("  {:28} {:10} {:10.1f} {:>10}\n", target, ours.count, ours.each_ns(), "-");
       continue;
