@@ -63,7 +63,7 @@ TEST_P(mixed_load, NothingIsLostOrNegative) {
     GTEST_SKIP() << "stress-ng is not installed (scripts/setup installs it)";
   }
   // The whole time in the best mode, a moment in the others.
-  const int seconds = GetParam() == Mode::kBest ? load_seconds() : std::min(load_seconds(), 5);
+  const int seconds = GetParam() == Mode::kBest ? load_seconds() : std::min(load_seconds(), 2);
   LiveCollector collector(all_samplers(), GetParam());
   const std::string folder = ::access("/var/tmp", W_OK) == 0 ? "/var/tmp" : "/tmp";
   const std::string command =
