@@ -6,14 +6,15 @@
 
 #include <fmt/core.h>
 
+#include "base/lines.h"
+
 namespace rezolus {
 namespace {
 
 // "run_cnt:\t12": the number on the line of that key.
 std::optional<std::uint64_t> field(std::string_view text, std::string_view key) {
   while (!text.empty()) {
-    std::string_view line = text.substr(0, text.find('\n'));
-    text.remove_prefix(std::min(text.size(), line.size() + 1));
+    std::string_view line = take_line(text);
     if (!line.starts_with(key) || line.substr(key.size(), 1) != ":") continue;
     line.remove_prefix(key.size() + 1);
     while (line.starts_with('\t') || line.starts_with(' ')) line.remove_prefix(1);

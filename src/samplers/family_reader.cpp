@@ -157,16 +157,14 @@ Result<bool> FamilyReader::prepare(ObjectSettings& settings, const std::set<std:
         settings.drop_map(map);
       }
     }
-  }
-  for (std::size_t i = 0; i < family_.samplers.size(); ++i) {
-    const BpfSampler& sampler = *family_.samplers[i];
-    if (sampler.device_metrics.empty()) continue;
-    const std::string map = map_name(sampler, "_device_counters");
-    if (running_[i]) {
-      settings.set_map_entries(map,
-                               DEVICE_SLOTS * device_stripe_count(host.cpus.possible_count));
-    } else {
-      settings.drop_map(map);
+    if (!sampler.device_metrics.empty()) {
+      const std::string map = map_name(sampler, "_device_counters");
+      if (running_[i]) {
+        settings.set_map_entries(map,
+                                 DEVICE_SLOTS * device_stripe_count(host.cpus.possible_count));
+      } else {
+        settings.drop_map(map);
+      }
     }
   }
   if (std::ranges::find(running_, true) == running_.end()) return false;

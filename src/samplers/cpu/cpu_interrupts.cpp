@@ -9,6 +9,7 @@
 #include <string>
 
 #include "base/fd.h"
+#include "base/lines.h"
 #include "samplers/files.h"
 
 namespace rezolus {
@@ -157,15 +158,10 @@ class CpuInterrupts final : public Source {
     auto text = file_.read();
     if (!text) return std::unexpected(text.error());
     std::string_view rest = *text;
-    const auto next_line = [&rest] {
-      const std::string_view line = rest.substr(0, rest.find('\n'));
-      rest.remove_prefix(std::min(rest.size(), line.size() + 1));
-      return line;
-    };
-    const std::vector<std::uint32_t> cpus = parse_header(next_line());
+    const std::vector<std::uint32_t> cpus = parse_header(take_line(rest));
     if (cpus.empty()) return error("read {}: its first line names no CPU", file_.path());
     bool any = false;
-    while (!rest.empty()) any |= add_line(next_line(), cpus, reading);
+    while (!rest.empty()) any |= add_line(take_line(rest), cpus, reading);
     if (!any) return error("read {}: no line of counts in it", file_.path());
     keep_growing(reading);
     return {};

@@ -9,6 +9,7 @@
 #include <string>
 
 #include "base/fd.h"
+#include "base/lines.h"
 #include "samplers/files.h"
 
 namespace rezolus {
@@ -132,8 +133,7 @@ class CpuUsage final : public Source {
     for (CpuHistory& history : cpus_) history.online = false;
     std::string_view rest = *text;
     while (!rest.empty()) {
-      const std::string_view line = rest.substr(0, rest.find('\n'));
-      rest.remove_prefix(std::min(rest.size(), line.size() + 1));
+      const std::string_view line = take_line(rest);
       if (!line.starts_with("cpu")) {
         if (any) break;  // the CPUs stand together at the top; what follows is long
         continue;

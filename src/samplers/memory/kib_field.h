@@ -8,14 +8,15 @@
 #include <optional>
 #include <string_view>
 
+#include "base/lines.h"
+
 namespace rezolus {
 
 // The bytes on the line that starts with key and a colon; nothing when there is no such line, or
 // when it holds something else.
 inline std::optional<std::uint64_t> kib_field(std::string_view text, std::string_view key) {
   while (!text.empty()) {
-    std::string_view line = text.substr(0, text.find('\n'));
-    text.remove_prefix(line.size() == text.size() ? line.size() : line.size() + 1);
+    std::string_view line = take_line(text);
     if (!line.starts_with(key) || line.substr(key.size(), 1) != ":") continue;
     line.remove_prefix(key.size() + 1);
     const std::size_t digits = line.find_first_not_of(" \t");

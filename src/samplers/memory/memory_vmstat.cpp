@@ -8,6 +8,7 @@
 #include <iterator>
 
 #include "base/fd.h"
+#include "base/lines.h"
 #include "samplers/files.h"
 
 namespace rezolus {
@@ -203,8 +204,7 @@ class MemoryVmstat final : public Source {
     bool any = false;
     std::string_view rest = *text;
     while (!rest.empty()) {
-      const std::string_view line = rest.substr(0, rest.find('\n'));
-      rest.remove_prefix(std::min(rest.size(), line.size() + 1));
+      const std::string_view line = take_line(rest);
       const std::size_t space = line.find(' ');
       if (space == std::string_view::npos) continue;
       const auto field = std::ranges::find(kFields, line.substr(0, space), &Field::key);

@@ -10,6 +10,7 @@
 #include <optional>
 
 #include "base/fd.h"
+#include "base/lines.h"
 #include "samplers/files.h"
 
 namespace rezolus {
@@ -60,8 +61,7 @@ constexpr std::array kFiles = {
 // The microseconds behind "total=" on the line that starts with kind.
 std::optional<std::uint64_t> total_us(std::string_view text, std::string_view kind) {
   while (!text.empty()) {
-    const std::string_view line = text.substr(0, text.find('\n'));
-    text.remove_prefix(std::min(text.size(), line.size() + 1));
+    const std::string_view line = take_line(text);
     constexpr std::string_view kTotal = " total=";
     const std::size_t at = line.find(kTotal);
     if (!line.starts_with(kind) || at == std::string_view::npos) continue;
