@@ -58,6 +58,7 @@ class Agent {
   Agent(const AgentConfig& config, Collector& collector, std::string system_info)
       : config_(config),
         full_detail_(config.full_detail),
+        upstream_names_(config.upstream_names),
         collector_(collector),
         system_info_(std::make_shared<const std::string>(std::move(system_info))),
         metadata_{{"source", "rezolus"}, {"version", std::string(kVersion)}},
@@ -67,7 +68,10 @@ class Agent {
 
   std::vector<http::Route> routes();
   void set_server(const http::Server* server) { server_ = server; }
-  void set_full_detail(bool full) { full_detail_ = full; }
+  void set_page(bool full_detail, bool upstream_names) {
+    full_detail_ = full_detail;
+    upstream_names_ = upstream_names;
+  }
   [[nodiscard]] std::string scheduler_error() const { return sampling_.scheduler_error(); }
 
  private:
@@ -85,6 +89,7 @@ class Agent {
 
   const AgentConfig& config_;
   std::atomic<bool> full_detail_;
+  std::atomic<bool> upstream_names_;
   Collector& collector_;
   const std::shared_ptr<const std::string> system_info_;
   const SourceMetadata metadata_;
@@ -115,9 +120,13 @@ http::Response Agent::binary(const SnapshotRef& snapshot, bool frame) {
 
 http::Response Agent::metrics(const SnapshotRef& snapshot) {
   const std::vector<ExtraFamily> extra = own_families(facts(StatusDetail::kSamplers));
-  return http::make_response(
-      std::string(kPrometheusContentType),
-      prometheus_.encode(*snapshot, {.full = full_detail_.load(), .extra = extra}));
+  const auto naming =
+      upstream_names_.load() ? PrometheusNaming::kUpstream : PrometheusNaming::kPrometheus;
+  return http::make_response(std::string(kPrometheusContentType),
+                             prometheus_.encode(*snapshot, {.full = full_detail_.load(),
+                                                            .naming = naming,
+                                                            .folds = upstream_label_folds(),
+                                                            .extra = extra}));
 }
 
 AgentFacts Agent::facts(StatusDetail detail) const {
@@ -228,7 +237,7 @@ void reload(const std::string& path, const AgentConfig& running, const std::stri
     spdlog::error("the configuration stays as it is: {}", config.error().message);
     return;
   }
-  agent.set_full_detail(config->full_detail);
+  agent.set_page(config->full_detail, config->upstream_names);
   config->allowed_hosts.push_back(hostname);
   server.set_allowed_hosts(config->allowed_hosts);
   spdlog::set_level(spdlog::level::from_str(config->logging_level));

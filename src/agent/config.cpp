@@ -183,6 +183,11 @@ std::vector<Key> agent_keys(AgentConfig& agent) {
           [&](const toml::node& v) {
             return choose<bool>(agent.full_detail, v, {{"lean", false}, {"full", true}});
           }),
+      key("metrics.naming",
+          [&](const toml::node& v) {
+            return choose<bool>(agent.upstream_names, v,
+                                {{"prometheus", false}, {"upstream", true}});
+          }),
       key("external_metrics.enabled",
           [](const toml::node& v) { return set_external_metrics(v); }),
   };

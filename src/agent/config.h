@@ -23,7 +23,8 @@ struct AgentConfig {
   std::string instance;  // two agents on one host need different names
   std::vector<std::string> allowed_hosts;
   std::string logging_level = "info";
-  bool full_detail = false;  // of /metrics
+  bool full_detail = false;     // of /metrics
+  bool upstream_names = false;  // on /metrics
   SchedulerConfig scheduler;
   CollectorConfig collector;
   // Keys that were accepted and do nothing here, one sentence each.

@@ -20,6 +20,7 @@ TEST(AgentConfig, ShippedFileIsTheDefault) {
   EXPECT_EQ(shipped->snapshot_format, defaults.snapshot_format);
   EXPECT_EQ(shipped->logging_level, defaults.logging_level);
   EXPECT_EQ(shipped->full_detail, defaults.full_detail);
+  EXPECT_EQ(shipped->upstream_names, defaults.upstream_names);
   EXPECT_EQ(shipped->scheduler.policy, defaults.scheduler.policy);
   EXPECT_EQ(shipped->scheduler.priority, defaults.scheduler.priority);
   EXPECT_EQ(shipped->collector.samplers_enabled, defaults.collector.samplers_enabled);

@@ -56,6 +56,14 @@ struct Label {
   std::string_view value;
 };
 
+// A label value that upstream does not have, and the one under which it counts the same events.
+struct LabelFold {
+  std::string_view metric;  // Metric::name
+  std::string_view key;
+  std::string_view value;
+  std::string_view upstream;
+};
+
 inline constexpr std::size_t kStaticLabelsMax = 3;
 
 // One row of a metric table.

@@ -46,6 +46,9 @@ struct SamplerMetrics {
 };
 std::vector<SamplerMetrics> all_metrics();
 
+// What a page with upstream's names has instead of label values that only we have.
+std::span<const LabelFold> upstream_label_folds();
+
 class Collector {
  public:
   // Loads and attaches what is enabled. Only what makes the whole useless is an error; a sampler

@@ -5,6 +5,7 @@
 #include "samplers/list.h"
 
 #include "samplers/block/block_family.h"
+#include "samplers/collector.h"
 #include "samplers/cpu/cpu_family.h"
 #include "samplers/files.h"
 #include "samplers/interrupt/interrupt_family.h"
@@ -47,5 +48,7 @@ constexpr const FileSampler* kFileSamplers[] = {
 
 std::span<const Family* const> families() { return kFamilies; }
 std::span<const FileSampler* const> file_samplers() { return kFileSamplers; }
+
+std::span<const LabelFold> upstream_label_folds() { return upstream_syscall_folds(); }
 
 }  // namespace rezolus

@@ -92,16 +92,35 @@ void append_label(std::string& text, std::string_view key, std::string_view valu
   text += '"';
 }
 
-std::string label_text(const Series& series, bool per_cpu) {
+// What upstream's names have instead of a value.
+std::string_view folded(const Series& series, std::string_view key, std::string_view value,
+                        std::span<const LabelFold> folds) {
+  for (const LabelFold& fold : folds) {
+    if (fold.metric == series.name && fold.key == key && fold.value == value) return fold.upstream;
+  }
+  return value;
+}
+
+std::string label_text(const Series& series, const PrometheusOptions& options) {
+  const bool upstream = options.naming == PrometheusNaming::kUpstream;
   std::string text;
   for (const auto& [key, value] : series.labels) {
     if (key == "id") {
-      if (series.dimension == Dimension::kCpu && per_cpu) append_label(text, "cpu", value);
+      if (series.dimension == Dimension::kCpu && options.full) {
+        append_label(text, upstream ? "id" : "cpu", value);
+      }
     } else if (key != "sampler" && key != "unit") {
-      append_label(text, key, value);
+      append_label(text, key, upstream ? folded(series, key, value, options.folds) : value);
     }
   }
   return text;
+}
+
+std::string family_name(const Series& series, PrometheusNaming naming) {
+  if (naming == PrometheusNaming::kPrometheus || series.prometheus.empty()) {
+    return series.prometheus;
+  }
+  return series.type == MetricType::kHistogram ? series.name + "_distribution" : series.name;
 }
 
 void append_head(Buffer& out, std::string_view name, std::string_view type,
@@ -169,7 +188,7 @@ struct PrometheusEncoder::Plan {
 
   std::map<std::string, Family, std::less<>> families;
 
-  Plan(const Schema& schema, bool full);
+  Plan(const Schema& schema, const PrometheusOptions& options);
   void append_family(Buffer& out, const Snapshot& snapshot, const std::string& name,
                      const Family& family) const;
   static bool append_scalar(Buffer& out, const Snapshot& snapshot, std::string_view name,
@@ -178,19 +197,22 @@ struct PrometheusEncoder::Plan {
                                const Family& family, const Row& row);
 };
 
-PrometheusEncoder::Plan::Plan(const Schema& schema, bool full) {
+PrometheusEncoder::Plan::Plan(const Schema& schema, const PrometheusOptions& options) {
   std::map<std::string, std::map<std::string, std::vector<std::uint32_t>>> rows;
   for (std::uint32_t index = 0; index < schema.series.size(); ++index) {
     const Series* series = schema.series[index].get();
-    if (series == nullptr || series->prometheus.empty() || (!full && !series->lean)) continue;
-    const auto [at, added] = families.try_emplace(series->prometheus);
+    if (series == nullptr || (!options.full && !series->lean)) continue;
+    const std::string name = family_name(*series, options.naming);
+    if (name.empty()) continue;
+    const auto [at, added] = families.try_emplace(name);
     Family& family = at->second;
     if (added) {
       family.type = series->type;
       family.help = series->help;
-      family.seconds = series->unit == unit_name(Unit::kNanoseconds);
+      family.seconds = options.naming == PrometheusNaming::kPrometheus &&
+                       series->unit == unit_name(Unit::kNanoseconds);
       if (series->type == MetricType::kHistogram) {
-        for (const int power : bound_powers(series->unit, full)) {
+        for (const int power : bound_powers(series->unit, options.full)) {
           const std::uint64_t value = (std::uint64_t{1} << power) - 1;
           Buffer le;
           append_quantity(le, value, family.seconds);
@@ -198,8 +220,8 @@ PrometheusEncoder::Plan::Plan(const Schema& schema, bool full) {
         }
       }
     }
-    CHECK(family.type == series->type, "one Prometheus name, one type");
-    rows[series->prometheus][label_text(*series, full)].push_back(index);
+    CHECK(family.type == series->type, "one name on the page, one type");
+    rows[name][label_text(*series, options)].push_back(index);
   }
   for (auto& [name, by_labels] : rows) {
     for (auto& [labels, series] : by_labels) {
@@ -317,8 +339,9 @@ std::string PrometheusEncoder::encode(const Snapshot& snapshot, const Prometheus
     schema_ = snapshot.schema;
     for (auto& plan : plans_) plan.reset();
   }
-  auto& plan = plans_[options.full ? 1 : 0];
-  if (!plan) plan = std::make_unique<Plan>(*schema_, options.full);
+  const bool upstream = options.naming == PrometheusNaming::kUpstream;
+  auto& plan = plans_[(upstream ? 2 : 0) + (options.full ? 1 : 0)];
+  if (!plan) plan = std::make_unique<Plan>(*schema_, options);
 
   std::map<std::string_view, const ExtraFamily*> extras;
   for (const ExtraFamily& family : options.extra) {

@@ -47,10 +47,20 @@ struct ExtraFamily {
   std::vector<ExtraSample> samples;
 };
 
+// What families are called.
+enum class PrometheusNaming : std::uint8_t {
+  kPrometheus,  // rezolus_…_total, base units; a CPU is the label `cpu`
+  kUpstream,    // upstream's names and units (nanoseconds stay), histograms end in `_distribution`;
+                // a CPU is the label `id`. The families that do not come from a snapshot keep theirs.
+};
+
 struct PrometheusOptions {
   // false, lean: only Series::lean, CPUs summed, 13 bounds a histogram.
-  // true: every series, a label `cpu` where there is one, 62 bounds a histogram.
+  // true: every series, a label for its CPU where there is one, 62 bounds a histogram.
   bool full = false;
+  PrometheusNaming naming = PrometheusNaming::kPrometheus;
+  // Applied under upstream's names only; the same at each call, since plans are kept.
+  std::span<const LabelFold> folds;
   std::span<const ExtraFamily> extra;
 };
 
@@ -67,7 +77,7 @@ class PrometheusEncoder {
  private:
   struct Plan;
   std::shared_ptr<const Schema> schema_;
-  std::array<std::unique_ptr<Plan>, 2> plans_;  // lean, full
+  std::array<std::unique_ptr<Plan>, 4> plans_;  // by naming, lean and full
   std::size_t size_bytes_hint_ = 0;
 };
 

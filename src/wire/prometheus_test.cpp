@@ -54,6 +54,60 @@ TEST(Prometheus, FullHasEveryCpuAndSeries) {
                   "rezolus_scheduler_context_switches_total{cpu=\"0\",kind=\"voluntary\"} 0"));
 }
 
+TEST(Prometheus, UpstreamNamesKeepUnitsAndCpuIds) {
+  const std::string page = encode_prometheus(
+      test::example_snapshot(), {.full = true, .naming = PrometheusNaming::kUpstream});
+  EXPECT_TRUE(has(page, "# TYPE cpu_usage counter")) << page;
+  EXPECT_TRUE(has(page, "cpu_usage{id=\"0\",state=\"user\"} 1500000000"));
+  EXPECT_TRUE(has(page, "cpu_usage{id=\"1\",state=\"user\"} 250000001"));
+  EXPECT_EQ(page.find("rezolus_"), std::string::npos) << "no name of ours";
+  EXPECT_EQ(page.find("foreign"), std::string::npos);
+}
+
+TEST(Prometheus, UpstreamNamesFoldLabelValues) {
+  SchemaBuilder builder;
+  for (const char* op : {"filesystem", "sync", "read"}) {
+    builder.add(named("rezolus_ms_total", MetricType::kCounter, "", {{"op", op}}));
+  }
+  Series histogram = named("rezolus_h_seconds", MetricType::kHistogram, "nanoseconds");
+  histogram.name = "h";
+  histogram.histogram = kAgentHistogram;
+  builder.add(histogram);
+  Snapshot snapshot;
+  snapshot.schema = builder.publish();
+  resize_to_schema(snapshot);
+  for (std::uint32_t i = 0; i < 3; ++i) {
+    snapshot.present[i] = 1;
+    snapshot.scalars[i] = 10 + i;
+  }
+  auto value = std::make_shared<HistogramValue>();
+  value->buckets.assign(kAgentHistogram.bucket_count(), 0);
+  value->buckets[kAgentHistogram.index(1000)] = 2;
+  value->sum = 2000;
+  value->sum_known = true;
+  snapshot.histograms[0] = value;
+  constexpr LabelFold kFolds[] = {{"m", "op", "sync", "filesystem"}, {"other", "op", "read", "x"}};
+  const std::string upstream = encode_prometheus(
+      snapshot, {.naming = PrometheusNaming::kUpstream, .folds = kFolds});
+  EXPECT_TRUE(has(upstream, "m{op=\"filesystem\"} 21")) << upstream;
+  EXPECT_TRUE(has(upstream, "m{op=\"read\"} 12"));
+  EXPECT_EQ(upstream.find("sync"), std::string::npos);
+  EXPECT_TRUE(has(upstream, "# TYPE h_distribution histogram"));
+  EXPECT_TRUE(has(upstream, "h_distribution_bucket{le=\"1023\"} 2"));
+  EXPECT_TRUE(has(upstream, "h_distribution_sum 2000"));
+  const std::string ours = encode_prometheus(snapshot, {.folds = kFolds});
+  EXPECT_TRUE(has(ours, "rezolus_ms_total{op=\"sync\"} 11")) << "own names fold nothing";
+}
+
+TEST(Prometheus, OneEncoderKeepsBothNamings) {
+  PrometheusEncoder encoder;
+  const Snapshot snapshot = test::example_snapshot();
+  const std::string ours = encoder.encode(snapshot, {});
+  const std::string upstream = encoder.encode(snapshot, {.naming = PrometheusNaming::kUpstream});
+  EXPECT_NE(ours, upstream);
+  EXPECT_EQ(encoder.encode(snapshot, {}), ours);
+}
+
 TEST(Prometheus, EscapesLabels) {
   const std::string page = encode_prometheus(test::example_snapshot(), {});
   EXPECT_TRUE(has(page, "rezolus_cgroup_cpu_usage_seconds_total{name=\"/a\\\"b\\\\c\\nd\xEF\xBF\xBD"

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <map>
 
 #include "agent/pages.h"
 #include "samplers/collector.h"
@@ -70,6 +71,25 @@ TEST(FullPage, HasEveryCpu) {
   const std::string page = encode_prometheus(full_snapshot(4), {.full = true, .extra = {}});
   EXPECT_NE(page.find("rezolus_cpu_usage_seconds_total{cpu=\"3\",state=\"user\"}"),
             std::string::npos);
+}
+
+TEST(UpstreamPage, OneNameOneTypeAndNoClassOfOurOwn) {
+  std::map<std::string_view, const Metric*> by_name;
+  for (const SamplerMetrics& sampler : all_metrics()) {
+    for (const Metric& metric : sampler.metrics) {
+      const auto [at, added] = by_name.emplace(metric.name, &metric);
+      EXPECT_TRUE(added || at->second->type == metric.type) << metric.name;
+    }
+  }
+  const Snapshot snapshot = full_snapshot(2);
+  const std::string page =
+      encode_prometheus(snapshot, {.full = true,
+                                   .naming = PrometheusNaming::kUpstream,
+                                   .folds = upstream_label_folds()});
+  EXPECT_NE(page.find("\nsyscall{op=\"filesystem\"} "), std::string::npos);
+  EXPECT_NE(page.find("\nsyscall_latency_distribution_bucket{op=\"read\""), std::string::npos);
+  EXPECT_EQ(page.find("op=\"sync\""), std::string::npos);
+  EXPECT_EQ(page.find("op=\"transfer\""), std::string::npos);
 }
 
 }  // namespace

@@ -31,7 +31,8 @@ const BpfSampler kSyscallCounts = {
         .needs = "The tracepoint sys_enter. Since Linux 7.0 a program can be preempted, and calls on its "
                  "CPU are skipped until it goes on; rezolus_bpf_losses counts them (recursion).",
         .reading = "The mix tells what a host does. Upstream has no `sync` and no `transfer`: it "
-                   "counts them as `filesystem` (msync as `memory`) and `other`."},
+                   "counts them as `filesystem` (msync as `memory`) and `other`, and so does /metrics with "
+                   "`[metrics] naming = \"upstream\"`."},
 };
 
 }  // namespace rezolus

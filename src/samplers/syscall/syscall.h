@@ -4,6 +4,7 @@
 
 #include <array>
 #include <cstdint>
+#include <span>
 
 #include "samplers/family.h"
 #include "samplers/syscall/classes.h"
@@ -26,6 +27,9 @@ inline constexpr auto kUpstreamClassOf = [] {
   of[SYSCALL_TRANSFER] = SYSCALL_OTHER;
   return of;
 }();
+
+// The same as values of the label `op`, for a page that has upstream's names.
+std::span<const LabelFold> upstream_syscall_folds();
 
 // The class of every system call number of the architecture that this is built for.
 std::array<std::uint8_t, SYSCALL_NUMBER_COUNT> syscall_class_table();
