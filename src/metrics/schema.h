@@ -29,6 +29,7 @@ struct Series {
   std::string sampler;  // the sampler that owns it; empty when a peer did not say
   std::string prometheus;  // full Prometheus family name; empty for a peer's series
   bool lean = true;
+  bool floating = false;  // gauges only: the value's bits are those of a double
   Dimension dimension = Dimension::kHost;
   HistogramConfig histogram;         // histograms only
   std::uint32_t histogram_index = 0;  // histograms only: position in Snapshot::histograms;

@@ -30,7 +30,7 @@ struct Snapshot {
   std::vector<AcquisitionWindow> windows;  // by group; may be shorter than Schema::groups
 
   // By series index; the two are as long as Schema::series. A counter's value, a gauge's two's
-  // complement; unused for histograms.
+  // complement, a floating gauge's double; unused for histograms.
   std::vector<std::uint64_t> scalars;
   std::vector<std::uint8_t> present;  // 1: the series has a value in this snapshot
   // By Series::histogram_index; null when absent.
@@ -38,6 +38,10 @@ struct Snapshot {
 
   [[nodiscard]] std::int64_t gauge(std::uint32_t index) const {
     return std::bit_cast<std::int64_t>(scalars[index]);
+  }
+  // Requires: the series is floating.
+  [[nodiscard]] double floating_gauge(std::uint32_t index) const {
+    return std::bit_cast<double>(scalars[index]);
   }
 };
 

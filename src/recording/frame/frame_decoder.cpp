@@ -302,6 +302,7 @@ void FrameDecoder::add_series(Reader& in, Schema& schema, std::uint32_t index) {
   series.type = static_cast<MetricType>(type);
   series.dimension = static_cast<Dimension>(dimension);
   series.lean = (flags & kSeriesLean) != 0;
+  series.floating = series.type == MetricType::kGauge && (flags & kSeriesFloating) != 0;
   series.group = static_cast<std::uint32_t>(group);
   if (series.type == MetricType::kHistogram) {
     const std::uint64_t slot = in.varint();

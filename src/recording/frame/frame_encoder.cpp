@@ -14,8 +14,8 @@ namespace {
 bool same_series(const Series& a, const Series& b) {
   return a.name == b.name && a.labels == b.labels && a.type == b.type && a.unit == b.unit &&
          a.help == b.help && a.sampler == b.sampler && a.prometheus == b.prometheus &&
-         a.lean == b.lean && a.dimension == b.dimension && a.histogram == b.histogram &&
-         a.histogram_index == b.histogram_index && a.group == b.group;
+         a.lean == b.lean && a.floating == b.floating && a.dimension == b.dimension &&
+         a.histogram == b.histogram && a.histogram_index == b.histogram_index && a.group == b.group;
 }
 
 // Ascending indices are written as the distance from the one after the last.
@@ -241,7 +241,7 @@ Result<void> FrameEncoder::put_series(std::uint32_t index, const Series& series,
   put_text(series.prometheus, out);
   out.push_back(static_cast<char>(series.type));
   out.push_back(static_cast<char>(series.dimension));
-  put_varint(series.lean ? kSeriesLean : 0, out);
+  put_varint((series.lean ? kSeriesLean : 0) | (series.floating ? kSeriesFloating : 0), out);
   put_varint(series.group, out);
   put_varint(series.labels.size(), out);
   for (const auto& [key, value] : series.labels) {

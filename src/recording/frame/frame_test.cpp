@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 #include "recording/frame/frame.h"
 
+#include <bit>
+
 #include <gtest/gtest.h>
 
 #include "recording/frame/crc32c.h"
@@ -253,6 +255,21 @@ TEST(Frame, Standalone) {
   }
   ASSERT_TRUE(snapshot);
   expect_same_values(source.tick(4), *snapshot);
+}
+
+TEST(Frame, AFloatingGaugeStaysOne) {
+  TestSource source;
+  Series ratio = test_series("ratio", MetricType::kGauge);
+  ratio.floating = true;
+  const auto index = source.builder().add(std::move(ratio));
+  Snapshot sent = source.tick(1);
+  sent.present[index] = 1;
+  sent.scalars[index] = std::bit_cast<std::uint64_t>(0.73);
+  RoundTrip trip;
+  const SnapshotRef got = trip.pass(sent);
+  ASSERT_NE(got, nullptr);
+  expect_same_schema(*sent.schema, *got->schema);
+  EXPECT_EQ(got->floating_gauge(index), 0.73);
 }
 
 TEST(Frame, GapEndAndLateMetadata) {

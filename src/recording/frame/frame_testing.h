@@ -98,6 +98,7 @@ inline void expect_same_schema(const Schema& a, const Schema& b) {
     EXPECT_EQ(x.sampler, y.sampler);
     EXPECT_EQ(x.prometheus, y.prometheus);
     EXPECT_EQ(x.lean, y.lean);
+    EXPECT_EQ(x.floating, y.floating);
     EXPECT_EQ(x.dimension, y.dimension);
     EXPECT_EQ(x.group, y.group);
     if (x.type != MetricType::kHistogram) continue;

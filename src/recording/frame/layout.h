@@ -17,7 +17,8 @@ namespace rezolus::layout {
 inline constexpr std::size_t kFrameHeaderSizeBytes = 5;  // u8 type, u32 payload length
 inline constexpr std::size_t kFrameCrcSizeBytes = 4;
 inline constexpr std::uint64_t kSchemaReset = 1;  // schema flag: forget every earlier series
-inline constexpr std::uint64_t kSeriesLean = 1;   // series flag
+inline constexpr std::uint64_t kSeriesLean = 1;   // series flags
+inline constexpr std::uint64_t kSeriesFloating = 2;
 
 template <typename T>
 void put_fixed(T value, std::string& out) {
