@@ -9,9 +9,15 @@ namespace {
 constexpr const char* kBucketsSuffix = ":buckets";
 
 ColumnKind kind_of(const Series& series) {
-  return series.type == MetricType::kCounter ? ColumnKind::kCounter
-         : series.type == MetricType::kGauge ? ColumnKind::kGauge
-                                             : ColumnKind::kHistogramBuckets;
+  switch (series.type) {
+    case MetricType::kCounter:
+      return ColumnKind::kCounter;
+    case MetricType::kGauge:
+      return series.floating ? ColumnKind::kFloatingGauge : ColumnKind::kGauge;
+    case MetricType::kHistogram:
+      break;
+  }
+  return ColumnKind::kHistogramBuckets;
 }
 
 std::string column_name(const Series& series) {
@@ -24,9 +30,13 @@ std::string sum_name(const Series& series) {
   return series_name(series.name + "_sum", series.labels);
 }
 
+bool is_gauge(ColumnKind kind) {
+  return kind == ColumnKind::kGauge || kind == ColumnKind::kFloatingGauge;
+}
+
 // Counters stand first, sums among them.
 int order_of(ColumnKind kind) {
-  return kind == ColumnKind::kGauge ? 1 : kind == ColumnKind::kHistogramBuckets ? 2 : 0;
+  return is_gauge(kind) ? 1 : kind == ColumnKind::kHistogramBuckets ? 2 : 0;
 }
 
 Column make_column(const Series& series, ColumnKind kind, const SourceMetadata& common) {
@@ -44,7 +54,7 @@ Column make_column(const Series& series, ColumnKind kind, const SourceMetadata& 
     metadata["grouping_power"] = std::to_string(series.histogram.grouping_power);
     metadata["max_value_power"] = std::to_string(series.histogram.max_value_power);
   } else {
-    metadata["metric_type"] = kind == ColumnKind::kGauge ? "gauge" : "counter";
+    metadata["metric_type"] = is_gauge(kind) ? "gauge" : "counter";
   }
   column.metadata.assign(metadata.begin(), metadata.end());
   return column;

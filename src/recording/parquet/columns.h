@@ -17,7 +17,13 @@ namespace rezolus {
 inline constexpr std::size_t kColumnsMax = 20'000;
 
 // Where a column's value stands in a snapshot.
-enum class ColumnKind : std::uint8_t { kCounter, kGauge, kHistogramBuckets, kHistogramSum };
+enum class ColumnKind : std::uint8_t {
+  kCounter,
+  kGauge,
+  kFloatingGauge,
+  kHistogramBuckets,
+  kHistogramSum,
+};
 
 struct Column {
   std::string name;  // metric{label="value",…}, for buckets with ":buckets"

@@ -64,7 +64,9 @@ int convert(const std::string& input, const std::string& output,
     }
     options.metadata[pair.substr(0, equals)] = pair.substr(equals + 1);
   }
-  auto report = write_wide(input, output, options);
+  auto log = open_log_stream(input);
+  if (!log) return fail(log.error());
+  auto report = write_wide(**log, output, options);
   if (!report) return fail(report.error());
   if (report->lost_bytes != 0) {
     fmt::print(stderr, "rezolus-recording: {} bytes of {} were unreadable, {} samples are known to "

@@ -5,6 +5,7 @@
 #include <cerrno>
 #include <charconv>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <new>
 #include <optional>
@@ -41,24 +42,24 @@ struct Overview {
   std::uint64_t rows = 0;
   std::uint64_t first_ns = 0;
   std::uint64_t last_ns = 0;
-  // Of the whole log: metadata and gaps may stand behind the last tick.
+  // Of the whole recording: metadata and gaps may stand behind the last tick.
   SourceMetadata metadata;
   std::uint64_t missed_ticks = 0;
   LogLoss loss;
 };
 
-Result<Overview> survey(LogReader& log) {
+Result<Overview> survey(SnapshotStream& recording) {
   Overview overview;
   std::unique_ptr<ColumnUnion> columns;
   while (true) {
-    auto snapshot = log.next_snapshot();
+    auto snapshot = recording.next();
     if (!snapshot) return std::unexpected(snapshot.error());
     if (!*snapshot) break;
     if (!columns) {
       SourceMetadata common;
       for (const auto key : {kMetaSource, kMetaEndpoint}) {
-        const auto found = log.metadata().find(std::string(key));
-        if (found != log.metadata().end()) common.insert(*found);
+        const auto found = recording.metadata().find(std::string(key));
+        if (found != recording.metadata().end()) common.insert(*found);
       }
       columns = std::make_unique<ColumnUnion>(std::move(common));
       overview.first_ns = (*snapshot)->realtime_ns;
@@ -72,9 +73,9 @@ Result<Overview> survey(LogReader& log) {
   if (overview.rows == 0) return error("there is no sample in it");
   overview.columns = columns->take_columns();
   overview.help = columns->help();
-  overview.metadata = log.metadata();
-  overview.missed_ticks = log.missed_count();
-  overview.loss = log.loss();
+  overview.metadata = recording.metadata();
+  overview.missed_ticks = recording.missed_count();
+  overview.loss = recording.loss();
   if (overview.columns.size() + 2 > kColumnsMax) {
     return error("it has {} series, and a wide file at most {} columns: record fewer samplers",
                  overview.columns.size(), kColumnsMax);
@@ -99,6 +100,7 @@ std::shared_ptr<arrow::Schema> arrow_schema(const std::vector<Column>& columns) 
   for (const Column& column : columns) {
     std::shared_ptr<arrow::DataType> type = arrow::uint64();
     if (column.kind == ColumnKind::kGauge) type = arrow::int64();
+    if (column.kind == ColumnKind::kFloatingGauge) type = arrow::float64();
     if (column.kind == ColumnKind::kHistogramBuckets) {
       type = arrow::list(arrow::field("element", arrow::uint64(), true));
     }
@@ -123,7 +125,9 @@ std::shared_ptr<parquet::WriterProperties> writer_properties(const std::vector<C
       ->encoding("timestamp", parquet::Encoding::DELTA_BINARY_PACKED)
       ->encoding("duration", parquet::Encoding::DELTA_BINARY_PACKED);
   for (const Column& column : columns) {
-    if (column.kind != ColumnKind::kHistogramBuckets) {
+    if (column.kind == ColumnKind::kFloatingGauge) {
+      builder.encoding(column.name, parquet::Encoding::BYTE_STREAM_SPLIT);
+    } else if (column.kind != ColumnKind::kHistogramBuckets) {
       builder.encoding(column.name, parquet::Encoding::DELTA_BINARY_PACKED);
     }
   }
@@ -299,7 +303,9 @@ class WideWriter {
       case ColumnKind::kHistogramBuckets:
         return write_histograms(column, batch);
       case ColumnKind::kGauge:
-        return write_gauges(column, batch);
+        return write_gauges<arrow::Int64Builder>(column, batch, &Snapshot::gauge);
+      case ColumnKind::kFloatingGauge:
+        return write_gauges<arrow::DoubleBuilder>(column, batch, &Snapshot::floating_gauge);
       case ColumnKind::kHistogramSum:
         return write_scalars(batch, [column](const Row& row) -> Scalar {
           const HistogramValue* histogram = row.histogram_of(column);
@@ -316,15 +322,17 @@ class WideWriter {
     });
   }
 
-  arrow::Status write_gauges(std::size_t column, const Batch& batch) {
-    arrow::Int64Builder builder;
+  // value: of a series of a snapshot.
+  template <typename Builder, typename Value>
+  arrow::Status write_gauges(std::size_t column, const Batch& batch, Value value) {
+    Builder builder;
     ARROW_RETURN_NOT_OK(builder.Reserve(static_cast<std::int64_t>(batch.rows().size())));
     for (const Row& row : batch.rows()) {
       const std::int32_t index = row.series_of(column);
       if (index < 0) {
         builder.UnsafeAppendNull();
       } else {
-        builder.UnsafeAppend(row.snapshot->gauge(static_cast<std::uint32_t>(index)));
+        builder.UnsafeAppend(std::invoke(value, *row.snapshot, static_cast<std::uint32_t>(index)));
       }
     }
     return finish(builder);
@@ -379,7 +387,7 @@ Result<void> sync_file(const std::string& path) {
   return {};
 }
 
-Result<WideReport> write_rows(LogReader& log, const Overview& overview,
+Result<WideReport> write_rows(SnapshotStream& recording, const Overview& overview,
                               parquet::arrow::FileWriter& file, const WideOptions& options) {
   WideReport report;
   report.columns = overview.columns.size() + 2;
@@ -397,7 +405,7 @@ Result<WideReport> write_rows(LogReader& log, const Overview& overview,
   };
   // What came after the first pass is left out: its series may have no column.
   for (std::uint64_t row = 0; row < overview.rows; ++row) {
-    auto snapshot = log.next_snapshot();
+    auto snapshot = recording.next();
     if (!snapshot) return std::unexpected(snapshot.error());
     if (!*snapshot) break;
     batch.add(std::move(*snapshot));
@@ -411,8 +419,8 @@ Result<WideReport> write_rows(LogReader& log, const Overview& overview,
   return report;
 }
 
-Result<WideReport> write_file(LogReader& log, const Overview& overview, const std::string& path,
-                              const WideOptions& options) {
+Result<WideReport> write_file(SnapshotStream& recording, const Overview& overview,
+                              const std::string& path, const WideOptions& options) {
   auto fd = Fd::open(path, O_WRONLY | O_CREAT | O_TRUNC);
   if (!fd) return context("write Parquet", fd.error());
   auto sink = arrow::io::FileOutputStream::Open(fd->release());
@@ -423,7 +431,7 @@ Result<WideReport> write_file(LogReader& log, const Overview& overview, const st
                                                writer_properties(overview.columns),
                                                arrow_properties);
   if (!file.ok()) return arrow_error("write " + path, file.status());
-  auto report = write_rows(log, overview, **file, options);
+  auto report = write_rows(recording, overview, **file, options);
   if (!report) return report;
   const auto added = (*file)->AddKeyValueMetadata(footer(overview, options));
   if (!added.ok()) return arrow_error("write metadata", added);
@@ -433,10 +441,10 @@ Result<WideReport> write_file(LogReader& log, const Overview& overview, const st
 }
 
 // write_file() and fsync(2); Arrow's exceptions end here.
-Result<WideReport> write_complete_file(LogReader& log, const Overview& overview,
+Result<WideReport> write_complete_file(SnapshotStream& recording, const Overview& overview,
                                        const std::string& path, const WideOptions& options) {
   try {
-    auto report = write_file(log, overview, path, options);
+    auto report = write_file(recording, overview, path, options);
     if (!report) return report;
     if (auto synced = sync_file(path); !synced) return std::unexpected(synced.error());
     return report;
@@ -450,7 +458,7 @@ Result<WideReport> write_complete_file(LogReader& log, const Overview& overview,
 
 }  // namespace
 
-Result<WideReport> write_wide(const std::string& log_path, const std::string& output,
+Result<WideReport> write_wide(SnapshotStream& recording, const std::string& output,
                               const WideOptions& options) {
   // The file is renamed into place, which would replace a device or a pipe.
   std::error_code ignored;
@@ -458,13 +466,12 @@ Result<WideReport> write_wide(const std::string& log_path, const std::string& ou
   if (std::filesystem::exists(status) && !std::filesystem::is_regular_file(status)) {
     return error("write {}: it is not a regular file; choose another output", output);
   }
-  auto log = LogReader::open(log_path);
-  if (!log) return std::unexpected(log.error());
-  auto overview = survey(*log);
-  if (!overview) return context(log_path, overview.error());
-  if (auto again = log->rewind(); !again) return std::unexpected(again.error());
+  if (auto begun = recording.rewind(); !begun) return std::unexpected(begun.error());
+  auto overview = survey(recording);
+  if (!overview) return context(recording.name(), overview.error());
+  if (auto again = recording.rewind(); !again) return std::unexpected(again.error());
   const std::string temporary = fmt::format("{}.tmp.{}", output, ::getpid());
-  auto report = write_complete_file(*log, *overview, temporary, options);
+  auto report = write_complete_file(recording, *overview, temporary, options);
   if (report && ::rename(temporary.c_str(), output.c_str()) != 0) {
     report = system_error("rename to " + output, errno);
   }

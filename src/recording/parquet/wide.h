@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 #pragma once
-// From a log to a wide Parquet file: one row a tick, one column a series, laid out so that upstream's
+// From a recording to a wide Parquet file: one row a tick, one column a series, laid out so that upstream's
 // viewer opens it.
 
 #include <cstdint>
@@ -10,6 +10,7 @@
 
 #include "base/result.h"
 #include "metrics/snapshot.h"
+#include "recording/parquet/snapshot_stream.h"
 
 namespace rezolus {
 
@@ -29,12 +30,12 @@ struct WideReport {
   std::uint64_t rows = 0;
   std::uint64_t columns = 0;  // timestamp and duration included
   std::uint64_t row_groups = 0;
-  std::uint64_t lost_ticks = 0;  // of damaged parts of the log
+  std::uint64_t lost_ticks = 0;  // of damaged parts of the recording
   std::uint64_t lost_bytes = 0;
 };
 
-// Reads the log twice: for its columns, then for its rows. output appears only when it is complete.
-Result<WideReport> write_wide(const std::string& log_path, const std::string& output,
+// Reads the recording twice: for its columns, then for its rows. output appears only when it is complete.
+Result<WideReport> write_wide(SnapshotStream& recording, const std::string& output,
                               const WideOptions& options = {});
 
 }  // namespace rezolus

@@ -2,6 +2,7 @@
 // Logs with known values, converted and read back with Arrow.
 #include "recording/parquet/wide.h"
 
+#include <bit>
 #include <cstdlib>
 #include <filesystem>
 
@@ -55,8 +56,14 @@ class WideTest : public ::testing::Test {
     ASSERT_TRUE(log.finish());
   }
 
+  Result<WideReport> write(const WideOptions& options = {}) {
+    auto log = open_log_stream(log_path_);
+    if (!log) return std::unexpected(log.error());
+    return write_wide(**log, output_, options);
+  }
+
   std::shared_ptr<arrow::Table> convert(const WideOptions& options = {}) {
-    report_ = write_wide(log_path_, output_, options);
+    report_ = write(options);
     EXPECT_TRUE(report_) << report_.error().message;
     if (!report_) return nullptr;
     file_ = parquet::ParquetFileReader::OpenFile(output_)->metadata();
@@ -267,6 +274,27 @@ TEST_F(WideTest, AReturningSeriesContinuesItsColumn) {
   EXPECT_EQ(values->Value(1), 42u);
 }
 
+TEST_F(WideTest, FloatingGaugesAreDoubles) {
+  Series ratio = test_series("ratio", MetricType::kGauge);
+  ratio.floating = true;
+  const auto index = source_.builder().add(std::move(ratio));
+  LogWriter log = create_log();
+  for (std::uint64_t k = 0; k < 3; ++k) {
+    Snapshot snapshot = source_.tick(k);
+    snapshot.present[index] = k == 1 ? 0 : 1;
+    snapshot.scalars[index] = std::bit_cast<std::uint64_t>(-0.73 * static_cast<double>(k));
+    ASSERT_TRUE(log.append(snapshot));
+  }
+  const auto table = convert();
+  ASSERT_NE(table, nullptr);
+  ASSERT_TRUE(table->schema()->GetFieldByName("ratio")->type()->Equals(arrow::float64()));
+  const auto values = column<arrow::DoubleArray>(*table, "ratio");
+  EXPECT_EQ(values->Value(0), -0.0);
+  EXPECT_TRUE(values->IsNull(1));
+  EXPECT_EQ(values->Value(2), -1.46);
+  EXPECT_EQ(field_value(*table, "ratio", "metric_type"), "gauge");
+}
+
 TEST_F(WideTest, RowGroupsAreBoundedByBytes) {
   write_log(100);
   WideOptions options;
@@ -297,7 +325,7 @@ TEST_F(WideTest, ADamagedLogGivesWhatIsReadable) {
 
 TEST_F(WideTest, FailuresLeaveNoFileBehind) {
   const auto expect_failure = [this](const WideOptions& options, std::string_view words) {
-    const auto report = write_wide(log_path_, output_, options);
+    const auto report = write(options);
     ASSERT_FALSE(report);
     EXPECT_NE(report.error().message.find(words), std::string::npos) << report.error().message;
     for (const auto& entry : std::filesystem::directory_iterator(folder_)) {
@@ -331,7 +359,7 @@ TEST_F(WideTest, TooManyColumns) {
   snapshot.present.assign(snapshot.present.size(), 1);
   LogWriter log = create_log();
   ASSERT_TRUE(log.append(snapshot));
-  const auto report = write_wide(log_path_, output_);
+  const auto report = write();
   ASSERT_FALSE(report);
   EXPECT_NE(report.error().message.find("20000 columns"), std::string::npos);
 }

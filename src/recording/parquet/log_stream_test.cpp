@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+#include <cstdlib>
+#include <filesystem>
+
+#include <gtest/gtest.h>
+
+#include "base/fd.h"
+#include "recording/frame/frame_testing.h"
+#include "recording/parquet/snapshot_stream.h"
+
+namespace rezolus {
+namespace {
+
+class LogStreamTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    std::string pattern =
+        (std::filesystem::temp_directory_path() / "rezolus-stream-XXXXXX").string();
+    ASSERT_NE(::mkdtemp(pattern.data()), nullptr);
+    folder_ = pattern;
+    path_ = folder_ + "/test.rezlog";
+  }
+  void TearDown() override { std::filesystem::remove_all(folder_); }
+
+  // '+' for a snapshot, '!' for one behind a gap.
+  std::string marks(SnapshotStream& stream) {
+    std::string text;
+    while (true) {
+      auto snapshot = stream.next();
+      EXPECT_TRUE(snapshot);
+      if (!snapshot || !*snapshot) return text;
+      text += stream.after_gap() ? '!' : '+';
+    }
+  }
+
+  std::string folder_;
+  std::string path_;
+  testing::TestSource source_;
+};
+
+TEST_F(LogStreamTest, GapsAndMetadataAndOnceMore) {
+  auto log = LogWriter::create(path_, {{"source", "rezolus"}});
+  ASSERT_TRUE(log);
+  const Gap gap{.realtime_ns = 7, .missed_count = 3, .reason = "late"};
+  ASSERT_TRUE(log->append(source_.tick(0)));
+  ASSERT_TRUE(log->append(source_.tick(1)));
+  ASSERT_TRUE(log->append_gap(gap));
+  ASSERT_TRUE(log->append(source_.tick(5)));
+  ASSERT_TRUE(log->append(source_.tick(6)));
+  ASSERT_TRUE(log->finish());
+  auto stream = open_log_stream(path_);
+  ASSERT_TRUE(stream);
+  for (int round = 0; round < 2; ++round) {
+    EXPECT_EQ(marks(**stream), "++!+");
+    EXPECT_EQ((*stream)->gaps(), std::vector<Gap>{gap});
+    EXPECT_EQ((*stream)->missed_count(), 3u);
+    EXPECT_EQ((*stream)->metadata().at("source"), "rezolus");
+    EXPECT_EQ((*stream)->loss().bytes, 0u);
+    EXPECT_EQ((*stream)->name(), path_);
+    ASSERT_TRUE((*stream)->rewind());
+  }
+}
+
+TEST_F(LogStreamTest, DamageIsAGap) {
+  auto log = LogWriter::create(path_, {}, {.segment_size_bytes_max = 1});
+  ASSERT_TRUE(log);
+  std::uint64_t second_bytes = 0;
+  for (std::uint64_t k = 0; k < 4; ++k) {
+    if (k == 2) second_bytes = log->size_bytes();
+    ASSERT_TRUE(log->append(source_.tick(k)));
+  }
+  ASSERT_TRUE(log->finish());
+  auto content = read_file(path_);
+  ASSERT_TRUE(content);
+  (*content)[second_bytes - 3] ^= 1;  // in the second tick's last frame
+  ASSERT_TRUE(write_file_atomic(path_, *content));
+  auto stream = open_log_stream(path_);
+  ASSERT_TRUE(stream);
+  EXPECT_EQ(marks(**stream), "+!+");
+  EXPECT_EQ((*stream)->loss().ticks, 1u);
+}
+
+TEST_F(LogStreamTest, AMissingFileIsSaid) {
+  const auto stream = open_log_stream(path_);
+  ASSERT_FALSE(stream);
+  EXPECT_NE(stream.error().message.find("No such file"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace rezolus

@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+#pragma once
+// What the writers of Parquet read: the snapshots of one recording in order of time, wherever they
+// are kept. A writer reads a recording twice, since the columns are known only at its end.
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "metrics/snapshot.h"
+#include "recording/frame/frame.h"
+#include "recording/log/log.h"
+
+namespace rezolus {
+
+// Gaps are listed up to this many; those after it are only counted.
+inline constexpr std::size_t kListedGapsMax = 10'000;
+
+// Not thread safe. What it tells about itself holds for what next() has passed so far, and is
+// complete once next() returned null.
+class SnapshotStream {
+ public:
+  SnapshotStream() = default;
+  SnapshotStream(const SnapshotStream&) = delete;
+  SnapshotStream& operator=(const SnapshotStream&) = delete;
+  virtual ~SnapshotStream() = default;
+
+  // The next snapshot; null at the end. Snapshots of the same schema share the Schema object, and
+  // histograms that did not change share the HistogramValue.
+  virtual Result<SnapshotRef> next() = 0;
+
+  // Starts over at the beginning.
+  virtual Result<void> rewind() = 0;
+
+  // Whether ticks were missed or lost right before the snapshot that next() returned last: a rate
+  // over that distance would be an average over more than one interval.
+  [[nodiscard]] virtual bool after_gap() const = 0;
+
+  [[nodiscard]] virtual const SourceMetadata& metadata() const = 0;
+  [[nodiscard]] virtual const std::vector<Gap>& gaps() const = 0;
+  [[nodiscard]] virtual std::uint64_t missed_count() const = 0;  // ticks in all gaps
+  [[nodiscard]] virtual LogLoss loss() const = 0;                // what could not be read
+
+  // For messages: a path or URL.
+  [[nodiscard]] virtual const std::string& name() const = 0;
+};
+
+// The stream of a log, and of a log that is still being written up to where it is.
+Result<std::unique_ptr<SnapshotStream>> open_log_stream(const std::string& path);
+
+}  // namespace rezolus
