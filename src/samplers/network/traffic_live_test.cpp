@@ -99,6 +99,13 @@ std::uint64_t segments_sent(const Connection& connection) {
   return sum;
 }
 
+std::uint64_t bytes_retransmitted(const Connection& connection) {
+  tcp_info info{};
+  socklen_t size = sizeof info;
+  EXPECT_EQ(::getsockopt(connection.client.get(), IPPROTO_TCP, TCP_INFO, &info, &size), 0);
+  return info.tcpi_bytes_retrans;
+}
+
 TEST_P(network_traffic, BulkTransfersHaveMoreSegmentsThanPackets) {
   constexpr std::uint64_t kBytes = 4 << 20;
   constexpr std::uint64_t kSegmentBytes = 1500 - 20 - 32;  // with time stamps
@@ -138,7 +145,11 @@ TEST_P(network_traffic, BulkTransfersHaveMoreSegmentsThanPackets) {
   expect_count(segments, sent, "segments, as TCP counts them");
   if (!in_vm()) return;
   EXPECT_GT(segments, 2 * packets);
-  EXPECT_EQ(delta.counter("network_bytes", kTransmit), kBytes + packets * kHeaderBytes);
+  // On a busy host TCP may send something twice, and then acknowledges selectively: longer headers.
+  const std::uint64_t again = bytes_retransmitted(connection);
+  const std::uint64_t transmitted = delta.counter("network_bytes", kTransmit);
+  EXPECT_GE(transmitted, kBytes + again + packets * kHeaderBytes);
+  EXPECT_LE(transmitted, kBytes + again + packets * (kHeaderBytes + (again != 0 ? 40 : 0)));
   // A veth hands over what it gets, merged or not.
   EXPECT_GE(delta.counter("network_segments", kReceive), segments);
   EXPECT_LE(delta.counter("network_packets", kReceive), packets);
