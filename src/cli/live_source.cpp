@@ -17,7 +17,8 @@ constexpr std::uint64_t kTimeoutMsMax = 10'000;
 }  // namespace
 
 Result<std::unique_ptr<SnapshotSource>> open_source(const std::optional<std::string>& url,
-                                                    std::uint64_t interval_ns) {
+                                                    std::uint64_t interval_ns,
+                                                    const CollectorConfig& collector) {
   const std::uint64_t timeout_ms =
       std::clamp(2 * interval_ns / kNsPerMs, kTimeoutMsMin, kTimeoutMsMax);
   auto address = parse_url(url.value_or(std::string(kDefaultAgentUrl)));
@@ -30,7 +31,7 @@ Result<std::unique_ptr<SnapshotSource>> open_source(const std::optional<std::str
 
   auto host = read_host();
   if (!host) return context("read this host", std::move(host.error()));
-  auto embedded = EmbeddedSource::create(*host);
+  auto embedded = EmbeddedSource::create(*host, collector);
   if (!embedded) {
     return context(
         fmt::format("no agent answers on {}, and the samplers cannot run in this process",

@@ -13,8 +13,10 @@
 
 namespace rezolus::cli {
 
-// Prints to standard error what runs with limitations. Errors say what to do.
+// Prints to standard error what runs with limitations. Errors say what to do. collector: for the
+// samplers in this process.
 Result<std::unique_ptr<SnapshotSource>> open_source(const std::optional<std::string>& url,
-                                                    std::uint64_t interval_ns);
+                                                    std::uint64_t interval_ns,
+                                                    const CollectorConfig& collector = {});
 
 }  // namespace rezolus::cli

@@ -1,18 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 // `rezolus record`: from an agent, or from samplers embedded in this command, to a Parquet file.
 
+#include <algorithm>
+#include <cerrno>
+#include <csignal>
 #include <filesystem>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include <unistd.h>
-#include <CLI/CLI.hpp>
 
 #include "base/clock.h"
 #include "base/logging.h"
 #include "cli/live_source.h"
+#include "cli/record_options.h"
 #include "cli/subcommand.h"
+#include "recorder/command.h"
 #include "recorder/recording.h"
 #include "recorder/summary.h"
 
@@ -20,105 +24,11 @@ namespace rezolus::cli {
 namespace {
 
 constexpr std::uint64_t kProgressPeriodNs = 200 * kNsPerMs;
-
-struct RecordOptions {
-  std::optional<std::string> url;
-  std::string output = "rezolus.parquet";
-  OutputFormat format = OutputFormat::kParquet;
-  RecordingPlan plan;
-  SourceMetadata metadata;
-  bool verbose = false;
-};
-
-// What stood on the command line, not yet understood.
-struct RecordArguments {
-  std::string interval = "1s";
-  std::string duration;
-  std::string url;
-  std::string output;
-  std::string format;
-  std::vector<std::string> metadata;
-  std::vector<std::string> positionals;
-  bool verbose = false;
-};
+constexpr std::uint64_t kCommandPollNs = 50 * kNsPerMs;
 
 int fail(const Error& cause) {
   fmt::print(stderr, "rezolus record: {}\n", cause.message);
   return cause.kind == ErrorKind::kUsage ? kExitUsage : kExitRuntime;
-}
-
-void declare(CLI::App& app, RecordArguments& arguments) {
-  app.add_option("-i,--interval", arguments.interval,
-                 "Time between samples, from 1ms (default 1s)");
-  app.add_option("-d,--duration", arguments.duration, "Stop after this long (default: at Ctrl-C)");
-  app.add_option("--url", arguments.url,
-                 "Agent to record from (default: http://localhost:4241 when an agent answers "
-                 "there, else samplers in this process)");
-  app.add_option("-o,--output", arguments.output, "File to write (default rezolus.parquet)");
-  app.add_option("-f,--format", arguments.format, "parquet (default) or log");
-  app.add_option("-m,--metadata", arguments.metadata, "key=value for the file's metadata")
-      ->allow_extra_args(false);
-  app.add_flag("-v,--verbose", arguments.verbose, "Say more");
-  app.add_option("positionals", arguments.positionals, "[URL] [OUTPUT]")->expected(0, 2);
-}
-
-Result<void> take_positionals(RecordArguments& arguments) {
-  for (const std::string& text : arguments.positionals) {
-    if (text.ends_with(".toml")) {
-      return usage_error(
-          "'{}': a configuration file for record is not supported yet; give its "
-          "settings as options",
-          text);
-    }
-    const bool is_url = looks_like_url(text);
-    std::string& target = is_url ? arguments.url : arguments.output;
-    if (!target.empty()) {
-      return usage_error("'{}': the {} was already given as '{}'", text, is_url ? "URL" : "output",
-                         target);
-    }
-    target = text;
-  }
-  return {};
-}
-
-Result<RecordOptions> understand(RecordArguments arguments) {
-  RecordOptions options;
-  if (auto taken = take_positionals(arguments); !taken) {
-    return std::unexpected(std::move(taken.error()));
-  }
-  auto interval_ns = parse_duration_ns(arguments.interval);
-  if (!interval_ns) return context("--interval", std::move(interval_ns.error()));
-  if (*interval_ns < kNsPerMs) {
-    return usage_error("--interval: {} is too short; the shortest is 1ms", arguments.interval);
-  }
-  options.plan.interval_ns = *interval_ns;
-  if (!arguments.duration.empty()) {
-    auto duration_ns = parse_duration_ns(arguments.duration);
-    if (!duration_ns) return context("--duration", std::move(duration_ns.error()));
-    options.plan.duration_ns = *duration_ns;
-  }
-  if (!arguments.url.empty()) {
-    auto url = parse_url(arguments.url);
-    if (!url) return std::unexpected(std::move(url.error()));
-    options.url = arguments.url;
-  }
-  if (!arguments.output.empty()) options.output = arguments.output;
-  if (arguments.format == "log" ||
-      (arguments.format.empty() && options.output.ends_with(kLogSuffix))) {
-    options.format = OutputFormat::kLog;
-    if (arguments.output.empty()) options.output = "rezolus.rezlog";
-  } else if (!arguments.format.empty() && arguments.format != "parquet") {
-    return usage_error("--format: '{}' is not known; it is parquet or log", arguments.format);
-  }
-  for (const std::string& item : arguments.metadata) {
-    const std::size_t equals = item.find('=');
-    if (equals == std::string::npos || equals == 0) {
-      return usage_error("--metadata: '{}' is not key=value", item);
-    }
-    options.metadata[item.substr(0, equals)] = item.substr(equals + 1);
-  }
-  options.verbose = arguments.verbose;
-  return options;
 }
 
 // Whatever makes the output impossible is found before the recording, not after it.
@@ -205,28 +115,126 @@ SourceMetadata file_metadata(const RecordOptions& options, SourceMetadata facts)
   return facts;
 }
 
+// What is recorded of source. An error when nothing in it is chosen.
+Result<std::unique_ptr<SnapshotSource>> choose(const RecordOptions& options,
+                                               std::unique_ptr<SnapshotSource> source) {
+  if (options.choice.everything()) return source;
+  auto selected = std::make_unique<SelectedSource>(std::move(source), options.choice);
+  const auto first = selected->sample();
+  if (!first) return std::unexpected(first.error());
+  const auto& series = (*first)->schema->series;
+  if (std::ranges::none_of(series, [](const auto& one) { return one != nullptr; })) {
+    return error("{} has no series that --samplers and --metrics choose", selected->description());
+  }
+  return selected;
+}
+
+// With --samplers, no other sampler costs anything.
+CollectorConfig embedded_config(const RecordOptions& options) {
+  CollectorConfig config;
+  if (options.choice.samplers.empty()) return config;
+  config.samplers_enabled = false;
+  for (const std::string& name : options.choice.samplers) config.sampler_enabled[name] = true;
+  return config;
+}
+
+Result<std::unique_ptr<SnapshotSource>> open_chosen_source(const RecordOptions& options) {
+  auto source = open_source(options.url, options.plan.interval_ns, embedded_config(options));
+  if (!source) return source;
+  return choose(options, std::move(*source));
+}
+
+// The command behind --, run beside the recording.
+class CommandRun {
+ public:
+  CommandRun(const RecordOptions& options, Interrupt& interrupt) : interrupt_(interrupt) {
+    if (!options.command.empty()) command_.emplace(options.command);
+  }
+
+  // After every tick: begins the command with the first sample, and ends the recording with the
+  // first tick after its end.
+  void tick(std::uint64_t tick_count) {
+    if (!command_ || problem_) return;
+    if (!command_->started()) {
+      if (tick_count == 0) return;
+      if (auto started = command_->start(); !started) {
+        problem_ = std::move(started.error());
+        interrupt_.finish();
+      }
+      return;
+    }
+    if (ended_) interrupt_.finish();
+    ended_ = command_->ended();
+  }
+
+  // Once the recording has ended: so does the command, unless the recording failed, which is no
+  // reason to end somebody's work.
+  void finish(bool recording_failed) {
+    if (!command_ || !command_->started()) return;
+    while (recording_failed && !command_->ended() && Interrupt::signal_number() == 0) {
+      sleep_until_monotonic(monotonic_ns() + kCommandPollNs);
+    }
+    if (command_->ended()) return;
+    const int signal = Interrupt::signal_number();
+    stopped_by_duration_ = signal == 0;
+    command_->stop(signal == 0 ? SIGTERM : signal);
+  }
+
+  [[nodiscard]] const std::optional<Error>& problem() const { return problem_; }
+  // Of the whole command line, when the recording is fine.
+  [[nodiscard]] int exit_code() const {
+    if (problem_) return problem_->error_number == ENOENT ? kExitNotFound : kExitCannotStart;
+    if (!command_ || !command_->started()) return kExitOk;
+    return stopped_by_duration_ ? kExitStoppedByDuration : command_->exit_code();
+  }
+
+ private:
+  Interrupt& interrupt_;
+  std::optional<Command> command_;
+  std::optional<Error> problem_;  // why it could not be started
+  bool ended_ = false;
+  bool stopped_by_duration_ = false;
+};
+
+std::string how_it_ends(const RecordOptions& options) {
+  if (!options.command.empty()) {
+    return fmt::format("; it ends with '{}'", Command(options.command).text());
+  }
+  return options.plan.duration_ns ? "" : "; Ctrl-C finishes it";
+}
+
 int record(const RecordOptions& options) {
   Interrupt interrupt;
   auto log = open_output(options);
   if (!log) return fail(log.error());
-  auto source = open_source(options.url, options.plan.interval_ns);
+  auto source = open_chosen_source(options);
   if (!source) {
     discard(*log);
     return fail(source.error());
   }
   log->add_metadata(file_metadata(options, (*source)->facts()));
   fmt::print(stderr, "recording from {} to {}{}\n", (*source)->description(), options.output,
-             options.plan.duration_ns ? "" : "; Ctrl-C finishes it");
+             how_it_ends(options));
 
+  CommandRun command(options, interrupt);
   ProgressLine progress(options.plan.duration_ns);
   RecordingListener listener;
-  listener.progress = [&](const RecordingProgress& now) { progress.show(now); };
+  listener.progress = [&](const RecordingProgress& now) {
+    progress.show(now);
+    command.tick(now.tick_count);
+  };
   listener.message = [&](const std::string& sentence) {
     progress.clear();
     spdlog::warn("{}", sentence);
   };
   const RecordingReport report = run_recording(options.plan, **source, *log, interrupt, listener);
   progress.clear();
+  command.finish(report.problem.has_value());
+  if (command.problem()) {
+    discard(*log);
+    (void)fail(*command.problem());
+    return command.exit_code();
+  }
   const AbsentReasons reasons = (*source)->absent_reasons();
   source->reset();  // ends the embedded samplers and their threads before a child is started
 
@@ -246,27 +254,17 @@ int record(const RecordOptions& options) {
     return fail(Error{fmt::format("{}; what was recorded until then is in {}",
                                   report.problem->message, options.output)});
   }
-  return kExitOk;
+  return command.exit_code();
 }
 
 }  // namespace
 
 int run_record(std::span<const std::string> arguments) {
-  CLI::App app("Record snapshots into a Parquet file", "rezolus record");
-  RecordArguments given;
-  declare(app, given);
-  try {
-    app.parse(std::vector<std::string>(arguments.rbegin(), arguments.rend()));
-  } catch (const CLI::Success& help) {
-    return app.exit(help);
-  } catch (const CLI::ParseError& wrong) {
-    fmt::print(stderr, "rezolus record: {}; see rezolus record --help\n", wrong.what());
-    return kExitUsage;
-  }
-  const auto options = understand(std::move(given));
+  const auto options = read_record_options(arguments);
   if (!options) return fail(options.error());
-  if (options->verbose) spdlog::set_level(spdlog::level::debug);
-  return record(*options);
+  if (!*options) return kExitOk;
+  if ((*options)->verbose) spdlog::set_level(spdlog::level::debug);
+  return record(**options);
 }
 
 }  // namespace rezolus::cli

@@ -17,11 +17,13 @@ constexpr int kSignals[] = {SIGINT, SIGTERM, SIGHUP};
 constexpr int kExitSecondSignal = 2;
 
 std::atomic<bool> g_requested = false;
+std::atomic<int> g_signal_number = 0;
 std::atomic<int> g_event_fd = -1;
 static_assert(std::atomic<bool>::is_always_lock_free && std::atomic<int>::is_always_lock_free);
 
-void handle_signal(int) {
+void handle_signal(int number) {
   if (g_requested.exchange(true)) ::_exit(kExitSecondSignal);
+  g_signal_number = number;
   const int saved_errno = errno;
   const std::uint64_t one = 1;
   [[maybe_unused]] const auto written = ::write(g_event_fd.load(), &one, sizeof(one));
@@ -53,6 +55,8 @@ Interrupt::~Interrupt() {
 }
 
 const std::atomic<bool>& Interrupt::flag() { return g_requested; }
+
+int Interrupt::signal_number() { return g_signal_number; }
 
 bool Interrupt::wait_until(std::uint64_t deadline_ns) {
   while (!requested()) {

@@ -18,13 +18,23 @@ class Interrupt {
   Interrupt(const Interrupt&) = delete;
   Interrupt& operator=(const Interrupt&) = delete;
 
-  [[nodiscard]] bool requested() const { return flag().load(std::memory_order_relaxed); }
+  // A signal came, or finish() was called.
+  [[nodiscard]] bool requested() const {
+    return finished_ || flag().load(std::memory_order_relaxed);
+  }
+  // Ends what waits without a signal: the first signal after it still only asks to finish.
+  void finish() { finished_ = true; }
+  // The first signal that came; 0: none.
+  [[nodiscard]] static int signal_number();
   // For HttpClient: becomes true with the first signal.
   [[nodiscard]] static const std::atomic<bool>& flag();
 
   // Waits for CLOCK_MONOTONIC to reach deadline_ns; returns at once when a signal came. True: time
   // is up; false: asked to finish.
   bool wait_until(std::uint64_t deadline_ns);
+
+ private:
+  bool finished_ = false;
 };
 
 }  // namespace rezolus

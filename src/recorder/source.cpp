@@ -176,7 +176,8 @@ EmbeddedSource::EmbeddedSource(const Host& host, std::unique_ptr<Collector> coll
       collector_(std::move(collector)),
       thread_(std::make_unique<SamplingThread>(*collector_, 0)) {}
 
-Result<std::unique_ptr<EmbeddedSource>> EmbeddedSource::create(const Host& host) {
+Result<std::unique_ptr<EmbeddedSource>> EmbeddedSource::create(const Host& host,
+                                                               const CollectorConfig& config) {
   const std::string missing = missing_bpf_capabilities();
   const auto advise = [&](Error cause) -> Error {
     if (!missing.empty()) {
@@ -185,7 +186,7 @@ Result<std::unique_ptr<EmbeddedSource>> EmbeddedSource::create(const Host& host)
     }
     return cause;
   };
-  auto collector = Collector::create(host, CollectorConfig{});
+  auto collector = Collector::create(host, config);
   if (!collector) return std::unexpected(advise(std::move(collector.error())));
   std::unique_ptr<EmbeddedSource> source(new EmbeddedSource(host, std::move(*collector)));
   const CollectorStatus status = source->collector_->status();

@@ -67,7 +67,8 @@ class AgentSource : public SnapshotSource {
 class EmbeddedSource : public SnapshotSource {
  public:
   // An error when nothing at all can be measured; it says which capability is missing.
-  static Result<std::unique_ptr<EmbeddedSource>> create(const Host& host);
+  static Result<std::unique_ptr<EmbeddedSource>> create(const Host& host,
+                                                        const CollectorConfig& config = {});
 
   Result<SnapshotRef> sample() override;
   [[nodiscard]] std::string description() const override;

@@ -1,0 +1,211 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+#include "cli/record_options.h"
+
+#include <algorithm>
+
+#include <CLI/CLI.hpp>
+
+#include "base/clock.h"
+#include "config/toml_keys.h"
+#include "http/client.h"
+#include "recording/log/log.h"
+#include "samplers/collector.h"
+
+namespace rezolus::cli {
+namespace {
+
+constexpr const char* kFooter = R"(
+A command after -- is started with the first sample, in a process group of its own, and recorded
+until it ends, plus one tick. --duration and signals end it: it gets SIGTERM, or the signal that
+came, and two seconds later SIGKILL.
+
+Exit codes: 0 recorded, 1 failed, 2 wrong usage or a second signal. With a command, its own exit code
+instead of 0, or 128 + the signal that ended it; 124 when --duration ended it; 126 or 127 when it
+could not be started or was not found. A recording that failed is 1 whatever the command did.
+
+Examples:
+  rezolus record -d 10s
+  rezolus record --interval 100ms http://localhost:4241 build.parquet -- make -j4
+  rezolus record --samplers syscall_latency,scheduler_runqueue --label build=1234
+  rezolus record --metrics 'tcp_*' --metrics cpu_usage -d 1m)";
+
+// What stood on the command line, not yet understood.
+struct RecordArguments {
+  std::string interval = "1s";
+  std::string duration;
+  std::string url;
+  std::string output;
+  std::string format;
+  std::vector<std::string> metadata;
+  std::vector<std::string> samplers;
+  std::vector<std::string> metrics;
+  std::vector<std::string> labels;
+  std::vector<std::string> positionals;
+  bool verbose = false;
+};
+
+void declare(CLI::App& app, RecordArguments& arguments) {
+  app.add_option("-i,--interval", arguments.interval,
+                 "Time between samples, from 1ms (default 1s)");
+  app.add_option("-d,--duration", arguments.duration,
+                 "Stop after this long (default: at Ctrl-C, or when the command ends)");
+  app.add_option("--url", arguments.url,
+                 "Agent to record from (default: http://localhost:4241 when an agent answers "
+                 "there, else samplers in this process)");
+  app.add_option("-o,--output", arguments.output, "File to write (default rezolus.parquet)");
+  app.add_option("-f,--format", arguments.format, "parquet (default) or log");
+  app.add_option("--samplers", arguments.samplers,
+                 "Only what these samplers measure, separated by commas; in this process, no other "
+                 "is started. `rezolus check --samplers` lists them")
+      ->delimiter(',')
+      ->allow_extra_args(false);
+  app.add_option("--metrics", arguments.metrics,
+                 "Only metrics of this name; * and ? stand for any characters (repeatable)")
+      ->allow_extra_args(false);
+  app.add_option("-l,--label", arguments.labels,
+                 "key=value, a label for every series that has none of that name (repeatable)")
+      ->allow_extra_args(false);
+  app.add_option("-m,--metadata", arguments.metadata,
+                 "key=value for the file's metadata (repeatable)")
+      ->allow_extra_args(false);
+  app.add_flag("-v,--verbose", arguments.verbose, "Say more");
+  app.add_option("positionals", arguments.positionals, "[URL] [OUTPUT] [-- COMMAND…]")
+      ->expected(0, 2);
+  app.footer(kFooter);
+}
+
+Result<void> take_positionals(RecordArguments& arguments) {
+  for (const std::string& text : arguments.positionals) {
+    if (text.ends_with(".toml")) {
+      return usage_error(
+          "'{}': a configuration file for record is not supported yet; give its "
+          "settings as options",
+          text);
+    }
+    const bool is_url = looks_like_url(text);
+    std::string& target = is_url ? arguments.url : arguments.output;
+    if (!target.empty()) {
+      return usage_error("'{}': the {} was already given as '{}'", text, is_url ? "URL" : "output",
+                         target);
+    }
+    target = text;
+  }
+  return {};
+}
+
+using Pair = std::pair<std::string, std::string>;
+
+Result<Pair> split_pair(std::string_view option, const std::string& item) {
+  const std::size_t equals = item.find('=');
+  if (equals == std::string::npos || equals == 0) {
+    return usage_error("{}: '{}' is not key=value", option, item);
+  }
+  return Pair{item.substr(0, equals), item.substr(equals + 1)};
+}
+
+Result<void> take_pairs(const RecordArguments& arguments, RecordOptions& options) {
+  for (const std::string& item : arguments.metadata) {
+    auto pair = split_pair("--metadata", item);
+    if (!pair) return std::unexpected(std::move(pair.error()));
+    options.metadata[pair->first] = pair->second;
+  }
+  Labels& labels = options.choice.labels;
+  for (const std::string& item : arguments.labels) {
+    auto pair = split_pair("--label", item);
+    if (!pair) return std::unexpected(std::move(pair.error()));
+    if (auto named = check_label_name(pair->first); !named) {
+      return context("--label", std::move(named.error()));
+    }
+    if (std::ranges::find(labels, pair->first, &Pair::first) != labels.end()) {
+      return usage_error("--label: '{}' is given twice", pair->first);
+    }
+    labels.push_back(std::move(*pair));
+  }
+  return {};
+}
+
+Result<void> take_filters(const RecordArguments& arguments, RecordOptions& options) {
+  std::vector<std::string> known;
+  for (const SamplerName& sampler : sampler_names()) known.emplace_back(sampler.name);
+  for (const std::string& name : arguments.samplers) {
+    if (std::ranges::find(known, name) != known.end()) continue;
+    const std::string near = config::nearest(name, known);
+    return usage_error("--samplers: there is no sampler '{}'{}", name,
+                       near.empty() ? "; `rezolus check --samplers` lists them"
+                                    : fmt::format("; did you mean '{}'?", near));
+  }
+  options.choice.samplers = arguments.samplers;
+  options.choice.metrics = arguments.metrics;
+  return {};
+}
+
+Result<void> take_times(const RecordArguments& arguments, RecordOptions& options) {
+  auto interval_ns = parse_duration_ns(arguments.interval);
+  if (!interval_ns) return context("--interval", std::move(interval_ns.error()));
+  if (*interval_ns < kNsPerMs) {
+    return usage_error("--interval: {} is too short; the shortest is 1ms", arguments.interval);
+  }
+  options.plan.interval_ns = *interval_ns;
+  if (arguments.duration.empty()) return {};
+  auto duration_ns = parse_duration_ns(arguments.duration);
+  if (!duration_ns) return context("--duration", std::move(duration_ns.error()));
+  options.plan.duration_ns = *duration_ns;
+  return {};
+}
+
+Result<void> take_output(const RecordArguments& arguments, RecordOptions& options) {
+  if (!arguments.output.empty()) options.output = arguments.output;
+  if (arguments.format == "log" ||
+      (arguments.format.empty() && options.output.ends_with(kLogSuffix))) {
+    options.format = OutputFormat::kLog;
+    if (arguments.output.empty()) options.output = "rezolus.rezlog";
+  } else if (!arguments.format.empty() && arguments.format != "parquet") {
+    return usage_error("--format: '{}' is not known; it is parquet or log", arguments.format);
+  }
+  return {};
+}
+
+Result<RecordOptions> understand(RecordArguments arguments) {
+  RecordOptions options;
+  if (auto taken = take_positionals(arguments); !taken) {
+    return std::unexpected(std::move(taken.error()));
+  }
+  if (!arguments.url.empty()) {
+    auto url = parse_url(arguments.url);
+    if (!url) return std::unexpected(std::move(url.error()));
+    options.url = arguments.url;
+  }
+  for (const auto take : {take_times, take_output, take_filters, take_pairs}) {
+    if (auto taken = take(arguments, options); !taken) {
+      return std::unexpected(std::move(taken.error()));
+    }
+  }
+  options.verbose = arguments.verbose;
+  return options;
+}
+
+}  // namespace
+
+Result<std::optional<RecordOptions>> read_record_options(std::span<const std::string> arguments) {
+  CLI::App app("Record snapshots into a Parquet file", "rezolus record");
+  RecordArguments given;
+  declare(app, given);
+  const auto end = std::ranges::find(arguments, "--");
+  try {
+    app.parse(std::vector<std::string>(std::make_reverse_iterator(end), arguments.rend()));
+  } catch (const CLI::Success& help) {
+    app.exit(help);
+    return std::nullopt;
+  } catch (const CLI::ParseError& wrong) {
+    return usage_error("{}; see rezolus record --help", wrong.what());
+  }
+  auto options = understand(std::move(given));
+  if (!options) return std::unexpected(std::move(options.error()));
+  if (end != arguments.end()) {
+    options->command.assign(end + 1, arguments.end());
+    if (options->command.empty()) return usage_error("name the command behind --");
+  }
+  return std::move(*options);
+}
+
+}  // namespace rezolus::cli

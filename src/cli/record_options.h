@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+#pragma once
+// What `rezolus record` was asked for, understood from its command line.
+
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "metrics/snapshot.h"
+#include "recorder/projection.h"
+#include "recorder/recording.h"
+
+namespace rezolus::cli {
+
+struct RecordOptions {
+  std::optional<std::string> url;
+  std::string output = "rezolus.parquet";
+  OutputFormat format = OutputFormat::kParquet;
+  RecordingPlan plan;
+  SourceMetadata metadata;
+  SeriesChoice choice;
+  std::vector<std::string> command;  // empty: none
+  bool verbose = false;
+};
+
+// Reads arguments (without the command's name) into options. Nothing: help was printed. Errors are
+// usage errors.
+Result<std::optional<RecordOptions>> read_record_options(std::span<const std::string> arguments);
+
+}  // namespace rezolus::cli

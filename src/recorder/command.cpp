@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+#include "recorder/command.h"
+
+#include <cerrno>
+#include <csignal>
+
+#include <fmt/ranges.h>
+#include <spawn.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+
+namespace rezolus {
+namespace {
+
+constexpr std::uint64_t kGraceNs = 2 * kNsPerSecond;
+constexpr std::uint64_t kPollNs = 10 * kNsPerMs;
+
+}  // namespace
+
+Command::Command(std::vector<std::string> arguments) : arguments_(std::move(arguments)) {
+  CHECK(!arguments_.empty(), "a command has a name");
+}
+
+Command::~Command() { stop(SIGTERM); }
+
+std::string Command::text() const { return fmt::format("{}", fmt::join(arguments_, " ")); }
+
+Result<void> Command::start() {
+  CHECK(!started(), "a command is started once");
+  std::vector<char*> pointers;
+  for (std::string& argument : arguments_) pointers.push_back(argument.data());
+  pointers.push_back(nullptr);
+  // A handled signal goes back to its default by itself at exec; what is ignored would stay so.
+  posix_spawnattr_t attributes;
+  ::posix_spawnattr_init(&attributes);
+  ::posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK);
+  ::posix_spawnattr_setpgroup(&attributes, 0);
+  sigset_t none;
+  ::sigemptyset(&none);
+  ::posix_spawnattr_setsigmask(&attributes, &none);
+  const int failed =
+      ::posix_spawnp(&pid_, pointers[0], nullptr, &attributes, pointers.data(), ::environ);
+  ::posix_spawnattr_destroy(&attributes);
+  if (failed == 0) return {};
+  pid_ = 0;
+  return system_error(fmt::format("cannot start '{}'", arguments_[0]), failed);
+}
+
+bool Command::ended() {
+  if (!started() || status_) return status_.has_value();
+  int status = 0;
+  const pid_t waited = ::waitpid(pid_, &status, WNOHANG);
+  if (waited == pid_) status_ = status;
+  return status_.has_value();
+}
+
+void Command::stop(int signal) {
+  if (!started() || ended()) return;
+  ::kill(-pid_, signal);
+  for (std::uint64_t until = monotonic_ns() + kGraceNs; monotonic_ns() < until;) {
+    if (ended()) break;
+    sleep_until_monotonic(monotonic_ns() + kPollNs);
+  }
+  if (status_) return;
+  ::kill(-pid_, SIGKILL);
+  int status = 0;
+  while (::waitpid(pid_, &status, 0) < 0 && errno == EINTR) {
+  }
+  status_ = status;
+}
+
+int Command::exit_code() const {
+  CHECK(status_.has_value(), "the command has ended");
+  return WIFSIGNALED(*status_) ? 128 + WTERMSIG(*status_) : WEXITSTATUS(*status_);
+}
+
+}  // namespace rezolus

@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: Apache-2.0 OR MIT
+"""`rezolus record -- COMMAND`: as long as the command runs, with its exit code."""
+
+import signal
+import time
+
+import pyarrow.parquet
+import pytest
+
+from conftest import rezolus, wait_for
+
+FAST = ("-i", "50ms")
+
+
+def rows(path):
+    return pyarrow.parquet.read_metadata(path).num_rows
+
+
+@pytest.mark.parametrize("script, code", [("exit 0", 0), ("exit 7", 7), ("kill -KILL $$", 137)])
+def test_the_exit_code_is_the_commands(tmp_path, agent, script, code):
+    output = tmp_path / "run.parquet"
+    result = rezolus("record", *FAST, agent.url, output, "--", "sh", "-c", f"sleep 0.5; {script}")
+    assert result.returncode == code, result.stderr
+    # Half a second of the command, the sample before it and the tick after it.
+    assert 8 <= rows(output) <= 20
+
+
+def test_options_of_the_command_are_its_own(tmp_path, agent):
+    result = rezolus("record", *FAST, agent.url, tmp_path / "run.parquet", "--", "printf", "%s-",
+                     "-d", "--", "--url")
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.startswith("-d------url-")
+
+
+def test_the_command_begins_with_the_first_sample(tmp_path, agent):
+    output = tmp_path / "run.parquet"
+    result = rezolus("record", *FAST, agent.url, output, "--", "sh", "-c",
+                     "date +%s%N; sleep 0.2; date +%s%N")
+    assert result.returncode == 0, result.stderr
+    begin, end = map(int, result.stdout.split()[:2])
+    times = pyarrow.parquet.read_table(output)["timestamp"].to_pylist()
+    assert times[0] < begin
+    assert times[-1] > end
+
+
+def test_duration_ends_the_command(tmp_path, agent):
+    output = tmp_path / "run.parquet"
+    began = time.monotonic()
+    result = rezolus("record", *FAST, "-d", "500ms", agent.url, output, "--", "sleep", "60")
+    assert result.returncode == 124, result.stderr
+    assert time.monotonic() - began < 20
+    assert rows(output) >= 8
+
+
+@pytest.mark.parametrize("number, code", [(signal.SIGINT, 55), (signal.SIGTERM, 143)])
+def test_signals_are_forwarded(tmp_path, agent, start, number, code):
+    output = tmp_path / "run.parquet"
+    ready = tmp_path / "ready"
+    script = f"trap 'exit 55' INT; touch {ready}; while :; do sleep 0.05; done"
+    record = start("record", *FAST, agent.url, output, "--", "sh", "-c", script)
+    wait_for(ready.exists, "the command to start")
+    record.signal(number)
+    assert record.finish().returncode == code
+    assert rows(output) >= 1
+
+
+def test_a_command_that_cannot_start_records_nothing(tmp_path, agent):
+    for command, code in (("no-such-program", 127), ("/", 126)):
+        result = rezolus("record", *FAST, agent.url, tmp_path / "run.parquet", "--", command)
+        assert result.returncode == code
+        assert f"cannot start '{command}'" in result.stderr
+    assert not list(tmp_path.iterdir())
+
+
+def test_no_command_is_wrong_usage(tmp_path):
+    result = rezolus("record", tmp_path / "run.parquet", "--")
+    assert result.returncode == 2
+    assert "name the command behind --" in result.stderr
+
+
+def test_a_failed_recording_outranks_the_command(tmp_path, own_agent, start):
+    agent = own_agent()
+    output = tmp_path / "run.parquet"
+    done = tmp_path / "done"
+    record = start("record", *FAST, "-d", "1s", agent.url, output, "--", "sh", "-c",
+                   f"sleep 2; touch {done}")
+    wait_for((tmp_path / "run.parquet.rezlog").exists, "the log")
+    time.sleep(0.5)
+    agent.stop()
+    result = record.finish()
+    assert result.returncode == 1, result.stderr
+    assert done.exists(), "the command was left alone"
