@@ -125,6 +125,8 @@ class Walker {
   std::string errors_;
 };
 
+struct KeyRefused {};
+
 std::string_view type_name(const toml::node& value) {
   switch (value.type()) {
     case toml::node_type::string: return "a string";
@@ -138,6 +140,8 @@ std::string_view type_name(const toml::node& value) {
 
 }  // namespace
 
+void refuse_key() { throw KeyRefused{}; }
+
 Result<void> read_text_into(std::string_view text, const std::string& path,
                             std::span<const Key> keys) {
   toml::table table;
@@ -145,6 +149,11 @@ Result<void> read_text_into(std::string_view text, const std::string& path,
     table = toml::parse(text, path);
   } catch (const toml::parse_error& wrong) {
     return usage_error("{}:{}: {}", path, wrong.source().begin.line, wrong.description());
+  } catch (const KeyRefused&) {
+    return usage_error(
+        "{}: a key or the name of a table is missing, or begins with a character that is allowed "
+        "only in quotes",
+        path);
   }
   Walker walker(path, keys);
   walker.walk(table);

@@ -10,9 +10,16 @@
 #include <string_view>
 #include <vector>
 
-#include <toml++/toml.h>
-
 #include "base/result.h"
+
+// The parser asserts that a key begins with a character of a key where the text decides that ("[" at
+// the end of a line). A text must not end the program, so it is an exception, and an Error outside.
+namespace rezolus::config {
+[[noreturn]] void refuse_key();
+}  // namespace rezolus::config
+#define TOML_ASSERT(expression) \
+  (static_cast<bool>(expression) ? static_cast<void>(0) : ::rezolus::config::refuse_key())
+#include <toml++/toml.h>
 
 namespace rezolus::config {
 

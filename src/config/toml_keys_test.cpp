@@ -80,6 +80,12 @@ TEST(TomlKeys, SyntaxErrorsNameTheLine) {
   EXPECT_TRUE(target.error_of("[general\n").starts_with("a.toml:1: "));
 }
 
+TEST(TomlKeys, ATableWithoutANameIsAnErrorAndNotTheEnd) {
+  Target target;
+  EXPECT_NE(target.error_of("[\nx").find("a.toml: a key or the name of a table is missing"),
+            std::string::npos);
+}
+
 TEST(TomlKeys, AllErrorsAreReportedAtOnce) {
   Target target;
   const std::string errors = target.error_of("[general]\nlisten = 7\n[scheduler]\npriority = 0\n");
