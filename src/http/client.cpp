@@ -123,6 +123,7 @@ Result<Url> parse_url(std::string_view text) {
     if (path.empty() || path.front() != '/') {
       return usage_error("'{}': a Unix socket is written unix:/path/to/socket", text);
     }
+    while (path.starts_with("//")) path.remove_prefix(1);  // else it reads as another when displayed
     url.origin = "http://localhost";
     url.unix_socket = path;
     url.loopback = true;

@@ -35,6 +35,7 @@ TEST(ParseUrl, AcceptsTheUsualSpellings) {
   const Url socket = parse_url("unix:/run/rezolus.sock").value();
   EXPECT_EQ(socket.unix_socket, "/run/rezolus.sock");
   EXPECT_EQ(socket.display(), "unix:/run/rezolus.sock");
+  EXPECT_EQ(parse_url("unix:////run//rezolus.sock").value().display(), "unix:/run//rezolus.sock");
 }
 
 TEST(ParseUrl, RefusesWhatIsNoAddress) {
