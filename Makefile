@@ -45,8 +45,8 @@ check-harness: setup ## test the VM harness itself
 	@tests/vm/run --self-test all && tests/vm/harness_test
 
 .PHONY: check-long
-check-long: ## tests that take hours (none yet)
-	@echo "check-long: there are no such tests yet" && false
+check-long: build ## tests that take minutes: a hundred recordings killed
+	@scripts/check long
 
 .PHONY: bench
 bench: setup ## run the benchmarks and print their ratios
@@ -58,8 +58,8 @@ asan: ## the unit tests under AddressSanitizer and UndefinedBehaviorSanitizer
 	@scripts/check asan
 
 .PHONY: fuzz
-fuzz: ## fuzz the parsers of foreign bytes (none yet)
-	@echo "fuzz: there are no fuzz targets yet" && false
+fuzz: ## fuzz each parser of foreign bytes for a minute: make fuzz FUZZ_SECONDS=600
+	@FUZZ_SECONDS=$(or $(FUZZ_SECONDS),60) scripts/check fuzz
 
 .PHONY: format
 format: ## format C++ and BPF sources in place

@@ -10,6 +10,10 @@ if(REZOLUS_SANITIZE)
     -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer)
   target_link_options(rezolus_options INTERFACE -fsanitize=address,undefined)
 endif()
+if(REZOLUS_FUZZ)
+  # The libraries are instrumented as well: what they do is what the fuzzer looks at.
+  target_compile_options(rezolus_options INTERFACE -fsanitize=fuzzer-no-link)
+endif()
 
 # rezolus_library(NAME SOURCES a.cpp … LINK lib …): the static library rezolus_NAME.
 function(rezolus_library name)
@@ -38,17 +42,15 @@ function(rezolus_test kind)
   set_property(GLOBAL APPEND PROPERTY REZOLUS_TEST_LINK_${kind} ${ARG_LINK})
 endfunction()
 
-# rezolus_fuzzer(NAME SOURCES … LINK …): a libFuzzer target where clang builds, and in every build a
-# replay of its corpus (tests/fuzz/NAME) inside rezolus-tests is up to the caller.
+# rezolus_fuzzer(NAME SOURCES … LINK …): the libFuzzer target NAME, in the preset `fuzz` alone. Its
+# corpus is tests/fuzz/NAME, which a unit test replays in every build (fuzz/replay.h).
 function(rezolus_fuzzer name)
   if(NOT REZOLUS_FUZZ)
     return()
   endif()
-  cmake_parse_arguments(ARG "" "" "SOURCES;LINK" ${ARGN})
-  add_executable(${name} ${ARG_SOURCES})
-  target_compile_options(${name} PRIVATE -fsanitize=fuzzer)
+  rezolus_program(${name} ${ARGN})
+  set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/fuzz)
   target_link_options(${name} PRIVATE -fsanitize=fuzzer)
-  target_link_libraries(${name} PRIVATE rezolus_options ${ARG_LINK})
 endfunction()
 
 function(rezolus_finish_tests)

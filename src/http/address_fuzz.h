@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+#pragma once
+// What the fuzzer of addresses and headers and the replay of its corpus both do: any text as a URL, a
+// listen address, a Host header and an Accept-Encoding header.
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "http/client.h"
+#include "http/compression.h"
+#include "http/listen_address.h"
+
+namespace rezolus {
+
+inline void fuzz_address(std::string_view text) {
+  (void)looks_like_url(text);
+  if (const auto url = parse_url(text)) {
+    CHECK(url->path.starts_with('/'), "a path begins at the root");
+    const auto again = parse_url(url->display());
+    CHECK(again && again->origin == url->origin && again->unix_socket == url->unix_socket,
+          "what is displayed is the same address");
+  }
+  if (const auto address = http::parse_listen_address(text)) {
+    CHECK(!address->unix_path.empty() || !address->host.empty(), "it names a place");
+  }
+  const std::vector<std::string> allowed = {"rezolus.example"};
+  (void)http::is_allowed_host(text, "192.0.2.1", allowed);
+  (void)http::coding_name(http::select_coding(text));
+}
+
+}  // namespace rezolus
