@@ -127,6 +127,39 @@ class Walker {
 
 struct KeyRefused {};
 
+// The line of the first character beyond ASCII that stands neither in a string nor in a comment, or 0.
+// TOML has none there, and the parser's behaviour is undefined for some of them.
+std::size_t line_of_foreign_character(std::string_view text) {
+  constexpr std::string_view kBeforeString = " \t\n=[{,.";
+  std::size_t line = 1;
+  std::string_view end;  // what ends the string or comment; empty outside
+  for (std::size_t at = 0; at < text.size(); ++at) {
+    const char c = text[at];
+    const bool multiline = end.size() == 3;
+    if (c == '\n') {
+      ++line;
+      if (!multiline) end = {};
+    } else if (end.empty()) {
+      if (static_cast<unsigned char>(c) >= 0x80) return line;
+      if (c == '#') end = "\n";
+      if (c != '"' && c != '\'') continue;
+      // Inside of a number or a bare key a quote begins nothing.
+      if (at > 0 && kBeforeString.find(text[at - 1]) == std::string_view::npos) continue;
+      const std::string_view thrice = c == '"' ? "\"\"\"" : "'''";
+      end = text.substr(at).starts_with(thrice) ? thrice : thrice.substr(2);
+      at += end.size() - 1;
+    } else if (c == '\\' && end.front() == '"') {
+      if (at + 1 < text.size() && text[at + 1] != '\n') ++at;
+    } else if (text.substr(at).starts_with(end)) {
+      at += end.size() - 1;
+      // Up to two more quotes belong to the string.
+      while (multiline && at + 1 < text.size() && text[at + 1] == c) ++at;
+      end = {};
+    }
+  }
+  return 0;
+}
+
 std::string_view type_name(const toml::node& value) {
   switch (value.type()) {
     case toml::node_type::string: return "a string";
@@ -144,6 +177,13 @@ void refuse_key() { throw KeyRefused{}; }
 
 Result<void> read_text_into(std::string_view text, const std::string& path,
                             std::span<const Key> keys) {
+  // A byte order mark at the start is allowed.
+  constexpr std::string_view kMark = "\xEF\xBB\xBF";
+  const auto body = text.starts_with(kMark) ? text.substr(kMark.size()) : text;
+  if (const std::size_t line = line_of_foreign_character(body); line != 0) {
+    return usage_error("{}:{}: a character beyond ASCII is allowed only in quotes and comments",
+                       path, line);
+  }
   toml::table table;
   try {
     table = toml::parse(text, path);

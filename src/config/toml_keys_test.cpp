@@ -86,6 +86,19 @@ TEST(TomlKeys, ATableWithoutANameIsAnErrorAndNotTheEnd) {
             std::string::npos);
 }
 
+TEST(TomlKeys, CharactersBeyondAsciiOnlyInQuotesAndComments) {
+  Target target;
+  EXPECT_EQ(target.error_of("# Größe 'x\n[general]\nlisten = \"é \\\" ü\" # é\n"), "");
+  EXPECT_EQ(target.listen, "é \" ü");
+  EXPECT_EQ(target.error_of("\xEF\xBB\xBF[general]\nlisten = \"\"\"\na \"\"ö\"\"\"\"\n"), "");
+  EXPECT_EQ(target.listen, "a \"\"ö\"");
+  EXPECT_EQ(target.error_of("[general]\nlisten = 'é\\' # '''\n"), "");
+  for (const char* text : {"[general]\nš = 1\n", "# é\nlisten = é", "x = ''\n\u00a0y = 1"}) {
+    EXPECT_EQ(target.error_of(text),
+              "a.toml:2: a character beyond ASCII is allowed only in quotes and comments");
+  }
+}
+
 TEST(TomlKeys, AllErrorsAreReportedAtOnce) {
   Target target;
   const std::string errors = target.error_of("[general]\nlisten = 7\n[scheduler]\npriority = 0\n");
