@@ -1,12 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 #include "recording/parquet/columns.h"
 
-#include <unordered_map>
+#include <algorithm>
+#include <bit>
+#include <functional>
+
+#include "base/result.h"
 
 namespace rezolus {
 namespace {
 
 constexpr const char* kBucketsSuffix = ":buckets";
+constexpr std::size_t kFoldedNamesMax = 1'000'000;  // 32 MiB
 
 ColumnKind kind_of(const Series& series) {
   switch (series.type) {
@@ -60,12 +65,53 @@ Column make_column(const Series& series, ColumnKind kind, const SourceMetadata& 
   return column;
 }
 
+// The series that stands for all of a metric that have no column of their own.
+Series folded_series(const Series& series) {
+  Series folded = series;
+  folded.labels = {{series.dimension == Dimension::kCgroup ? "cgroup" : "series", "other"}};
+  return folded;
+}
+
 }  // namespace
 
+ColumnUnion::ColumnUnion(SourceMetadata common, std::size_t columns_max)
+    : common_(std::move(common)), folded_max_(std::min(kFoldedColumnsMax, columns_max / 4)) {
+  CHECK(columns_max > folded_max_ + 2, "timestamp and duration have room");
+  own_max_ = columns_max - folded_max_ - 2;
+}
+
 void ColumnUnion::add_column(const Series& series, ColumnKind kind) {
-  Column column = make_column(series, kind, common_);
   if (!series.help.empty()) help_.try_emplace(series.name, series.help);
-  columns_.try_emplace({order_of(column.kind), column.name}, std::move(column));
+  std::string name = kind == ColumnKind::kHistogramSum ? sum_name(series) : column_name(series);
+  const std::pair<int, std::string> key(order_of(kind), name);
+  if (columns_.contains(key)) return;
+  if (columns_.size() >= own_max_) return fold(series, kind, name);
+  columns_.emplace(key, make_column(series, kind, common_));
+}
+
+void ColumnUnion::fold(const Series& series, ColumnKind kind, const std::string& name) {
+  if (kind == ColumnKind::kHistogramSum) return;  // its buckets were counted
+  if (folded_names_.size() < kFoldedNamesMax &&
+      !folded_names_.insert(std::hash<std::string>()(name)).second) {
+    return;
+  }
+  if (kind == ColumnKind::kHistogramBuckets) {
+    ++left_out_count_;
+    return;
+  }
+  Column column = make_column(folded_series(series), kind, common_);
+  const std::pair<int, std::string> key(order_of(kind), column.name);
+  const auto found = folded_.find(key);
+  const bool fits = found != folded_.end()
+                        ? found->second.kind == kind
+                        : folded_.size() < folded_max_ && !columns_.contains(key);
+  if (!fits) {
+    ++left_out_count_;
+    return;
+  }
+  ++folded_count_;
+  column.fold_index = static_cast<std::int32_t>(folded_.size());
+  folded_.try_emplace(key, std::move(column));
 }
 
 void ColumnUnion::add(const Snapshot& snapshot) {
@@ -91,6 +137,7 @@ void ColumnUnion::add(const Snapshot& snapshot) {
 
 std::vector<Column> ColumnUnion::take_columns() {
   std::vector<Column> list;
+  columns_.merge(folded_);
   list.reserve(columns_.size());
   for (auto& [key, column] : columns_) list.push_back(std::move(column));
   columns_.clear();
@@ -111,6 +158,10 @@ std::vector<std::int32_t> series_of_columns(const Schema& schema,
   std::vector<std::int32_t> indices;
   indices.reserve(columns.size());
   for (const Column& column : columns) {
+    if (column.fold_index >= 0) {
+      indices.push_back(-1);
+      continue;
+    }
     const auto found = by_name.find(column.name);
     std::int32_t index = found == by_name.end() ? -1 : found->second;
     // A name may change its kind between segments; each column takes what is of its own.
@@ -121,6 +172,70 @@ std::vector<std::int32_t> series_of_columns(const Schema& schema,
     indices.push_back(index);
   }
   return indices;
+}
+
+FoldedSums::FoldedSums(const std::vector<Column>& columns) {
+  for (const Column& column : columns) {
+    if (column.fold_index < 0) continue;
+    folded_.emplace(column.name, &column);
+    const auto index = static_cast<std::size_t>(column.fold_index);
+    if (sums_.size() <= index) sums_.resize(index + 1);
+    sums_[index].kind = column.kind;
+  }
+  if (sums_.empty()) return;
+  for (const Column& column : columns) {
+    if (column.fold_index < 0) own_.emplace(column.name, &column);
+  }
+}
+
+void FoldedSums::take_schema(const Snapshot& snapshot) {
+  // A series that goes on keeps what it had counted, whatever its new index.
+  std::unordered_map<std::string, std::uint64_t> last;
+  for (const Member& member : members_) {
+    last.emplace(column_name(*schema_->series[member.series]), member.last);
+  }
+  schema_ = snapshot.schema;
+  members_.clear();
+  for (std::uint32_t i = 0; i < schema_->series.size(); ++i) {
+    const Series* series = schema_->series[i].get();
+    if (series == nullptr || series->type == MetricType::kHistogram) continue;
+    const std::string name = column_name(*series);
+    const auto own = own_.find(name);
+    if (own != own_.end() && own->second->kind == kind_of(*series)) continue;
+    const auto folded = folded_.find(column_name(folded_series(*series)));
+    if (folded == folded_.end() || folded->second->kind != kind_of(*series)) continue;
+    const auto before = last.find(name);
+    members_.push_back({.series = i,
+                        .fold_index = folded->second->fold_index,
+                        .last = before == last.end() ? 0 : before->second});
+  }
+}
+
+FoldedSums::Values FoldedSums::add(const Snapshot& snapshot) {
+  if (snapshot.schema != schema_) take_schema(snapshot);
+  Values values(sums_.size());
+  for (Member& member : members_) {
+    if (snapshot.present[member.series] == 0) continue;
+    const auto index = static_cast<std::size_t>(member.fold_index);
+    const std::uint64_t value = snapshot.scalars[member.series];
+    Sum& sum = sums_[index];
+    const std::uint64_t before = values[index].value_or(0);
+    if (sum.kind == ColumnKind::kCounter) {
+      // A counter that fell has started over.
+      sum.total += value >= member.last ? value - member.last : value;
+      sum.seen = true;
+      member.last = value;
+    } else if (sum.kind == ColumnKind::kFloatingGauge) {
+      values[index] = std::bit_cast<std::uint64_t>(std::bit_cast<double>(before) +
+                                                   std::bit_cast<double>(value));
+    } else {
+      values[index] = before + value;
+    }
+  }
+  for (std::size_t i = 0; i < sums_.size(); ++i) {
+    if (sums_[i].kind == ColumnKind::kCounter && sums_[i].seen) values[i] = sums_[i].total;
+  }
+  return values;
 }
 
 }  // namespace rezolus

@@ -6,7 +6,11 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
+#include <string_view>
+#include <unordered_map>
+#include <unordered_set>
 #include <utility>
 #include <vector>
 
@@ -15,6 +19,8 @@
 namespace rezolus {
 
 inline constexpr std::size_t kColumnsMax = 20'000;
+// Of them, kept for sums of the series that have no column of their own.
+inline constexpr std::size_t kFoldedColumnsMax = 500;
 
 // Where a column's value stands in a snapshot.
 enum class ColumnKind : std::uint8_t {
@@ -28,7 +34,8 @@ enum class ColumnKind : std::uint8_t {
 struct Column {
   std::string name;  // metric{label="value",…}, for buckets with ":buckets"
   ColumnKind kind = ColumnKind::kCounter;
-  HistogramConfig histogram;                                   // of kHistogramBuckets
+  HistogramConfig histogram;     // of kHistogramBuckets
+  std::int32_t fold_index = -1;  // position in FoldedSums::Values; -1: one series' own column
   std::vector<std::pair<std::string, std::string>> metadata;  // of the field
 };
 
@@ -36,26 +43,76 @@ struct Column {
 class ColumnUnion {
  public:
   // common: metadata that every column gets, such as source.
-  explicit ColumnUnion(SourceMetadata common) : common_(std::move(common)) {}
+  // columns_max: timestamp and duration included. Past it, counters and gauges share a column by
+  // metric, and histograms are left out.
+  explicit ColumnUnion(SourceMetadata common, std::size_t columns_max = kColumnsMax);
 
   void add(const Snapshot& snapshot);
 
   // Counters and sums by name, then gauges, then histograms. Leaves the union without columns.
   [[nodiscard]] std::vector<Column> take_columns();
 
+  // Series that share columns, and series that have none. Each is counted once up to a million.
+  [[nodiscard]] std::uint64_t folded_count() const { return folded_count_; }
+  [[nodiscard]] std::uint64_t left_out_count() const { return left_out_count_; }
+
   // The help of each metric that has a column.
   [[nodiscard]] const std::map<std::string, std::string>& help() const { return help_; }
 
  private:
+  using Columns = std::map<std::pair<int, std::string>, Column>;  // by class and name
+
   void add_column(const Series& series, ColumnKind kind);
+  void fold(const Series& series, ColumnKind kind, const std::string& name);
 
   SourceMetadata common_;
+  std::size_t own_max_;
+  std::size_t folded_max_;
   std::shared_ptr<const Schema> schema_;
   // By index in schema_: whether the series, and its sum, have had a value.
   std::vector<std::uint8_t> seen_;
   std::vector<std::uint8_t> sum_seen_;
   std::map<std::string, std::string> help_;  // by metric
-  std::map<std::pair<int, std::string>, Column> columns_;  // by class and name
+  Columns columns_;
+  Columns folded_;
+  // Of the names past the limit, so that each counts once.
+  std::unordered_set<std::size_t> folded_names_;
+  std::uint64_t folded_count_ = 0;
+  std::uint64_t left_out_count_ = 0;
+};
+
+// Adds up, tick by tick, the series that have no column of their own. A sum of counters never falls:
+// what a series had counted when it went away stays in it.
+class FoldedSums {
+ public:
+  using Values = std::vector<std::optional<std::uint64_t>>;  // by fold_index; a double's bits
+
+  explicit FoldedSums(const std::vector<Column>& columns);
+
+  [[nodiscard]] bool empty() const { return sums_.empty(); }
+
+  // The sums at this snapshot. Requires: every snapshot of the recording, in order.
+  Values add(const Snapshot& snapshot);
+
+ private:
+  void take_schema(const Snapshot& snapshot);
+
+  struct Sum {
+    ColumnKind kind = ColumnKind::kCounter;
+    std::uint64_t total = 0;  // counters
+    bool seen = false;
+  };
+  struct Member {
+    std::uint32_t series = 0;
+    std::int32_t fold_index = 0;
+    std::uint64_t last = 0;
+  };
+
+  std::unordered_map<std::string_view, const Column*> own_;  // views into the columns
+  std::unordered_map<std::string_view, const Column*> folded_;
+  std::vector<Sum> sums_;
+  std::shared_ptr<const Schema> schema_;
+  std::vector<Member> members_;  // of schema_
 };
 
 // For one schema: which series fills each column; -1 when none does.

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <csignal>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -18,6 +19,7 @@
 #include "base/fd.h"
 #include "base/version.h"
 #include "recording/log/log.h"
+#include "recording/parquet/long.h"
 #include "recording/parquet/wide.h"
 
 namespace rezolus {
@@ -41,39 +43,85 @@ void watch_signals() {
   }
 }
 
-int convert(const std::string& input, const std::string& output,
-            const std::vector<std::string>& pairs, const std::string& interval) {
-  WideOptions options;
-  if (!interval.empty()) {
-    auto interval_ns = parse_duration_ns(interval);
-    if (!interval_ns) return fail(context("--interval", interval_ns.error()).error(), kExitUsage);
-    if (*interval_ns == 0 || *interval_ns % kNsPerMs != 0) {
-      return fail({fmt::format("--interval: '{}' is not a whole number of milliseconds", interval)},
-                  kExitUsage);
-    }
-    options.interval_ms = *interval_ns / kNsPerMs;
+struct ConvertOptions {
+  std::string input;
+  std::string output;
+  std::string layout = "wide";
+  std::string interval;
+  std::vector<std::string> metadata;
+};
+
+void say_loss(const std::string& input, std::uint64_t lost_bytes, std::uint64_t lost_ticks) {
+  if (lost_bytes == 0) return;
+  fmt::print(stderr,
+             "rezolus-recording: {} bytes of {} were unreadable, {} samples are known to "
+             "be lost\n",
+             lost_bytes, input, lost_ticks);
+}
+
+int convert_wide(SnapshotStream& recording, const std::string& output, const WideOptions& options) {
+  auto report = write_wide(recording, output, options);
+  if (!report) return fail(report.error());
+  say_loss(recording.name(), report->lost_bytes, report->lost_ticks);
+  if (report->folded_series != 0 || report->left_out_series != 0) {
+    fmt::print(stderr,
+               "rezolus-recording: {} has more series than {} columns: {} are summed by "
+               "metric into series labelled \"other\", {} are left out; --layout long "
+               "keeps all\n",
+               recording.name(), kColumnsMax, report->folded_series, report->left_out_series);
   }
-  // The parent limits this process's memory: buffers of this size go back to the system when freed.
-  ::mallopt(M_MMAP_THRESHOLD, 512 << 10);
-  watch_signals();
-  options.stopped = [] { return interrupted != 0; };
+  fmt::print("{}: {} rows, {} columns{}\n", output, report->rows, report->columns,
+             report->parts > 1 ? fmt::format(", {} files", report->parts) : "");
+  return kExitOk;
+}
+
+int convert_long(SnapshotStream& recording, const std::string& output, const LongOptions& options) {
+  auto report = write_long(recording, output, options);
+  if (!report) return fail(report.error());
+  say_loss(recording.name(), report->lost_bytes, report->lost_ticks);
+  fmt::print("{}: {} rows of {} samples{}\n", output, report->rows, report->ticks,
+             report->parts > 1 ? fmt::format(", {} files", report->parts) : "");
+  return kExitOk;
+}
+
+Result<SourceMetadata> parse_metadata(const std::vector<std::string>& pairs) {
+  SourceMetadata metadata;
   for (const std::string& pair : pairs) {
     const std::size_t equals = pair.find('=');
     if (equals == std::string::npos || equals == 0) {
-      return fail({fmt::format("--metadata: '{}' is not key=value", pair)}, kExitUsage);
+      return error("--metadata: '{}' is not key=value", pair);
     }
-    options.metadata[pair.substr(0, equals)] = pair.substr(equals + 1);
+    metadata[pair.substr(0, equals)] = pair.substr(equals + 1);
   }
-  auto log = open_log_stream(input);
+  return metadata;
+}
+
+int convert(const ConvertOptions& options) {
+  std::optional<std::uint64_t> interval_ms;
+  if (!options.interval.empty()) {
+    auto interval_ns = parse_duration_ns(options.interval);
+    if (!interval_ns) return fail(context("--interval", interval_ns.error()).error(), kExitUsage);
+    if (*interval_ns == 0 || *interval_ns % kNsPerMs != 0) {
+      return fail(
+          {fmt::format("--interval: '{}' is not a whole number of milliseconds", options.interval)},
+          kExitUsage);
+    }
+    interval_ms = *interval_ns / kNsPerMs;
+  }
+  auto metadata = parse_metadata(options.metadata);
+  if (!metadata) return fail(metadata.error(), kExitUsage);
+  // The parent limits this process's memory: buffers of this size go back to the system when freed.
+  ::mallopt(M_MMAP_THRESHOLD, 512 << 10);
+  watch_signals();
+  const auto stopped = [] { return interrupted != 0; };
+  auto log = open_log_stream(options.input);
   if (!log) return fail(log.error());
-  auto report = write_wide(**log, output, options);
-  if (!report) return fail(report.error());
-  if (report->lost_bytes != 0) {
-    fmt::print(stderr, "rezolus-recording: {} bytes of {} were unreadable, {} samples are known to "
-                       "be lost\n", report->lost_bytes, input, report->lost_ticks);
+  if (options.layout == "long") {
+    return convert_long(**log, options.output,
+                        {.metadata = *metadata, .interval_ms = interval_ms, .stopped = stopped});
   }
-  fmt::print("{}: {} rows, {} columns\n", output, report->rows, report->columns);
-  return kExitOk;
+  return convert_wide(**log, options.output,
+                      {.metadata = *metadata, .interval_ms = interval_ms, .stopped = stopped});
 }
 
 int print_log_info(const std::string& path) {
@@ -131,19 +179,24 @@ int run(int argc, char** argv) {
   CLI::App app("Convert and inspect recordings of Rezolus", "rezolus-recording");
   app.set_version_flag("--version", fmt::format("rezolus-recording {}", kVersion));
   app.require_subcommand(1);
-  std::string input;
-  std::string output;
-  std::string interval;
-  std::vector<std::string> metadata;
-  CLI::App* converting = app.add_subcommand("convert", "Write a log as a wide Parquet file");
-  converting->add_option("INPUT", input, "Log (.rezlog)")->required();
-  converting->add_option("OUTPUT", output, "Parquet file to write")->required();
-  converting->add_option("-m,--metadata", metadata, "key=value for the file's metadata")
+  std::string file;
+  ConvertOptions options;
+  CLI::App* converting = app.add_subcommand("convert", "Write a log as Parquet");
+  converting->add_option("INPUT", options.input, "Log (.rezlog)")->required();
+  converting
+      ->add_option("OUTPUT", options.output,
+                   "Parquet file to write, or its URL: s3://bucket/key, file:///path")
+      ->required();
+  converting
+      ->add_option("--layout", options.layout,
+                   "wide: a column for each series; long: a row for each series and tick")
+      ->check(CLI::IsMember({"wide", "long"}));
+  converting->add_option("-m,--metadata", options.metadata, "key=value for the file's metadata")
       ->allow_extra_args(false);
-  converting->add_option("-i,--interval", interval,
+  converting->add_option("-i,--interval", options.interval,
                          "Sampling interval to note in the file, where the log has it wrong");
   CLI::App* informing = app.add_subcommand("info", "What is in a log or a Parquet file");
-  informing->add_option("FILE", input, "Log or Parquet file")->required();
+  informing->add_option("FILE", file, "Log or Parquet file")->required();
   try {
     app.parse(argc, argv);
   } catch (const CLI::Success& help) {
@@ -152,7 +205,7 @@ int run(int argc, char** argv) {
     fmt::print(stderr, "rezolus-recording: {}; see rezolus-recording --help\n", wrong.what());
     return kExitUsage;
   }
-  return converting->parsed() ? convert(input, output, metadata, interval) : info(input);
+  return converting->parsed() ? convert(options) : info(file);
 }
 
 }  // namespace
@@ -160,7 +213,9 @@ int run(int argc, char** argv) {
 
 int main(int argc, char** argv) {
   try {
-    return rezolus::run(argc, argv);
+    const int exit_code = rezolus::run(argc, argv);
+    rezolus::close_stores();
+    return exit_code;
   } catch (const std::exception& unexpected) {
     return rezolus::fail({unexpected.what()});
   }

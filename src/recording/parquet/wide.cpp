@@ -2,85 +2,60 @@
 #include "recording/parquet/wide.h"
 
 #include <algorithm>
-#include <cerrno>
-#include <charconv>
-#include <filesystem>
-#include <functional>
+#include <bit>
 #include <memory>
 #include <new>
 #include <optional>
 #include <vector>
 
 #include <arrow/api.h>
-#include <arrow/io/file.h>
-#include <nlohmann/json.hpp>
 #include <parquet/arrow/writer.h>
-#include <fcntl.h>
-#include <unistd.h>
 
-#include "base/fd.h"
 #include "base/version.h"
-#include "recording/log/log.h"
 #include "recording/parquet/columns.h"
+#include "recording/parquet/overview.h"
+#include "recording/parquet/parts.h"
 
 namespace rezolus {
 namespace {
 
 constexpr int kCompressionLevel = 9;
 constexpr std::int64_t kPageBytes = 64 << 20;  // one page a column chunk
-constexpr std::size_t kIntervalsMax = 10;       // looked at when the interval is not known
-
-std::unexpected<Error> arrow_error(const std::string& what, const arrow::Status& status) {
-  return error("{}: {}", what, status.message());
-}
 
 // What the first pass finds out.
-struct Overview {
+struct Survey {
+  Overview overview;
   std::vector<Column> columns;
-  std::map<std::string, std::string> help;
-  std::vector<std::uint64_t> intervals_ns;  // between the first ticks
-  std::uint64_t rows = 0;
-  std::uint64_t first_ns = 0;
-  std::uint64_t last_ns = 0;
-  // Of the whole recording: metadata and gaps may stand behind the last tick.
-  SourceMetadata metadata;
-  std::uint64_t missed_ticks = 0;
-  LogLoss loss;
+  std::uint64_t folded_series = 0;
+  std::uint64_t left_out_series = 0;
 };
 
-Result<Overview> survey(SnapshotStream& recording) {
-  Overview overview;
-  std::unique_ptr<ColumnUnion> columns;
+Result<Survey> survey(SnapshotStream& recording, const WideOptions& options) {
+  Survey result;
+  std::optional<ColumnUnion> columns;
   while (true) {
     auto snapshot = recording.next();
     if (!snapshot) return std::unexpected(snapshot.error());
     if (!*snapshot) break;
+    if (options.stopped && options.stopped()) return error("it was interrupted");
     if (!columns) {
       SourceMetadata common;
       for (const auto key : {kMetaSource, kMetaEndpoint}) {
         const auto found = recording.metadata().find(std::string(key));
         if (found != recording.metadata().end()) common.insert(*found);
       }
-      columns = std::make_unique<ColumnUnion>(std::move(common));
-      overview.first_ns = (*snapshot)->realtime_ns;
-    } else if (overview.intervals_ns.size() < kIntervalsMax) {
-      overview.intervals_ns.push_back((*snapshot)->realtime_ns - overview.last_ns);
+      columns.emplace(std::move(common), options.columns_max);
     }
     columns->add(**snapshot);
-    overview.last_ns = (*snapshot)->realtime_ns;
-    ++overview.rows;
+    result.overview.add(**snapshot);
   }
-  if (overview.rows == 0) return error("there is no sample in it");
-  overview.columns = columns->take_columns();
-  overview.help = columns->help();
-  overview.metadata = recording.metadata();
-  overview.missed_ticks = recording.missed_count();
-  overview.loss = recording.loss();
-  if (overview.columns.size() + 2 > kColumnsMax) {
-    return error("it has {} series, and a wide file at most {} columns: record fewer samplers",
-                 overview.columns.size(), kColumnsMax);
-  }
-  return overview;
+  if (!columns) return error("there is no sample in it");
+  result.overview.finish(recording);
+  result.overview.help = columns->help();
+  result.columns = columns->take_columns();
+  result.folded_series = columns->folded_count();
+  result.left_out_series = columns->left_out_count();
+  return result;
 }
 
 std::shared_ptr<const arrow::KeyValueMetadata> field_metadata(
@@ -110,7 +85,8 @@ std::shared_ptr<arrow::Schema> arrow_schema(const std::vector<Column>& columns) 
 }
 
 // Statistics on the timestamp alone, since cumulative values are not searched by range; deltas for
-// scalars, plain lists for histograms; no dictionaries, which only cost here.
+// scalars, plain lists for histograms (BYTE_STREAM_SPLIT is smaller by a twentieth, but Spark does not
+// read it); no dictionaries, which only cost here.
 std::shared_ptr<parquet::WriterProperties> writer_properties(const std::vector<Column>& columns) {
   parquet::WriterProperties::Builder builder;
   builder.created_by(fmt::format("rezolus version {}", kVersion))
@@ -125,81 +101,11 @@ std::shared_ptr<parquet::WriterProperties> writer_properties(const std::vector<C
       ->encoding("timestamp", parquet::Encoding::DELTA_BINARY_PACKED)
       ->encoding("duration", parquet::Encoding::DELTA_BINARY_PACKED);
   for (const Column& column : columns) {
-    if (column.kind == ColumnKind::kFloatingGauge) {
-      builder.encoding(column.name, parquet::Encoding::BYTE_STREAM_SPLIT);
-    } else if (column.kind != ColumnKind::kHistogramBuckets) {
+    if (column.kind != ColumnKind::kHistogramBuckets && column.kind != ColumnKind::kFloatingGauge) {
       builder.encoding(column.name, parquet::Encoding::DELTA_BINARY_PACKED);
     }
   }
   return builder.build();
-}
-
-// The interval as upstream's reader wants it: it gives up on anything but a whole number.
-std::string interval_ms(const Overview& overview, const SourceMetadata& metadata,
-                        const WideOptions& options) {
-  if (options.interval_ms) return std::to_string(*options.interval_ms);
-  const auto known = metadata.find(std::string(kMetaSamplingIntervalMs));
-  if (known != metadata.end()) {
-    const std::string& text = known->second;
-    std::uint64_t value = 0;
-    const auto parsed = std::from_chars(text.data(), text.data() + text.size(), value);
-    if (parsed.ec == std::errc() && parsed.ptr == text.data() + text.size() && value > 0) {
-      return text;
-    }
-  }
-  if (overview.intervals_ns.empty()) return "1000";
-  std::vector<std::uint64_t> intervals_ns = overview.intervals_ns;
-  const auto middle = intervals_ns.begin() + static_cast<std::ptrdiff_t>(intervals_ns.size() / 2);
-  std::nth_element(intervals_ns.begin(), middle, intervals_ns.end());
-  return std::to_string(std::max<std::uint64_t>(1, (*middle + kNsPerMs / 2) / kNsPerMs));
-}
-
-std::string to_text(const nlohmann::ordered_json& json) {
-  return json.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
-}
-
-// The names in `source`: one, or in a combined recording the texts of a JSON array.
-std::vector<std::string> source_names(const std::string& source) {
-  const auto parsed = nlohmann::json::parse(source, nullptr, false);
-  std::vector<std::string> names;
-  if (parsed.is_array()) {
-    for (const auto& name : parsed) {
-      if (name.is_string()) names.push_back(name.get<std::string>());
-    }
-  }
-  if (names.empty()) names.push_back(source);
-  return names;
-}
-
-// The footer: what the recording knows of itself, in upstream's keys.
-std::shared_ptr<const arrow::KeyValueMetadata> footer(const Overview& overview,
-                                                      const WideOptions& options) {
-  SourceMetadata metadata = overview.metadata;
-  for (const auto& [key, value] : options.metadata) metadata[key] = value;
-  metadata.try_emplace(std::string(kMetaSource), "rezolus");
-  metadata[std::string(kMetaSamplingIntervalMs)] = interval_ms(overview, metadata, options);
-  if (!metadata.contains(std::string(kMetaDescriptions))) {
-    metadata[std::string(kMetaDescriptions)] = to_text(nlohmann::ordered_json(overview.help));
-  }
-  nlohmann::ordered_json facts = {{"first_sample_ns", overview.first_ns},
-                                  {"last_sample_ns", overview.last_ns},
-                                  {"missed_ticks", overview.missed_ticks},
-                                  {"lost_ticks", overview.loss.ticks}};
-  const auto status = metadata.find(std::string(kMetaSamplerStatus));
-  if (status != metadata.end()) {
-    auto parsed = nlohmann::ordered_json::parse(status->second, nullptr, false);
-    if (!parsed.is_discarded()) facts["sampler_status"] = std::move(parsed);
-    metadata.erase(status);
-  }
-  nlohmann::ordered_json per_source;
-  for (const std::string& name : source_names(metadata[std::string(kMetaSource)])) {
-    per_source[name] = facts;
-  }
-  metadata.try_emplace("per_source_metadata", to_text(per_source));
-  metadata.erase(std::string(kMetaEndpoint));
-  auto pairs = std::make_shared<arrow::KeyValueMetadata>();
-  for (const auto& [key, value] : metadata) pairs->Append(key, value);
-  return pairs;
 }
 
 // Which series of a row fills each column; shared by the rows of one schema.
@@ -208,6 +114,7 @@ using SeriesOfColumns = std::shared_ptr<const std::vector<std::int32_t>>;
 struct Row {
   SnapshotRef snapshot;
   SeriesOfColumns series;
+  FoldedSums::Values folded;
 
   // The series of a column; -1 when it has none here or no value.
   [[nodiscard]] std::int32_t series_of(std::size_t column) const {
@@ -225,7 +132,7 @@ struct Row {
 // Rows that wait to be written: snapshots, which share the histograms that did not change.
 class Batch {
  public:
-  explicit Batch(const std::vector<Column>& columns) : columns_(columns) {}
+  explicit Batch(const std::vector<Column>& columns) : columns_(columns), folded_(columns) {}
 
   void add(SnapshotRef snapshot) {
     const Snapshot* before = rows_.empty() ? nullptr : rows_.back().snapshot.get();
@@ -243,7 +150,10 @@ class Batch {
                           before->histograms[i] == histogram;
       if (histogram && !shared) size_bytes_ += histogram->buckets.size() * 8 + 64;
     }
-    rows_.push_back({std::move(snapshot), series_});
+    FoldedSums::Values folded;
+    if (!folded_.empty()) folded = folded_.add(*snapshot);
+    size_bytes_ += folded.size() * sizeof(folded[0]);
+    rows_.push_back({std::move(snapshot), series_, std::move(folded)});
   }
 
   void clear() {
@@ -253,9 +163,15 @@ class Batch {
 
   [[nodiscard]] const std::vector<Row>& rows() const { return rows_; }
   [[nodiscard]] std::uint64_t size_bytes() const { return size_bytes_; }
+  // Between its first row and a moment; 0 when there is none or the clock was set back.
+  [[nodiscard]] std::uint64_t span_ns(std::uint64_t now_ns) const {
+    if (rows_.empty() || now_ns < rows_.front().snapshot->realtime_ns) return 0;
+    return now_ns - rows_.front().snapshot->realtime_ns;
+  }
 
  private:
   const std::vector<Column>& columns_;
+  FoldedSums folded_;
   std::vector<Row> rows_;
   std::uint64_t size_bytes_ = 0;
   std::shared_ptr<const Schema> schema_;
@@ -270,7 +186,6 @@ class WideWriter {
 
   // One row group. Columns are built one at a time, so that memory is the snapshots' and one column's.
   arrow::Status write(const Batch& batch) {
-    ARROW_RETURN_NOT_OK(writer_.NewRowGroup());
     ARROW_RETURN_NOT_OK(write_scalars(batch, [](const Row& row) -> Scalar {
       return row.snapshot->realtime_ns;
     }));
@@ -287,25 +202,25 @@ class WideWriter {
  private:
   using Scalar = std::optional<std::uint64_t>;
 
-  template <typename Value>
-  arrow::Status write_scalars(const Batch& batch, Value value) {
-    arrow::UInt64Builder builder;
-    ARROW_RETURN_NOT_OK(builder.Reserve(static_cast<std::int64_t>(batch.rows().size())));
-    for (const Row& row : batch.rows()) {
-      const Scalar item = value(row);
-      item ? builder.UnsafeAppend(*item) : builder.UnsafeAppendNull();
-    }
-    return finish(builder);
+  template <typename Scalars>
+  arrow::Status write_scalars(const Batch& batch, Scalars scalar) {
+    return write_values<arrow::UInt64Builder, std::uint64_t>(batch, scalar);
   }
 
   arrow::Status write_column(std::size_t column, const Batch& batch) {
+    if (columns_[column].fold_index >= 0) return write_folded(columns_[column], batch);
+    const auto own = [column](const Row& row) -> Scalar {
+      const std::int32_t index = row.series_of(column);
+      if (index < 0) return std::nullopt;
+      return row.snapshot->scalars[static_cast<std::size_t>(index)];
+    };
     switch (columns_[column].kind) {
       case ColumnKind::kHistogramBuckets:
         return write_histograms(column, batch);
       case ColumnKind::kGauge:
-        return write_gauges<arrow::Int64Builder>(column, batch, &Snapshot::gauge);
+        return write_values<arrow::Int64Builder, std::int64_t>(batch, own);
       case ColumnKind::kFloatingGauge:
-        return write_gauges<arrow::DoubleBuilder>(column, batch, &Snapshot::floating_gauge);
+        return write_values<arrow::DoubleBuilder, double>(batch, own);
       case ColumnKind::kHistogramSum:
         return write_scalars(batch, [column](const Row& row) -> Scalar {
           const HistogramValue* histogram = row.histogram_of(column);
@@ -315,25 +230,28 @@ class WideWriter {
       case ColumnKind::kCounter:
         break;
     }
-    return write_scalars(batch, [column](const Row& row) -> Scalar {
-      const std::int32_t index = row.series_of(column);
-      if (index < 0) return std::nullopt;
-      return row.snapshot->scalars[static_cast<std::size_t>(index)];
-    });
+    return write_scalars(batch, own);
   }
 
-  // value: of a series of a snapshot.
-  template <typename Builder, typename Value>
-  arrow::Status write_gauges(std::size_t column, const Batch& batch, Value value) {
+  arrow::Status write_folded(const Column& column, const Batch& batch) {
+    const auto fold = [&column](const Row& row) -> Scalar {
+      return row.folded[static_cast<std::size_t>(column.fold_index)];
+    };
+    if (column.kind == ColumnKind::kCounter) return write_scalars(batch, fold);
+    if (column.kind == ColumnKind::kGauge) {
+      return write_values<arrow::Int64Builder, std::int64_t>(batch, fold);
+    }
+    return write_values<arrow::DoubleBuilder, double>(batch, fold);
+  }
+
+  // scalar: of a row; its bits are the value's.
+  template <typename Builder, typename Value, typename Scalars>
+  arrow::Status write_values(const Batch& batch, Scalars scalar) {
     Builder builder;
     ARROW_RETURN_NOT_OK(builder.Reserve(static_cast<std::int64_t>(batch.rows().size())));
     for (const Row& row : batch.rows()) {
-      const std::int32_t index = row.series_of(column);
-      if (index < 0) {
-        builder.UnsafeAppendNull();
-      } else {
-        builder.UnsafeAppend(std::invoke(value, *row.snapshot, static_cast<std::uint32_t>(index)));
-      }
+      const Scalar item = scalar(row);
+      item ? builder.UnsafeAppend(std::bit_cast<Value>(*item)) : builder.UnsafeAppendNull();
     }
     return finish(builder);
   }
@@ -380,103 +298,69 @@ std::uint64_t rows_per_group_max(const std::vector<Column>& columns, const WideO
   return std::max<std::uint64_t>(1, options.column_bytes_max / (values_max * 8));
 }
 
-Result<void> sync_file(const std::string& path) {
-  auto fd = Fd::open(path, O_RDONLY);
-  if (!fd) return std::unexpected(fd.error());
-  if (::fsync(fd->get()) != 0) return system_error("sync " + path, errno);
-  return {};
-}
-
-Result<WideReport> write_rows(SnapshotStream& recording, const Overview& overview,
-                              parquet::arrow::FileWriter& file, const WideOptions& options) {
+Result<WideReport> write_rows(SnapshotStream& recording, const Survey& found,
+                              const std::string& output, const WideOptions& options) {
+  auto parts = Parts::open(
+      output, arrow_schema(found.columns), writer_properties(found.columns),
+      [&] { return make_footer(found.overview, options.metadata, options.interval_ms); },
+      options.chunks_per_part_max);
+  if (!parts) return std::unexpected(parts.error());
   WideReport report;
-  report.columns = overview.columns.size() + 2;
-  WideWriter writer(overview.columns, file, options.stopped);
-  Batch batch(overview.columns);
-  const std::uint64_t rows_max = rows_per_group_max(overview.columns, options);
+  Batch batch(found.columns);
+  const std::uint64_t rows_max = rows_per_group_max(found.columns, options);
   const auto flush = [&]() -> Result<void> {
     if (batch.rows().empty()) return {};
-    const auto written = writer.write(batch);
-    if (!written.ok()) return arrow_error("write a row group", written);
+    auto written = parts->write_row_group([&](parquet::arrow::FileWriter& file) {
+      return WideWriter(found.columns, file, options.stopped).write(batch);
+    });
+    if (!written) return written;
     report.rows += batch.rows().size();
-    ++report.row_groups;
     batch.clear();
     return {};
   };
   // What came after the first pass is left out: its series may have no column.
-  for (std::uint64_t row = 0; row < overview.rows; ++row) {
+  for (std::uint64_t row = 0; row < found.overview.rows; ++row) {
     auto snapshot = recording.next();
     if (!snapshot) return std::unexpected(snapshot.error());
     if (!*snapshot) break;
-    batch.add(std::move(*snapshot));
-    if (batch.size_bytes() >= options.row_group_bytes_max || batch.rows().size() >= rows_max) {
+    if (batch.size_bytes() >= options.row_group_bytes_max || batch.rows().size() >= rows_max ||
+        batch.span_ns((*snapshot)->realtime_ns) >= options.row_group_span_ns_max) {
       if (auto flushed = flush(); !flushed) return std::unexpected(flushed.error());
     }
+    batch.add(std::move(*snapshot));
   }
   if (auto flushed = flush(); !flushed) return std::unexpected(flushed.error());
-  report.lost_ticks = overview.loss.ticks;
-  report.lost_bytes = overview.loss.bytes;
+  if (auto done = parts->commit(); !done) return std::unexpected(done.error());
+  report.columns = found.columns.size() + 2;
+  report.row_groups = parts->row_group_count();
+  report.parts = parts->part_count();
+  report.folded_series = found.folded_series;
+  report.left_out_series = found.left_out_series;
+  report.lost_ticks = found.overview.loss.ticks;
+  report.lost_bytes = found.overview.loss.bytes;
   return report;
-}
-
-Result<WideReport> write_file(SnapshotStream& recording, const Overview& overview,
-                              const std::string& path, const WideOptions& options) {
-  auto fd = Fd::open(path, O_WRONLY | O_CREAT | O_TRUNC);
-  if (!fd) return context("write Parquet", fd.error());
-  auto sink = arrow::io::FileOutputStream::Open(fd->release());
-  if (!sink.ok()) return arrow_error("write " + path, sink.status());
-  auto arrow_properties = parquet::ArrowWriterProperties::Builder().store_schema()->build();
-  auto file = parquet::arrow::FileWriter::Open(*arrow_schema(overview.columns),
-                                               arrow::default_memory_pool(), *sink,
-                                               writer_properties(overview.columns),
-                                               arrow_properties);
-  if (!file.ok()) return arrow_error("write " + path, file.status());
-  auto report = write_rows(recording, overview, **file, options);
-  if (!report) return report;
-  const auto added = (*file)->AddKeyValueMetadata(footer(overview, options));
-  if (!added.ok()) return arrow_error("write metadata", added);
-  if (const auto closed = (*file)->Close(); !closed.ok()) return arrow_error("finish", closed);
-  if (const auto closed = (*sink)->Close(); !closed.ok()) return arrow_error("close", closed);
-  return report;
-}
-
-// write_file() and fsync(2); Arrow's exceptions end here.
-Result<WideReport> write_complete_file(SnapshotStream& recording, const Overview& overview,
-                                       const std::string& path, const WideOptions& options) {
-  try {
-    auto report = write_file(recording, overview, path, options);
-    if (!report) return report;
-    if (auto synced = sync_file(path); !synced) return std::unexpected(synced.error());
-    return report;
-  } catch (const std::bad_alloc&) {
-    return error("write {}: {} columns need more memory than this process may use; raise its limit "
-                 "or record fewer samplers", path, overview.columns.size());
-  } catch (const std::exception& cause) {
-    return error("write {}: {}", path, cause.what());
-  }
 }
 
 }  // namespace
 
 Result<WideReport> write_wide(SnapshotStream& recording, const std::string& output,
                               const WideOptions& options) {
-  // The file is renamed into place, which would replace a device or a pipe.
-  std::error_code ignored;
-  const auto status = std::filesystem::status(output, ignored);
-  if (std::filesystem::exists(status) && !std::filesystem::is_regular_file(status)) {
-    return error("write {}: it is not a regular file; choose another output", output);
-  }
   if (auto begun = recording.rewind(); !begun) return std::unexpected(begun.error());
-  auto overview = survey(recording);
-  if (!overview) return context(recording.name(), overview.error());
-  if (auto again = recording.rewind(); !again) return std::unexpected(again.error());
-  const std::string temporary = fmt::format("{}.tmp.{}", output, ::getpid());
-  auto report = write_complete_file(recording, *overview, temporary, options);
-  if (report && ::rename(temporary.c_str(), output.c_str()) != 0) {
-    report = system_error("rename to " + output, errno);
+  std::size_t column_count = 0;
+  try {  // Arrow's exceptions end here
+    auto found = survey(recording, options);
+    if (!found) return context(recording.name(), found.error());
+    column_count = found->columns.size();
+    if (auto again = recording.rewind(); !again) return std::unexpected(again.error());
+    return write_rows(recording, *found, output, options);
+  } catch (const std::bad_alloc&) {
+    return error(
+        "write {}: {} columns need more memory than this process may use; raise its limit "
+        "or record fewer samplers",
+        output, column_count);
+  } catch (const std::exception& cause) {
+    return error("write {}: {}", output, cause.what());
   }
-  if (!report) ::unlink(temporary.c_str());
-  return report;
 }
 
 }  // namespace rezolus

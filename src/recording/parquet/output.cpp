@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+#include "recording/parquet/output.h"
+
+#include <cerrno>
+#include <cstdio>
+#include <filesystem>
+#include <string_view>
+#include <utility>
+
+#include <arrow/config.h>
+#include <arrow/io/file.h>
+#include <dlfcn.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+
+namespace rezolus {
+namespace {
+
+constexpr std::string_view kParquetSuffix = ".parquet";
+
+Result<void> sync_path(const std::string& path, int flags) {
+  auto fd = Fd::open(path, flags);
+  if (!fd) return std::unexpected(fd.error());
+  if (::fsync(fd->get()) != 0) return system_error("sync " + path, errno);
+  return {};
+}
+
+// Some builds of Arrow have S3 in a library of its own, beside the main one.
+void load_s3() {
+  static bool tried = false;
+  if (std::exchange(tried, true)) return;
+  Dl_info library = {};
+  if (::dladdr(reinterpret_cast<const void*>(&arrow::fs::EnsureFinalized), &library) == 0) return;
+  const auto path = std::filesystem::path(library.dli_fname).parent_path() /
+                    ("libarrow_s3.so." + arrow::GetBuildInfo().so_version);
+  std::error_code ignored;
+  // When it cannot be loaded, opening the URL says what is missing.
+  if (std::filesystem::exists(path, ignored)) {
+    (void)arrow::fs::LoadFileSystemFactories(path.c_str());
+  }
+}
+
+}  // namespace
+
+std::unexpected<Error> arrow_error(const std::string& what, const arrow::Status& status) {
+  return error("{}: {}", what, status.message());
+}
+
+std::string part_name(const std::string& output, std::uint64_t part) {
+  if (part <= 1) return output;
+  std::string_view stem = output;
+  std::string_view suffix;
+  if (stem.ends_with(kParquetSuffix)) {
+    stem.remove_suffix(kParquetSuffix.size());
+    suffix = kParquetSuffix;
+  }
+  return fmt::format("{}.part{}{}", stem, part, suffix);
+}
+
+bool is_url(const std::string& output) {
+  const std::size_t colon = output.find("://");
+  if (colon == std::string::npos || colon == 0) return false;
+  return output.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789+") == colon;
+}
+
+void close_stores() { arrow::fs::EnsureFinalized(); }
+
+Result<Output> Output::open(const std::string& output) {
+  Output result;
+  result.path_ = output;
+  if (is_url(output)) {
+    if (output.starts_with("s3://")) load_s3();
+    auto store = arrow::fs::FileSystemFromUri(output, &result.path_);
+    if (!store.ok()) return arrow_error("open " + output, store.status());
+    if ((*store)->type_name() != "local") {
+      result.store_ = std::move(*store);
+      return result;
+    }
+  }
+  // The file is renamed into place, which would replace a device or a pipe.
+  std::error_code ignored;
+  const auto status = std::filesystem::status(result.path_, ignored);
+  if (std::filesystem::exists(status) && !std::filesystem::is_regular_file(status)) {
+    return error("write {}: it is not a regular file; choose another output", output);
+  }
+  return result;
+}
+
+Output::~Output() {
+  if (committed_) return;
+  for (Part& part : parts_) {
+    // Of a store's file, the parts of its upload are given up: it never existed.
+    if (part.sink && !part.sink->closed()) (void)part.sink->Abort();
+    if (!part.temporary.empty()) ::unlink(part.temporary.c_str());
+  }
+}
+
+Result<arrow::io::OutputStream*> Output::begin_part() {
+  Part part;
+  part.path = part_name(path_, parts_.size() + 1);
+  if (store_) {
+    auto sink = store_->OpenOutputStream(part.path);
+    if (!sink.ok()) return arrow_error("write " + part.path, sink.status());
+    part.sink = std::move(*sink);
+  } else {
+    part.temporary = fmt::format("{}.tmp.{}", part.path, ::getpid());
+    auto fd = Fd::open(part.temporary, O_WRONLY | O_CREAT | O_TRUNC);
+    if (!fd) return context("write Parquet", fd.error());
+    auto sink = arrow::io::FileOutputStream::Open(fd->release());
+    if (!sink.ok()) return arrow_error("write " + part.path, sink.status());
+    part.sink = std::move(*sink);
+  }
+  parts_.push_back(std::move(part));
+  return parts_.back().sink.get();
+}
+
+Result<void> Output::finish_part() {
+  CHECK(!parts_.empty() && !parts_.back().finished, "a part was begun");
+  Part& part = parts_.back();
+  part.finished = true;
+  // In a store a file appears when it is closed; the first part's upload stays open until commit().
+  if (store_ && parts_.size() == 1) return {};
+  if (const auto closed = part.sink->Close(); !closed.ok()) {
+    return arrow_error("close " + part.path, closed);
+  }
+  if (store_) return {};
+  return sync_path(part.temporary, O_RDONLY);
+}
+
+Result<void> Output::commit() {
+  if (store_) {
+    if (const auto closed = parts_.front().sink->Close(); !closed.ok()) {
+      return arrow_error("close " + parts_.front().path, closed);
+    }
+    committed_ = true;
+    return {};
+  }
+  for (auto part = parts_.rbegin(); part != parts_.rend(); ++part) {
+    if (::rename(part->temporary.c_str(), part->path.c_str()) != 0) {
+      return system_error("rename to " + part->path, errno);
+    }
+    part->temporary.clear();
+  }
+  committed_ = true;
+  if (auto removed = remove_stale_parts(); !removed) return removed;
+  const auto folder = std::filesystem::path(path_).parent_path();
+  return sync_path(folder.empty() ? "." : folder.string(), O_RDONLY | O_DIRECTORY);
+}
+
+Result<void> Output::remove_stale_parts() {
+  for (std::uint64_t part = parts_.size() + 1;; ++part) {
+    const std::string path = part_name(path_, part);
+    if (::unlink(path.c_str()) == 0) continue;
+    if (errno == ENOENT) return {};
+    return system_error("remove the earlier recording's " + path, errno);
+  }
+}
+
+}  // namespace rezolus

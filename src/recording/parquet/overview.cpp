@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+#include "recording/parquet/overview.h"
+
+#include <algorithm>
+#include <charconv>
+
+#include <nlohmann/json.hpp>
+
+#include "base/clock.h"
+
+namespace rezolus {
+namespace {
+
+constexpr std::size_t kIntervalsMax = 10;  // looked at when the interval is not known
+
+// The interval as upstream's reader wants it: it gives up on anything but a whole number.
+std::string interval_ms(const Overview& overview, const SourceMetadata& metadata,
+                        std::optional<std::uint64_t> given) {
+  if (given) return std::to_string(*given);
+  const auto known = metadata.find(std::string(kMetaSamplingIntervalMs));
+  if (known != metadata.end()) {
+    const std::string& text = known->second;
+    std::uint64_t value = 0;
+    const auto parsed = std::from_chars(text.data(), text.data() + text.size(), value);
+    if (parsed.ec == std::errc() && parsed.ptr == text.data() + text.size() && value > 0) {
+      return text;
+    }
+  }
+  if (overview.intervals_ns.empty()) return "1000";
+  std::vector<std::uint64_t> intervals_ns = overview.intervals_ns;
+  const auto middle = intervals_ns.begin() + static_cast<std::ptrdiff_t>(intervals_ns.size() / 2);
+  std::nth_element(intervals_ns.begin(), middle, intervals_ns.end());
+  return std::to_string(std::max<std::uint64_t>(1, (*middle + kNsPerMs / 2) / kNsPerMs));
+}
+
+std::string to_text(const nlohmann::ordered_json& json) {
+  return json.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
+}
+
+// The names in `source`: one, or in a combined recording the texts of a JSON array.
+std::vector<std::string> source_names(const std::string& source) {
+  const auto parsed = nlohmann::json::parse(source, nullptr, false);
+  std::vector<std::string> names;
+  if (parsed.is_array()) {
+    for (const auto& name : parsed) {
+      if (name.is_string()) names.push_back(name.get<std::string>());
+    }
+  }
+  if (names.empty()) names.push_back(source);
+  return names;
+}
+
+}  // namespace
+
+void Overview::add(const Snapshot& snapshot) {
+  if (rows == 0) {
+    first_ns = snapshot.realtime_ns;
+  } else if (intervals_ns.size() < kIntervalsMax) {
+    intervals_ns.push_back(snapshot.realtime_ns - last_ns);
+  }
+  last_ns = snapshot.realtime_ns;
+  ++rows;
+}
+
+void Overview::finish(const SnapshotStream& recording) {
+  metadata = recording.metadata();
+  missed_ticks = recording.missed_count();
+  loss = recording.loss();
+}
+
+std::shared_ptr<const arrow::KeyValueMetadata> make_footer(const Overview& overview,
+                                                           const SourceMetadata& more,
+                                                           std::optional<std::uint64_t> interval) {
+  SourceMetadata metadata = overview.metadata;
+  for (const auto& [key, value] : more) metadata[key] = value;
+  metadata.try_emplace(std::string(kMetaSource), "rezolus");
+  metadata[std::string(kMetaSamplingIntervalMs)] = interval_ms(overview, metadata, interval);
+  if (!metadata.contains(std::string(kMetaDescriptions))) {
+    metadata[std::string(kMetaDescriptions)] = to_text(nlohmann::ordered_json(overview.help));
+  }
+  nlohmann::ordered_json facts = {{"first_sample_ns", overview.first_ns},
+                                  {"last_sample_ns", overview.last_ns},
+                                  {"missed_ticks", overview.missed_ticks},
+                                  {"lost_ticks", overview.loss.ticks}};
+  const auto status = metadata.find(std::string(kMetaSamplerStatus));
+  if (status != metadata.end()) {
+    auto parsed = nlohmann::ordered_json::parse(status->second, nullptr, false);
+    if (!parsed.is_discarded()) facts["sampler_status"] = std::move(parsed);
+    metadata.erase(status);
+  }
+  nlohmann::ordered_json per_source;
+  for (const std::string& name : source_names(metadata[std::string(kMetaSource)])) {
+    per_source[name] = facts;
+  }
+  metadata.try_emplace("per_source_metadata", to_text(per_source));
+  metadata.erase(std::string(kMetaEndpoint));
+  auto pairs = std::make_shared<arrow::KeyValueMetadata>();
+  for (const auto& [key, value] : metadata) pairs->Append(key, value);
+  return pairs;
+}
+
+}  // namespace rezolus

@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+#pragma once
+// What a recording is as a whole, and how a Parquet file's footer says it in upstream's keys.
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <arrow/util/key_value_metadata.h>
+
+#include "metrics/snapshot.h"
+#include "recording/parquet/snapshot_stream.h"
+
+namespace rezolus {
+
+struct Overview {
+  std::map<std::string, std::string> help;  // by metric
+  std::vector<std::uint64_t> intervals_ns;  // between the first ticks
+  std::uint64_t rows = 0;
+  std::uint64_t first_ns = 0;
+  std::uint64_t last_ns = 0;
+  // Of the whole recording: metadata and gaps may stand behind the last tick.
+  SourceMetadata metadata;
+  std::uint64_t missed_ticks = 0;
+  LogLoss loss;
+
+  void add(const Snapshot& snapshot);
+  // At the end of the stream.
+  void finish(const SnapshotStream& recording);
+};
+
+// The key/value pairs of a file. more: added to the recording's own metadata, and stronger than it.
+std::shared_ptr<const arrow::KeyValueMetadata> make_footer(
+    const Overview& overview, const SourceMetadata& more,
+    std::optional<std::uint64_t> interval_ms = std::nullopt);
+
+}  // namespace rezolus
