@@ -9,12 +9,12 @@
 #include <CLI/CLI.hpp>
 
 #include "base/clock.h"
+#include "base/ticks.h"
 #include "cli/live_source.h"
 #include "cli/subcommand.h"
 #include "recorder/activity.h"
 #include "recorder/interrupt.h"
 #include "recorder/summary.h"
-#include "recorder/ticks.h"
 
 namespace rezolus::cli {
 namespace {

@@ -12,8 +12,8 @@
 
 #include "base/clock.h"
 #include "base/fd.h"
+#include "base/ticks.h"
 #include "recorder/converter.h"
-#include "recorder/ticks.h"
 
 namespace rezolus {
 namespace {

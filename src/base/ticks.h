@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 #pragma once
-// When a recorder samples: ticks lie on whole seconds of UTC plus a multiple of the interval, run
+// When something samples: ticks lie on whole seconds of UTC plus a multiple of the interval, run
 // on the monotonic clock, and those that came too late are skipped, never made up for.
 
 #include <cstdint>
@@ -35,7 +35,7 @@ class TickSchedule {
   [[nodiscard]] std::uint64_t missed_count() const { return missed_count_; }
 
  private:
-  const std::uint64_t interval_ns_;
+  std::uint64_t interval_ns_;
   std::uint64_t first_ns_ = 0;
   std::uint64_t index_ = 0;
   std::uint64_t missed_count_ = 0;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-#include "recorder/ticks.h"
+#include "base/ticks.h"
 
 #include <gtest/gtest.h>
 
