@@ -14,6 +14,7 @@
 
 #include "agent/instance_lock.h"
 #include "agent/pages.h"
+#include "agent/stream.h"
 #include "base/capabilities.h"
 #include "base/logging.h"
 #include "base/system_info.h"
@@ -64,7 +65,7 @@ class Agent {
         metadata_{{"source", "rezolus"}, {"version", std::string(kVersion)}},
         started_ns_(monotonic_ns()),
         started_realtime_ns_(realtime_ns()),
-        sampling_(collector, config.ttl_ns, config.scheduler) {}
+        sampling_([&collector] { return collector.collect(); }, config.ttl_ns, config.scheduler) {}
 
   std::vector<http::Route> routes();
   void set_server(const http::Server* server) { server_ = server; }
@@ -85,6 +86,7 @@ class Agent {
   }
   http::Response binary(const SnapshotRef& snapshot, bool frame);
   http::Response metrics(const SnapshotRef& snapshot);
+  http::Response stream(const http::Request& request);
   [[nodiscard]] AgentFacts facts(StatusDetail detail) const;
 
   const AgentConfig& config_;
@@ -96,6 +98,7 @@ class Agent {
   const std::uint64_t started_ns_;
   const std::uint64_t started_realtime_ns_;
   std::atomic<const http::Server*> server_ = nullptr;
+  StreamCounters streams_;
   // Owned by the server thread:
   MsgpackEncoder msgpack_;
   PrometheusEncoder prometheus_;
@@ -109,7 +112,7 @@ http::Response Agent::binary(const SnapshotRef& snapshot, bool frame) {
     FrameEncoder encoder(metadata_);
     auto encoded = encoder.encode(*snapshot, body);
     if (!encoded) return {500, "text/plain; charset=utf-8",
-                          std::make_shared<std::string>(encoded.error().message + "\n")};
+                          std::make_shared<std::string>(encoded.error().message + "\n"), {}};
     return http::make_response(std::string(kFrameMediaType), std::move(body));
   }
   return http::make_response(std::string(kMsgpackContentType),
@@ -129,6 +132,25 @@ http::Response Agent::metrics(const SnapshotRef& snapshot) {
                                                             .extra = extra}));
 }
 
+http::Response Agent::stream(const http::Request& request) {
+  const auto refuse = [](unsigned status, const std::string& sentence) {
+    return http::Response{status, "text/plain; charset=utf-8",
+                          std::make_shared<const std::string>(sentence + "\n"), nullptr};
+  };
+  const auto interval_ns = parse_stream_query(request.query);
+  if (!interval_ns) return refuse(400, interval_ns.error().message);
+  if (streams_.listeners >= config_.stream_listeners_max) {
+    ++streams_.refused;
+    return refuse(503, fmt::format("{} clients listen already; raise [web] stream_listeners_max "
+                                   "to allow more.", config_.stream_listeners_max));
+  }
+  http::Response response;
+  response.content_type = kFrameMediaType;
+  response.stream =
+      std::make_shared<StreamListener>(sampling_, *interval_ns, metadata_, streams_);
+  return response;
+}
+
 AgentFacts Agent::facts(StatusDetail detail) const {
   AgentFacts facts;
   facts.uptime_seconds = (monotonic_ns() - started_ns_) / kNsPerSecond;
@@ -145,6 +167,10 @@ AgentFacts Agent::facts(StatusDetail detail) const {
     facts.connections_refused = server->counters().connections_refused;
     facts.connections_timed_out = server->counters().timeouts;
   }
+  facts.stream_listeners = streams_.listeners;
+  facts.streams_opened = streams_.opened;
+  facts.streams_refused = streams_.refused;
+  facts.stream_missed_ticks = streams_.missed_ticks;
   return facts;
 }
 
@@ -182,10 +208,14 @@ std::vector<http::Route> Agent::routes() {
                                       encode_json(*snapshot, metadata_));
          });
        }},
+      {"/stream",
+       [this](const http::Request& request, http::Responder responder) {
+         responder.send(stream(request));
+       }},
       page("/metrics/descriptions", kJsonType, [] { return descriptions_json().dump(); }),
       {"/systeminfo",
        [this](const http::Request&, http::Responder responder) {
-         responder.send(http::Response{200, kJsonType, system_info_});
+         responder.send(http::Response{200, kJsonType, system_info_, {}});
        }},
       page("/samplers", kJsonType,
            [this] { return samplers_json(collector_.status().samplers).dump(); }),

@@ -150,6 +150,13 @@ std::vector<Key> agent_keys(AgentConfig& agent) {
           }),
       key("web.allowed_hosts",
           [&](const toml::node& v) { return assign(agent.allowed_hosts, config::as_strings(v)); }),
+      key("web.stream_listeners_max",
+          [&](const toml::node& v) -> Result<void> {
+            auto number = config::as_integer(v, 0, 100);
+            if (!number) return std::unexpected(number.error());
+            agent.stream_listeners_max = static_cast<std::uint64_t>(*number);
+            return {};
+          }),
       key("logging.level", [&](const toml::node& v) { return set_level(agent, v); }),
       key("log.level", [&](const toml::node& v) { return set_level(agent, v); }),
       key("scheduler.policy",

@@ -22,6 +22,7 @@ struct AgentConfig {
   SnapshotFormat snapshot_format = SnapshotFormat::kV2;
   std::string instance;  // two agents on one host need different names
   std::vector<std::string> allowed_hosts;
+  std::uint64_t stream_listeners_max = 16;
   std::string logging_level = "info";
   bool full_detail = false;     // of /metrics
   bool upstream_names = false;  // on /metrics

@@ -84,6 +84,11 @@ std::string status_page(const AgentFacts& facts) {
         {"connections", facts.connections},
         {"connections_refused", facts.connections_refused},
         {"connections_timed_out", facts.connections_timed_out}}},
+      {"stream",
+       {{"listeners", facts.stream_listeners},
+        {"opened", facts.streams_opened},
+        {"refused", facts.streams_refused},
+        {"missed_ticks", facts.stream_missed_ticks}}},
   };
   if (!facts.scheduler_error.empty()) page["scheduler_error"] = facts.scheduler_error;
   return page.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
@@ -114,6 +119,14 @@ std::vector<ExtraFamily> own_families(const AgentFacts& facts) {
   families.push_back(counter("rezolus_agent_http_connections_refused_total",
                              "Connections refused because too many were open.",
                              static_cast<double>(facts.connections_refused)));
+  families.push_back(gauge("rezolus_agent_stream_listeners", "Clients that listen to /stream now.",
+                           static_cast<double>(facts.stream_listeners)));
+  families.push_back(counter("rezolus_agent_streams_refused_total",
+                             "Clients of /stream refused because too many were listening.",
+                             static_cast<double>(facts.streams_refused)));
+  families.push_back(counter("rezolus_agent_stream_missed_ticks_total",
+                             "Ticks that listeners of /stream did not get; each was told.",
+                             static_cast<double>(facts.stream_missed_ticks)));
   return families;
 }
 

@@ -28,6 +28,11 @@ struct AgentFacts {
   std::uint64_t connections = 0;
   std::uint64_t connections_refused = 0;
   std::uint64_t connections_timed_out = 0;
+  // Of /stream.
+  std::uint64_t stream_listeners = 0;
+  std::uint64_t streams_opened = 0;
+  std::uint64_t streams_refused = 0;
+  std::uint64_t stream_missed_ticks = 0;
 };
 
 // "Rezolus 0.1.0 Agent" and where to read on.

@@ -18,6 +18,7 @@
 #include "http/compression.h"
 #include "http/listen_address.h"
 #include "http/listener.h"
+#include "http/stream_writer.h"
 
 namespace rezolus::http {
 
@@ -122,19 +123,21 @@ class Session : public std::enable_shared_from_this<Session> {
   // The server stops: an answer in flight is the connection's last.
   void finish() {
     if (state_ == State::kWaiting || state_ == State::kReading) close();
+    if (state_ == State::kStreaming) writer_->finish();
   }
 
   void close() {
     if (state_ == State::kClosed) return;
     state_ = State::kClosed;
     deadline_.cancel();
+    if (writer_) writer_->close();
     ErrorCode ignored;
     socket_.close(ignored);
     core_.forget(shared_from_this());
   }
 
  private:
-  enum class State { kWaiting, kReading, kAnswering, kWriting, kLingering, kClosed };
+  enum class State { kWaiting, kReading, kAnswering, kWriting, kStreaming, kLingering, kClosed };
 
   void arm(std::chrono::milliseconds timeout) {
     deadline_.expires_after(timeout);
@@ -212,6 +215,7 @@ class Session : public std::enable_shared_from_this<Session> {
     ++core_.counters.requests;
     const auto& message = parser_->get();
     keep_alive_ = message.keep_alive();
+    chunked_ = message.version() >= 11;
     head_ = message.method() == bhttp::verb::head;
     accept_encoding_ = std::string(message[bhttp::field::accept_encoding]);
     Request request = parse_target({message.target().data(), message.target().size()});
@@ -254,6 +258,7 @@ class Session : public std::enable_shared_from_this<Session> {
   }
 
   void write(Response response) {
+    if (response.stream && !head_ && !core_.stopping) return write_stream(std::move(response));
     state_ = State::kWriting;
     arm(core_.limits().write_timeout);
     if (core_.stopping) keep_alive_ = false;
@@ -279,6 +284,28 @@ class Session : public std::enable_shared_from_this<Session> {
     message.keep_alive(keep_alive_);
     message.content_length(body_->size());
     send(std::move(message));
+  }
+
+  void write_stream(Response response) {
+    state_ = State::kStreaming;
+    deadline_.cancel();
+    std::string header = fmt::format(
+        "HTTP/1.1 200 OK\r\nDate: {}\r\nServer: rezolus\r\nContent-Type: {}\r\n"
+        "Cache-Control: no-store\r\nConnection: close\r\n{}\r\n",
+        http_date(), response.content_type, chunked_ ? "Transfer-Encoding: chunked\r\n" : "");
+    const ServerLimits& limits = core_.limits();
+    writer_ = std::make_shared<StreamWriter>(
+        core_.io, std::move(socket_), std::move(response.stream),
+        StreamWriter::Config{limits.write_timeout, limits.keep_alive, chunked_},
+        [weak = weak_from_this()](bool timed_out) {
+          const auto self = weak.lock();
+          if (!self || self->state_ == State::kClosed) return;
+          if (timed_out) ++self->core_.counters.timeouts;
+          self->close();
+        });
+    writer_->start(std::move(header), [core = core_.weak_from_this()](std::function<void()> call) {
+      if (const auto alive = core.lock()) asio::post(alive->io, std::move(call));
+    });
   }
 
   void send(bhttp::response<bhttp::span_body<const char>> message) {
@@ -331,9 +358,11 @@ class Session : public std::enable_shared_from_this<Session> {
   std::optional<bhttp::request_parser<bhttp::string_body>> parser_;
   State state_ = State::kWaiting;
   std::shared_ptr<const std::string> body_;  // what is being written
+  std::shared_ptr<StreamWriter> writer_;     // has the socket, once a stream is what is written
   std::string accept_encoding_;
   std::uint64_t request_index_ = 0;
   bool keep_alive_ = true;
+  bool chunked_ = true;
   bool head_ = false;
 };
 

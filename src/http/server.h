@@ -27,6 +27,7 @@ struct ServerLimits {
   std::chrono::milliseconds idle_timeout{60'000};   // between two requests
   std::chrono::milliseconds answer_timeout{10'000};  // for the handler; beyond: 503
   std::chrono::milliseconds stop_timeout{2'000};    // for answers in flight at stop()
+  std::chrono::milliseconds keep_alive{5'000};      // the longest silence of a BodyStream
 };
 
 struct ServerConfig {
@@ -42,10 +43,31 @@ struct Request {
   std::string accept;  // the Accept header
 };
 
+// A body that goes on until the client leaves or the server stops. The connection asks for more
+// whenever something may have come, so the stream sees how far behind its client is.
+class BodyStream {
+ public:
+  virtual ~BodyStream() = default;  // the connection is closed
+
+  // Any thread; cheap; asks for fill(). May be kept longer than the connection lives.
+  using Wake = std::function<void()>;
+
+  // The rest is called on the server thread. First, once:
+  virtual void begin(Wake wake) = 0;
+  // Appends what there is to send. pending is what still waits to be sent, empty when the client
+  // took everything: the stream keeps it bounded.
+  virtual void fill(std::string& pending) = 0;
+  // Nothing was sent for ServerLimits::keep_alive: appends something without meaning.
+  virtual void keep_alive(std::string& pending) = 0;
+  // The server stops: appends last words.
+  virtual void end(std::string& pending) = 0;
+};
+
 struct Response {
   unsigned status = 200;
   std::string content_type = "text/plain; charset=utf-8";
   std::shared_ptr<const std::string> body;  // shared: a body can be cached; null is empty
+  std::shared_ptr<BodyStream> stream;       // instead of a body; the connection ends with it
 };
 
 Response make_response(std::string content_type, std::string body);

@@ -174,7 +174,7 @@ AbsentReasons AgentSource::absent_reasons() {
 EmbeddedSource::EmbeddedSource(const Host& host, std::unique_ptr<Collector> collector)
     : host_(host),
       collector_(std::move(collector)),
-      thread_(std::make_unique<SamplingThread>(*collector_, 0)) {}
+      thread_(std::make_unique<SamplingThread>([this] { return collector_->collect(); }, 0)) {}
 
 Result<std::unique_ptr<EmbeddedSource>> EmbeddedSource::create(const Host& host,
                                                                const CollectorConfig& config) {

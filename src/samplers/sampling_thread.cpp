@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 #include "samplers/sampling_thread.h"
 
+#include <algorithm>
 #include <cerrno>
+#include <chrono>
 #include <future>
 
 #include <pthread.h>
@@ -33,9 +35,10 @@ std::string apply_scheduler(const SchedulerConfig& config) {
 
 }  // namespace
 
-SamplingThread::SamplingThread(Collector& collector, std::uint64_t ttl_ns,
-                               SchedulerConfig scheduler)
-    : collector_(collector), ttl_ns_(ttl_ns), thread_([this, scheduler] { run(scheduler); }) {
+SamplingThread::SamplingThread(Collect collect, std::uint64_t ttl_ns, SchedulerConfig scheduler)
+    : collect_(std::move(collect)),
+      ttl_ns_(ttl_ns),
+      thread_([this, scheduler] { run(scheduler); }) {
   // Its class is settled when the constructor returns: the caller may give up privileges then.
   std::unique_lock lock(mutex_);
   started_.wait(lock, [this] { return running_; });
@@ -78,22 +81,86 @@ std::string SamplingThread::scheduler_error() const {
   return scheduler_error_;
 }
 
+std::unique_ptr<SamplingThread::Subscription> SamplingThread::subscribe(std::uint64_t interval_ns,
+                                                                        TickCallback callback) {
+  std::uint64_t id = 0;
+  {
+    const std::lock_guard lock(mutex_);
+    const std::uint64_t now_ns = monotonic_ns();
+    if (listeners_.empty()) {
+      grid_realtime_ns_ = realtime_ns();
+      grid_monotonic_ns_ = now_ns;
+    }
+    TickSchedule ticks(grid_realtime_ns_, grid_monotonic_ns_, interval_ns);
+    if (ticks.due_ns() <= now_ns)
+      ticks.advance(now_ns);  // what was before it came is nobody's loss
+    id = ++last_id_;
+    listeners_.push_back({id, interval_ns, ticks, ticks.missed_count(),
+                          std::make_shared<const TickCallback>(std::move(callback))});
+  }
+  wake_.notify_one();
+  return std::make_unique<Subscription>(*this, id);
+}
+
+void SamplingThread::unsubscribe(std::uint64_t id) {
+  const std::lock_guard lock(mutex_);
+  std::erase_if(listeners_, [id](const Listener& listener) { return listener.id == id; });
+}
+
+// Of the listener that sets the clock; ~0 when nobody listens.
+std::uint64_t SamplingThread::clock_due_ns() const {
+  const auto fastest = std::ranges::min_element(listeners_, {}, &Listener::interval_ns);
+  return fastest == listeners_.end() ? ~std::uint64_t{0} : fastest->ticks.due_ns();
+}
+
+// False: the thread is to end.
+bool SamplingThread::wait_for_work(std::unique_lock<std::mutex>& lock) {
+  while (!stopping_ && waiting_.empty()) {
+    const std::uint64_t due_ns = clock_due_ns();
+    if (due_ns == ~std::uint64_t{0}) {
+      wake_.wait(lock);
+      continue;
+    }
+    if (monotonic_ns() >= due_ns) break;
+    const std::chrono::nanoseconds since_boot(due_ns);  // steady_clock is CLOCK_MONOTONIC
+    wake_.wait_until(lock, std::chrono::steady_clock::time_point(since_boot));
+  }
+  return !stopping_;
+}
+
+void SamplingThread::take_due(const SnapshotRef& snapshot, std::vector<Delivery>& due) {
+  for (Listener& listener : listeners_) {
+    TickSchedule& ticks = listener.ticks;
+    const std::uint64_t first_due_ns = ticks.due_ns();
+    if (snapshot->monotonic_ns < first_due_ns) continue;
+    ticks.catch_up(snapshot->monotonic_ns);
+    SampledTick tick{.snapshot = snapshot,
+                     .missed_count = ticks.missed_count() - listener.told_missed_count};
+    tick.missed_realtime_ns = snapshot->realtime_ns - (snapshot->monotonic_ns - first_due_ns);
+    listener.told_missed_count = ticks.missed_count();
+    ticks.advance(snapshot->monotonic_ns);
+    due.push_back({listener.callback, std::move(tick)});
+  }
+}
+
 void SamplingThread::run(SchedulerConfig scheduler) {
   ::pthread_setname_np(::pthread_self(), "sampling");
   std::string refused = apply_scheduler(scheduler);
+  std::vector<Delivery> due;
   std::unique_lock lock(mutex_);
   scheduler_error_ = std::move(refused);
   running_ = true;
   started_.notify_one();
-  while (true) {
-    wake_.wait(lock, [this] { return stopping_ || !waiting_.empty(); });
-    if (stopping_) return;
+  while (wait_for_work(lock)) {
     lock.unlock();
-    SnapshotRef snapshot = collector_.collect();
+    SnapshotRef snapshot = collect_();
     lock.lock();
     latest_ = snapshot;
     std::vector<Callback> served = std::exchange(waiting_, {});
+    take_due(snapshot, due);
     lock.unlock();
+    for (const Delivery& delivery : due) (*delivery.callback)(delivery.tick);
+    due.clear();
     for (Callback& callback : served) callback(snapshot);
     lock.lock();
   }

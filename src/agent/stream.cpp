@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+#include "agent/stream.h"
+
+#include <algorithm>
+#include <mutex>
+#include <utility>
+
+namespace rezolus {
+namespace {
+
+constexpr std::string_view kLate = "the agent's sampling thread was late";
+constexpr std::string_view kSlow = "the listener was too slow";
+
+// "1s%20500ms" -> "1s 500ms"; what is no escape stays as it is.
+std::string decode_percent(std::string_view text) {
+  const auto digit = [](char c) {
+    if (c >= '0' && c <= '9') return c - '0';
+    if (c >= 'a' && c <= 'f') return c - 'a' + 10;
+    if (c >= 'A' && c <= 'F') return c - 'A' + 10;
+    return -1;
+  };
+  std::string plain;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    if (text[i] == '%' && i + 2 < text.size() && digit(text[i + 1]) >= 0 &&
+        digit(text[i + 2]) >= 0) {
+      plain += static_cast<char>(digit(text[i + 1]) * 16 + digit(text[i + 2]));
+      i += 2;
+    } else {
+      plain += text[i] == '+' ? ' ' : text[i];
+    }
+  }
+  return plain;
+}
+
+}  // namespace
+
+Result<std::uint64_t> parse_stream_query(std::string_view query) {
+  std::uint64_t interval_ns = kNsPerSecond;
+  while (!query.empty()) {
+    const std::string_view item = query.substr(0, query.find('&'));
+    query.remove_prefix(std::min(query.size(), item.size() + 1));
+    if (item.empty()) continue;
+    const std::size_t equals = item.find('=');
+    if (item.substr(0, equals) != "interval" || equals == std::string_view::npos) {
+      return usage_error("/stream takes interval=DURATION and nothing else");
+    }
+    auto parsed = parse_duration_ns(decode_percent(item.substr(equals + 1)));
+    if (!parsed) {
+      return usage_error("interval: {}; write 1ms to 24h, such as interval=10ms",
+                         parsed.error().message);
+    }
+    if (*parsed < kStreamIntervalNsMin || *parsed > kStreamIntervalNsMax) {
+      return usage_error("interval: {} is not possible; it is 1ms to 24h",
+                         format_duration(*parsed));
+    }
+    interval_ns = *parsed;
+  }
+  return interval_ns;
+}
+
+class StreamListener::Mailbox {
+ public:
+  explicit Mailbox(Wake wake) : wake_(std::move(wake)) {}
+
+  void put(const SampledTick& tick) {
+    {
+      const std::lock_guard lock(mutex_);
+      if (ticks_.size() < kStreamMailboxTicksMax) {
+        ticks_.push_back(tick);
+      } else {
+        if (lost_.missed_count == 0) {
+          lost_.realtime_ns =
+              tick.missed_count > 0 ? tick.missed_realtime_ns : tick.snapshot->realtime_ns;
+        }
+        lost_.missed_count += tick.missed_count + 1;
+      }
+    }
+    wake_();
+  }
+
+  // Moves what came into ticks, which is empty; what was lost came after them.
+  Gap take(std::vector<SampledTick>& ticks) {
+    const std::lock_guard lock(mutex_);
+    std::swap(ticks, ticks_);
+    return std::exchange(lost_, {});
+  }
+
+ private:
+  const Wake wake_;
+  std::mutex mutex_;
+  // Guarded by mutex_:
+  std::vector<SampledTick> ticks_;
+  Gap lost_;
+};
+
+StreamListener::StreamListener(SamplingThread& sampling, std::uint64_t interval_ns,
+                               SourceMetadata metadata, StreamCounters& counters)
+    : sampling_(sampling),
+      interval_ns_(interval_ns),
+      counters_(counters),
+      encoder_(std::move(metadata)) {
+  ++counters_.listeners;
+}
+
+StreamListener::~StreamListener() { --counters_.listeners; }
+
+void StreamListener::begin(Wake wake) {
+  ++counters_.opened;
+  mailbox_ = std::make_shared<Mailbox>(std::move(wake));
+  subscription_ = sampling_.subscribe(
+      interval_ns_, [mailbox = mailbox_](const SampledTick& tick) { mailbox->put(tick); });
+}
+
+void StreamListener::fill(std::string& pending) {
+  if (pending.empty()) pending_ticks_ = 0;
+  // The first tick of a long interval is far away: the metadata says that the stream is open. It
+  // cannot exceed a limit, and later calls append nothing.
+  [[maybe_unused]] const auto opened = encoder_.encode_metadata(pending);
+  ticks_.clear();
+  const Gap lost = mailbox_->take(ticks_);
+  for (const SampledTick& tick : ticks_) take(tick, pending);
+  miss(lost.realtime_ns, lost.missed_count, kSlow);
+  ticks_.clear();  // snapshots are large
+}
+
+void StreamListener::take(const SampledTick& tick, std::string& pending) {
+  miss(tick.missed_realtime_ns, tick.missed_count, kLate);
+  const bool room =
+      pending.size() < kStreamPendingBytesMax && pending_ticks_ < kStreamPendingTicksMax;
+  if (!room) return miss(tick.snapshot->realtime_ns, 1, kSlow);
+  put_gap(pending);
+  if (auto encoded = encoder_.encode(*tick.snapshot, pending); !encoded) {
+    return miss(tick.snapshot->realtime_ns, 1, encoded.error().message);
+  }
+  ++pending_ticks_;
+}
+
+void StreamListener::miss(std::uint64_t realtime_ns, std::uint64_t count, std::string_view reason) {
+  if (count == 0) return;
+  counters_.missed_ticks += count;
+  if (gap_.missed_count == 0) {
+    gap_.realtime_ns = realtime_ns;
+    gap_.reason = reason;
+  }
+  gap_.missed_count += count;
+}
+
+void StreamListener::put_gap(std::string& pending) {
+  if (gap_.missed_count == 0) return;
+  FrameEncoder::encode_gap(std::exchange(gap_, {}), pending);
+}
+
+void StreamListener::keep_alive(std::string& pending) {
+  encoder_.add_metadata({});
+  [[maybe_unused]] const auto repeated = encoder_.encode_metadata(pending);
+}
+
+void StreamListener::end(std::string& pending) {
+  subscription_.reset();
+  fill(pending);
+  put_gap(pending);
+  encoder_.encode_end(pending);
+}
+
+}  // namespace rezolus

@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+#pragma once
+// GET /stream: frames for as long as a client listens. Each listener has an encoder and a buffer of
+// its own; what the buffer cannot take is dropped, and told to the listener as a gap.
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/result.h"
+#include "http/server.h"
+#include "recording/frame/frame.h"
+#include "samplers/sampling_thread.h"
+
+namespace rezolus {
+
+inline constexpr std::uint64_t kStreamIntervalNsMin = kNsPerMs;
+inline constexpr std::uint64_t kStreamIntervalNsMax = 24 * 3600 * kNsPerSecond;
+
+// For one listener. A larger frame is taken all the same when nothing else waits.
+inline constexpr std::size_t kStreamPendingBytesMax = 256 << 10;
+inline constexpr std::size_t kStreamPendingTicksMax = 1000;
+// Snapshots between the sampling thread and the server thread.
+inline constexpr std::size_t kStreamMailboxTicksMax = 32;
+
+struct StreamCounters {
+  std::atomic<std::uint64_t> listeners{0};     // now
+  std::atomic<std::uint64_t> opened{0};        // ever
+  std::atomic<std::uint64_t> refused{0};       // beyond the limit on listeners
+  std::atomic<std::uint64_t> missed_ticks{0};  // told as gaps, of all listeners
+};
+
+// The interval that a query asks for: "interval=10ms"; a second without one. The error, for the
+// client, says what is allowed.
+Result<std::uint64_t> parse_stream_query(std::string_view query);
+
+// One listener. Made and used on the server thread; ticks come from the sampling thread.
+class StreamListener final : public http::BodyStream {
+ public:
+  // sampling and counters outlive this.
+  StreamListener(SamplingThread& sampling, std::uint64_t interval_ns, SourceMetadata metadata,
+                 StreamCounters& counters);
+  ~StreamListener() override;
+
+  void begin(Wake wake) override;
+  void fill(std::string& pending) override;
+  void keep_alive(std::string& pending) override;
+  void end(std::string& pending) override;
+
+  // The sampling thread's side, shared with it so that a call under way finds it whatever happens.
+  class Mailbox;
+
+ private:
+  void take(const SampledTick& tick, std::string& pending);
+  void miss(std::uint64_t realtime_ns, std::uint64_t count, std::string_view reason);
+  void put_gap(std::string& pending);
+
+  SamplingThread& sampling_;
+  const std::uint64_t interval_ns_;
+  StreamCounters& counters_;
+  FrameEncoder encoder_;
+  std::shared_ptr<Mailbox> mailbox_;
+  std::vector<SampledTick> ticks_;  // taken out of the mailbox; kept for its memory
+  std::size_t pending_ticks_ = 0;
+  Gap gap_;  // not told yet
+  std::unique_ptr<SamplingThread::Subscription> subscription_;
+};
+
+}  // namespace rezolus
