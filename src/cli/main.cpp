@@ -21,6 +21,7 @@ namespace {
 constexpr std::array kSubcommands = {
     Subcommand{"agent", "collect and serve over HTTP until stopped", run_agent},
     Subcommand{"record", "record into a Parquet file", run_record},
+    Subcommand{"recording", "look into recordings, compare and convert them", run_recording_tools},
     Subcommand{"top", "show what the host does, live", run_top},
     Subcommand{"status", "show what an agent measures, and why something is off", run_status},
     Subcommand{"check", "check configuration files", run_check},
@@ -32,13 +33,14 @@ void print_help() {
              "       rezolus CONFIG.toml          the same as: rezolus agent CONFIG.toml\n\n"
              "Commands:\n", kVersion);
   for (const Subcommand& command : kSubcommands) {
-    fmt::print("  {:<8} {}\n", command.name, command.summary);
+    fmt::print("  {:<10} {}\n", command.name, command.summary);
   }
   fmt::print("\nExamples:\n"
              "  rezolus record -d 10s                     10 seconds of this host, no agent needed\n"
              "  rezolus config/agent.toml                 run the agent on 127.0.0.1:4241\n"
              "  curl localhost:4241/metrics               what Prometheus sees\n"
              "  rezolus record http://localhost:4241 rezolus.parquet\n"
+             "  rezolus recording summary rezolus.parquet rates and quantiles of a recording\n"
              "  rezolus top                               live, once a second\n\n"
              "'rezolus COMMAND --help' tells more. Exit codes: 0 ok, 1 failed, 2 wrong usage.\n");
 }

@@ -13,6 +13,7 @@
 
 #include "base/clock.h"
 #include "base/logging.h"
+#include "base/quantity.h"
 #include "cli/live_source.h"
 #include "cli/record_options.h"
 #include "cli/subcommand.h"

@@ -11,9 +11,9 @@
 #include <nlohmann/json.hpp>
 
 #include "base/clock.h"
+#include "base/quantity.h"
 #include "cli/subcommand.h"
 #include "http/client.h"
-#include "recorder/summary.h"
 
 namespace rezolus::cli {
 namespace {

@@ -3,10 +3,10 @@
 
 #include <algorithm>
 #include <array>
-#include <cmath>
 #include <vector>
 
 #include "base/clock.h"
+#include "base/quantity.h"
 #include "base/result.h"
 
 namespace rezolus {
@@ -14,12 +14,6 @@ namespace {
 
 constexpr std::size_t kTopCount = 5;  // classes listed behind a total
 constexpr std::array<double, 4> kQuantiles = {0.5, 0.9, 0.99, 0.999};
-
-// Three significant digits, without trailing zeros being cut: columns stay calm.
-std::string three_digits(double value) {
-  const int decimals = value < 9.995 ? 2 : value < 99.95 ? 1 : 0;
-  return fmt::format("{:.{}f}", value, decimals);
-}
 
 struct Part {
   std::string name;
@@ -173,39 +167,6 @@ std::string block_latency_lines(const Activity& activity, const AbsentReasons& r
 }
 
 }  // namespace
-
-std::string format_latency(std::uint64_t ns) {
-  const auto value = static_cast<double>(ns);
-  if (ns < 1000) return fmt::format("{} ns", ns);
-  if (value < 999.5e3) return three_digits(value / 1e3) + " µs";
-  if (value < 999.5e6) return three_digits(value / 1e6) + " ms";
-  return three_digits(value / 1e9) + " s";
-}
-
-std::string format_rate(double per_second) {
-  if (!(per_second >= 0) || std::isinf(per_second)) return "-";
-  if (per_second == 0) return "0";
-  if (per_second < 99.95) return fmt::format("{:.3g}", per_second);
-  if (per_second >= 9.995e9) return three_digits(per_second / 1e9) + " G";
-  if (per_second >= 9.995e6) return three_digits(per_second / 1e6) + " M";
-  std::string digits = fmt::format("{:.0f}", per_second);
-  for (auto at = static_cast<std::ptrdiff_t>(digits.size()) - 3; at > 0; at -= 3) {
-    digits.insert(static_cast<std::size_t>(at), ",");
-  }
-  return digits;
-}
-
-std::string format_bytes(double bytes) {
-  constexpr std::array kUnits = {"KiB", "MiB", "GiB", "TiB"};
-  if (bytes < 999.5) return fmt::format("{:.0f} B", bytes);
-  std::size_t unit = 0;
-  bytes /= 1024;
-  while (bytes >= 999.5 && unit + 1 < kUnits.size()) {
-    bytes /= 1024;
-    ++unit;
-  }
-  return fmt::format("{} {}", three_digits(bytes), kUnits[unit]);
-}
 
 std::string render_summary(const Activity& activity, const AbsentReasons& reasons) {
   if (activity.elapsed_ns == 0) return "  one sample only: there are no rates to show\n";

@@ -16,11 +16,4 @@ using AbsentReasons = std::map<std::string, std::string>;
 // Several lines, each ended by a newline.
 std::string render_summary(const Activity& activity, const AbsentReasons& reasons = {});
 
-// "812 ns", "4.1 µs", "12.3 ms", "1.50 s": three digits.
-std::string format_latency(std::uint64_t ns);
-// "12", "3,450", "1.23 M"
-std::string format_rate(double per_second);
-// "512 B", "1.25 MiB"
-std::string format_bytes(double bytes);
-
 }  // namespace rezolus

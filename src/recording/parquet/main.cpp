@@ -2,37 +2,30 @@
 // `rezolus-recording`: the companion program that reads and writes Parquet, apart from `rezolus` so
 // that Arrow's memory and failures are its own.
 
-#include <algorithm>
+#include <array>
 #include <csignal>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include <CLI/CLI.hpp>
-#include <arrow/util/key_value_metadata.h>
 #include <fmt/core.h>
 #include <malloc.h>
-#include <parquet/file_reader.h>
-#include <unistd.h>
 
 #include "base/clock.h"
-#include "base/fd.h"
 #include "base/version.h"
-#include "recording/log/log.h"
+#include "recording/parquet/commands.h"
 #include "recording/parquet/long.h"
 #include "recording/parquet/wide.h"
 
 namespace rezolus {
-namespace {
 
-constexpr int kExitOk = 0;
-constexpr int kExitRuntime = 1;
-constexpr int kExitUsage = 2;
-
-int fail(const Error& cause, int exit_code = kExitRuntime) {
+int fail(const Error& cause, int exit_code) {
   fmt::print(stderr, "rezolus-recording: {}\n", cause.message);
   return cause.kind == ErrorKind::kUsage ? kExitUsage : exit_code;
 }
+
+namespace {
 
 volatile std::sig_atomic_t interrupted = 0;
 
@@ -124,62 +117,10 @@ int convert(const ConvertOptions& options) {
                       {.metadata = *metadata, .interval_ms = interval_ms, .stopped = stopped});
 }
 
-int print_log_info(const std::string& path) {
-  auto log = LogReader::open(path);
-  if (!log) return fail(log.error());
-  std::uint64_t first_ns = 0;
-  std::uint64_t last_ns = 0;
-  std::size_t series = 0;
-  while (true) {
-    auto snapshot = log->next_snapshot();
-    if (!snapshot) return fail(snapshot.error());
-    if (!*snapshot) break;
-    if (first_ns == 0) first_ns = (*snapshot)->realtime_ns;
-    last_ns = (*snapshot)->realtime_ns;
-    series = (*snapshot)->schema->series.size();
-  }
-  const LogLoss loss = log->loss();
-  fmt::print("{}: log, {} samples of {} series, {} missed, {} segments, {} bytes{}\n", path,
-             log->tick_count(), series, log->missed_count(), log->segment_count(),
-             log->size_bytes(), log->finished() ? "" : ", not finished");
-  fmt::print("from {} to {}\n", format_utc(first_ns), format_utc(last_ns));
-  if (loss.bytes != 0) fmt::print("{} bytes unreadable, {} samples lost\n", loss.bytes, loss.ticks);
-  for (const auto& [key, value] : log->metadata()) {
-    fmt::print("  {}: {}\n", key, value.size() > 60 ? value.substr(0, 57) + "..." : value);
-  }
-  return kExitOk;
-}
-
-int print_parquet_info(const std::string& path) {
-  const auto reader = parquet::ParquetFileReader::OpenFile(path);
-  const auto file = reader->metadata();
-  fmt::print("{}: Parquet, {} rows, {} columns, {} row groups, by {}\n", path, file->num_rows(),
-             file->schema()->group_node()->field_count(), file->num_row_groups(),
-             file->created_by());
-  const auto& pairs = file->key_value_metadata();
-  for (std::int64_t i = 0; pairs && i < pairs->size(); ++i) {
-    const std::string& value = pairs->value(i);
-    fmt::print("  {}: {}\n", pairs->key(i),
-               value.size() > 60 ? value.substr(0, 57) + "..." : value);
-  }
-  return kExitOk;
-}
-
-int info(const std::string& path) {
-  auto fd = Fd::open(path, 0);
-  if (!fd) return fail(fd.error());
-  char magic[4] = {};
-  if (::pread(fd->get(), magic, sizeof magic, 0) == 4 && std::string_view(magic, 4) == "PAR1") {
-    return print_parquet_info(path);
-  }
-  return print_log_info(path);
-}
-
 int run(int argc, char** argv) {
   CLI::App app("Convert and inspect recordings of Rezolus", "rezolus-recording");
   app.set_version_flag("--version", fmt::format("rezolus-recording {}", kVersion));
   app.require_subcommand(1);
-  std::string file;
   ConvertOptions options;
   CLI::App* converting = app.add_subcommand("convert", "Write a log as Parquet");
   converting->add_option("INPUT", options.input, "Log (.rezlog)")->required();
@@ -195,8 +136,7 @@ int run(int argc, char** argv) {
       ->allow_extra_args(false);
   converting->add_option("-i,--interval", options.interval,
                          "Sampling interval to note in the file, where the log has it wrong");
-  CLI::App* informing = app.add_subcommand("info", "What is in a log or a Parquet file");
-  informing->add_option("FILE", file, "Log or Parquet file")->required();
+  const std::array tools = {add_info(app), add_summary(app), add_diff(app)};
   try {
     app.parse(argc, argv);
   } catch (const CLI::Success& help) {
@@ -205,7 +145,10 @@ int run(int argc, char** argv) {
     fmt::print(stderr, "rezolus-recording: {}; see rezolus-recording --help\n", wrong.what());
     return kExitUsage;
   }
-  return converting->parsed() ? convert(options) : info(file);
+  for (const Command& tool : tools) {
+    if (tool.parser->parsed()) return tool.run();
+  }
+  return convert(options);
 }
 
 }  // namespace

@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+#pragma once
+// The commands of `rezolus-recording` that look into recordings: a table of options each, and what
+// they print. Part of the program: they print and choose exit codes.
+
+#include <functional>
+#include <vector>
+
+#include <CLI/CLI.hpp>
+
+#include "base/result.h"
+
+namespace rezolus {
+
+inline constexpr int kExitOk = 0;
+inline constexpr int kExitRuntime = 1;
+inline constexpr int kExitUsage = 2;
+
+// Prints what went wrong and returns the exit code for it: 2 where the error is one of usage.
+int fail(const Error& cause, int exit_code = kExitRuntime);
+
+// A command as it is to be run once the line is parsed.
+struct Command {
+  CLI::App* parser = nullptr;
+  std::function<int()> run;
+};
+
+Command add_info(CLI::App& app);
+Command add_summary(CLI::App& app);
+Command add_diff(CLI::App& app);
+
+}  // namespace rezolus

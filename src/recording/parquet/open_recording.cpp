@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+#include "recording/parquet/open_recording.h"
+
+#include <algorithm>
+#include <filesystem>
+
+#include <fnmatch.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+
+namespace rezolus {
+namespace {
+
+constexpr std::string_view kParquetMagic = "PAR1";
+
+// Clears the series that are not asked for out of each snapshot: the schema stays whole.
+class SelectedStream : public SnapshotStream {
+ public:
+  SelectedStream(std::unique_ptr<SnapshotStream> stream, OpenOptions options)
+      : stream_(std::move(stream)), options_(std::move(options)) {}
+
+  Result<SnapshotRef> next() override {
+    auto snapshot = stream_->next();
+    if (!snapshot || !*snapshot) return snapshot;
+    auto copy = std::make_shared<Snapshot>(**snapshot);
+    if (copy->schema != schema_) find_left_out(copy->schema);
+    for (const std::uint32_t index : left_out_) {
+      copy->present[index] = 0;
+      const Series& series = *schema_->series[index];
+      if (series.type == MetricType::kHistogram) copy->histograms[series.histogram_index] = {};
+    }
+    return copy;
+  }
+  Result<void> rewind() override { return stream_->rewind(); }
+  [[nodiscard]] bool after_gap() const override { return stream_->after_gap(); }
+  [[nodiscard]] const SourceMetadata& metadata() const override { return stream_->metadata(); }
+  [[nodiscard]] const std::vector<Gap>& gaps() const override { return stream_->gaps(); }
+  [[nodiscard]] std::uint64_t missed_count() const override { return stream_->missed_count(); }
+  [[nodiscard]] LogLoss loss() const override { return stream_->loss(); }
+  [[nodiscard]] const std::string& name() const override { return stream_->name(); }
+
+ private:
+  void find_left_out(const std::shared_ptr<const Schema>& schema) {
+    schema_ = schema;
+    left_out_.clear();
+    for (std::size_t i = 0; i < schema->series.size(); ++i) {
+      const auto& series = schema->series[i];
+      if (series && !metric_selected(options_, series->name)) {
+        left_out_.push_back(static_cast<std::uint32_t>(i));
+      }
+    }
+  }
+
+  std::unique_ptr<SnapshotStream> stream_;
+  OpenOptions options_;
+  std::shared_ptr<const Schema> schema_;
+  std::vector<std::uint32_t> left_out_;
+};
+
+}  // namespace
+
+std::string_view recording_format_name(RecordingFormat format) {
+  switch (format) {
+    case RecordingFormat::kLog:
+      return "log";
+    case RecordingFormat::kWide:
+      return "Parquet, wide";
+    case RecordingFormat::kLong:
+      return "Parquet, long";
+    case RecordingFormat::kRaw:
+      break;
+  }
+  return "raw snapshots";
+}
+
+bool metric_selected(const OpenOptions& options, const std::string& metric) {
+  return options.metrics.empty() ||
+         std::ranges::any_of(options.metrics, [&metric](const std::string& pattern) {
+           return ::fnmatch(pattern.c_str(), metric.c_str(), 0) == 0;
+         });
+}
+
+std::unique_ptr<SnapshotStream> select_metrics(std::unique_ptr<SnapshotStream> stream,
+                                               const OpenOptions& options) {
+  if (options.metrics.empty()) return stream;
+  return std::make_unique<SelectedStream>(std::move(stream), options);
+}
+
+Result<OpenedRecording> open_recording(const std::string& path, const OpenOptions& options) {
+  auto fd = Fd::open(path, 0);
+  if (!fd) return std::unexpected(fd.error());
+  char magic[4] = {};
+  const ssize_t got = ::pread(fd->get(), magic, sizeof magic, 0);
+  if (got == 0) return error("{} is empty", path);
+  const std::string_view begin(magic, static_cast<std::size_t>(std::max<ssize_t>(got, 0)));
+  if (begin == kParquetMagic) return open_parquet(path, options);
+  auto stream = open_log_stream(path);
+  if (!stream) return std::unexpected(stream.error());
+  OpenedRecording opened;
+  std::error_code ignored;
+  opened.facts = fmt::format("{} bytes", std::filesystem::file_size(path, ignored));
+  opened.stream = select_metrics(std::move(*stream), options);
+  return opened;
+}
+
+}  // namespace rezolus

@@ -1,0 +1,275 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+#include "recording/parquet/open_recording.h"
+
+#include <filesystem>
+
+#include <arrow/api.h>
+#include <arrow/io/file.h>
+#include <gtest/gtest.h>
+#include <parquet/arrow/writer.h>
+
+#include "base/fd.h"
+#include "recording/frame/frame_testing.h"
+#include "recording/log/log.h"
+#include "recording/parquet/tables.h"
+#include "recording/parquet/wide.h"
+
+namespace rezolus {
+namespace {
+
+using testing::TestSource;
+
+class OpenRecordingTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    std::string pattern = (std::filesystem::temp_directory_path() / "rezolus-open-XXXXXX").string();
+    ASSERT_NE(::mkdtemp(pattern.data()), nullptr);
+    folder_ = pattern;
+    log_path_ = folder_ + "/test.rezlog";
+    parquet_path_ = folder_ + "/test.parquet";
+  }
+  void TearDown() override { std::filesystem::remove_all(folder_); }
+
+  void write_log(const std::vector<std::uint64_t>& ticks) {
+    auto log = LogWriter::create(log_path_, {{"source", "rezolus"},
+                                             {"endpoint", "http://h:4241/"},
+                                             {"sampling_interval_ms", "1000"}});
+    ASSERT_TRUE(log);
+    for (const std::uint64_t k : ticks) ASSERT_TRUE(log->append(source_.tick(k)));
+    ASSERT_TRUE(log->finish());
+  }
+
+  void write_wide_file(const std::vector<std::uint64_t>& ticks) {
+    write_log(ticks);
+    auto log = open_log_stream(log_path_);
+    ASSERT_TRUE(log);
+    const auto report = write_wide(**log, parquet_path_);
+    ASSERT_TRUE(report) << report.error().message;
+  }
+
+  // A file as foreign programs write it; one row group a row, to cross their borders.
+  void write_table(const arrow::Table& table) {
+    auto sink = arrow::io::FileOutputStream::Open(parquet_path_).ValueOrDie();
+    auto properties = parquet::ArrowWriterProperties::Builder().store_schema()->build();
+    ASSERT_TRUE(parquet::arrow::WriteTable(table, arrow::default_memory_pool(), sink, 1,
+                                           parquet::default_writer_properties(), properties)
+                    .ok());
+    ASSERT_TRUE(sink->Close().ok());
+  }
+
+  std::vector<SnapshotRef> read_all(SnapshotStream& stream) {
+    std::vector<SnapshotRef> list;
+    while (true) {
+      auto snapshot = stream.next();
+      EXPECT_TRUE(snapshot) << snapshot.error().message;
+      if (!snapshot || !*snapshot) return list;
+      list.push_back(*snapshot);
+    }
+  }
+
+  static std::shared_ptr<arrow::Field> field(const std::string& name,
+                                             std::shared_ptr<arrow::DataType> type,
+                                             std::map<std::string, std::string> metadata = {}) {
+    auto pairs = std::make_shared<arrow::KeyValueMetadata>();
+    for (const auto& [key, value] : metadata) pairs->Append(key, value);
+    return arrow::field(name, std::move(type), true, pairs);
+  }
+
+  template <typename Builder, typename Value>
+  static std::shared_ptr<arrow::Array> array(const std::vector<std::optional<Value>>& values) {
+    Builder builder;
+    for (const auto& value : values) {
+      EXPECT_TRUE((value ? builder.Append(*value) : builder.AppendNull()).ok());
+    }
+    return builder.Finish().ValueOrDie();
+  }
+
+  static std::shared_ptr<arrow::Array> counts(
+      const std::vector<std::optional<std::uint64_t>>& values) {
+    return array<arrow::UInt64Builder, std::uint64_t>(values);
+  }
+
+  static std::shared_ptr<arrow::Array> lists(std::size_t rows, std::size_t size) {
+    auto items = std::make_shared<arrow::UInt64Builder>();
+    arrow::ListBuilder builder(arrow::default_memory_pool(), items);
+    for (std::size_t row = 0; row < rows; ++row) {
+      EXPECT_TRUE(builder.Append().ok());
+      for (std::size_t i = 0; i < size; ++i) EXPECT_TRUE(items->Append(row + i).ok());
+    }
+    return builder.Finish().ValueOrDie();
+  }
+
+  std::string folder_;
+  std::string log_path_;
+  std::string parquet_path_;
+  TestSource source_;
+};
+
+constexpr std::uint64_t kStart = 1'700'000'000'000'000'000;
+
+void expect_equal_values(const Snapshot& wanted, const Snapshot& got) {
+  EXPECT_EQ(wanted.realtime_ns, got.realtime_ns);
+  EXPECT_EQ(wanted.duration_ns, got.duration_ns);
+  for (std::size_t i = 0; i < wanted.schema->series.size(); ++i) {
+    const auto& series = wanted.schema->series[i];
+    const std::int64_t at = find_series(*got.schema, series->name, series->labels);
+    ASSERT_GE(at, 0) << series_name(series->name, series->labels);
+    const auto index = static_cast<std::size_t>(at);
+    const Series& other = *got.schema->series[index];
+    EXPECT_EQ(series->type, other.type);
+    EXPECT_EQ(series->unit, other.unit);
+    EXPECT_EQ(series->help, other.help);
+    EXPECT_EQ(series->sampler, other.sampler);
+    ASSERT_EQ(wanted.present[i], got.present[index]) << series->name;
+    if (wanted.present[i] == 0) continue;
+    if (series->type == MetricType::kHistogram) {
+      EXPECT_EQ(*wanted.histograms[series->histogram_index],
+                *got.histograms[other.histogram_index]);
+    } else {
+      EXPECT_EQ(wanted.scalars[i], got.scalars[index]);
+    }
+  }
+}
+
+TEST_F(OpenRecordingTest, OurWideFileGivesWhatTheLogGave) {
+  write_wide_file({0, 1, 2, 5, 6});
+  auto opened = open_recording(parquet_path_);
+  ASSERT_TRUE(opened) << opened.error().message;
+  EXPECT_EQ(opened->format, RecordingFormat::kWide);
+  EXPECT_TRUE(opened->remarks.empty()) << opened->remarks.front();
+  SnapshotStream& stream = *opened->stream;
+  for (int pass = 0; pass < 2; ++pass) {
+    const auto rows = read_all(stream);
+    ASSERT_EQ(rows.size(), 5u);
+    expect_equal_values(source_.tick(0), *rows[0]);
+    expect_equal_values(source_.tick(6), *rows[4]);
+    EXPECT_EQ(rows[0]->schema, rows[4]->schema);
+    EXPECT_EQ(rows[0]->schema->series.size(), 5u);  // the sums are no series of their own
+    const std::int64_t write = find_series(*rows[0]->schema, "latency", {{"op", "write"}});
+    const auto at = rows[0]->schema->series[static_cast<std::size_t>(write)]->histogram_index;
+    EXPECT_EQ(rows[0]->histograms[at], rows[4]->histograms[at]);  // shared
+    EXPECT_EQ(stream.missed_count(), 2u);
+    ASSERT_EQ(stream.gaps().size(), 1u);
+    EXPECT_EQ(stream.gaps()[0].realtime_ns, kStart + 3'000'000'000);
+    EXPECT_EQ(stream.metadata().at("endpoint"), "http://h:4241/");
+    EXPECT_EQ(stream.metadata().at("source"), "rezolus");
+    ASSERT_TRUE(stream.rewind());
+  }
+}
+
+TEST_F(OpenRecordingTest, OnlyTheMetricsAskedFor) {
+  write_wide_file({0, 1});
+  for (const std::string& path : {log_path_, parquet_path_}) {
+    auto opened = open_recording(path, {.metrics = {"sw*", "nothing"}});
+    ASSERT_TRUE(opened) << opened.error().message;
+    const auto rows = read_all(*opened->stream);
+    ASSERT_EQ(rows.size(), 2u);
+    for (std::size_t i = 0; i < rows[1]->present.size(); ++i) {
+      EXPECT_EQ(rows[1]->present[i] != 0, rows[1]->schema->series[i]->name == "switches");
+    }
+    for (const auto& histogram : rows[1]->histograms) EXPECT_EQ(histogram, nullptr);
+  }
+}
+
+// Upstream's files of three ages: names of labels with slashes, of numbers, and combined.
+TEST_F(OpenRecordingTest, UpstreamsNamesAndLabels) {
+  const auto list = arrow::list(arrow::uint64());
+  const auto schema = arrow::schema(
+      {field("timestamp", arrow::uint64()), field("duration", arrow::uint64()),
+       field("0::sent/read", arrow::uint64(),
+             {{"metric", "sent"}, {"op", "read"}, {"source", "a"}, {"unit", "bytes"}}),
+       field("1", arrow::uint64(), {{"metric", "sent"}, {"op", "read"}, {"source", "b"}}),
+       field("free", arrow::int64(), {{"source", "b"}}),
+       field("wait{le=\"x\\\"y\",op=\"z\"}", arrow::uint64()),
+       field("7:buckets", list,
+             {{"metric", "lat"}, {"grouping_power", "1"}, {"max_value_power", "4"}}),
+       field("load", arrow::float64())});
+  const auto none = std::optional<std::uint64_t>();
+  write_table(*arrow::Table::Make(
+      schema, {counts({kStart, kStart + 10}), counts({none, 7}), counts({1, 2}), counts({3, none}),
+               array<arrow::Int64Builder, std::int64_t>({-4, 4}), counts({5, 6}), lists(2, 8),
+               array<arrow::DoubleBuilder, double>({0.5, 1.5})}));
+  auto opened = open_recording(parquet_path_);
+  ASSERT_TRUE(opened) << opened.error().message;
+  const auto rows = read_all(*opened->stream);
+  ASSERT_EQ(rows.size(), 2u);
+  const Snapshot& row = *rows[1];
+  const auto at = [&row](const char* name, const Labels& labels) {
+    const std::int64_t index = find_series(*row.schema, name, labels);
+    EXPECT_GE(index, 0) << name;
+    return static_cast<std::uint32_t>(std::max<std::int64_t>(0, index));
+  };
+  EXPECT_EQ(row.duration_ns, 7u);
+  const auto sent = at("sent", {{"op", "read"}, {"source", "a"}});
+  EXPECT_EQ(row.scalars[sent], 2u);
+  EXPECT_EQ(row.schema->series[sent]->unit, "bytes");
+  EXPECT_EQ(row.present[at("sent", {{"op", "read"}, {"source", "b"}})], 0);
+  EXPECT_EQ(row.gauge(at("free", {})), 4);
+  EXPECT_EQ(row.scalars[at("wait", {{"le", "x\"y"}, {"op", "z"}})], 6u);
+  const auto load = at("load", {});
+  EXPECT_TRUE(row.schema->series[load]->floating);
+  EXPECT_EQ(row.floating_gauge(load), 1.5);
+  const auto lat = row.schema->series[at("lat", {})]->histogram_index;
+  EXPECT_EQ(row.histograms[lat]->buckets, (std::vector<std::uint64_t>{1, 2, 3, 4, 5, 6, 7, 8}));
+  EXPECT_FALSE(row.histograms[lat]->sum_known);
+}
+
+TEST_F(OpenRecordingTest, OddColumnsAreReportedAndLeftOut) {
+  const auto list = arrow::list(arrow::uint64());
+  const auto schema = arrow::schema(
+      {field("timestamp", arrow::uint64()), field("text", arrow::utf8()),
+       field("nopowers:buckets", list),
+       field("short:buckets", list, {{"grouping_power", "3"}, {"max_value_power", "64"}}),
+       field("one", arrow::uint64(), {{"metric", "m"}}),
+       field("two", arrow::uint64(), {{"metric", "m"}}),
+       field("one:window_begin", arrow::uint64())});
+  write_table(*arrow::Table::Make(
+      schema, {counts({kStart}), array<arrow::StringBuilder, std::string>({"x"}), lists(1, 8),
+               lists(1, 8), counts({1}), counts({2}), counts({3})}));
+  auto opened = open_recording(parquet_path_);
+  ASSERT_TRUE(opened) << opened.error().message;
+  ASSERT_EQ(opened->remarks.size(), 3u);
+  EXPECT_EQ(opened->remarks[0], "column 'text' is of type string and is left out");
+  EXPECT_NE(opened->remarks[1].find("nopowers"), std::string::npos);
+  EXPECT_NE(opened->remarks[2].find("m stands in several columns"), std::string::npos);
+  const auto rows = read_all(*opened->stream);
+  ASSERT_EQ(rows.size(), 1u);
+  EXPECT_EQ(rows[0]->schema->series.size(), 3u);
+  EXPECT_EQ(rows[0]->histograms[0], nullptr);  // 8 buckets are not what the powers say
+}
+
+TEST_F(OpenRecordingTest, WhatIsNoRecording) {
+  const auto expect_error = [this](const std::string& path, std::string_view words) {
+    const auto opened = open_recording(path);
+    ASSERT_FALSE(opened);
+    EXPECT_NE(opened.error().message.find(words), std::string::npos) << opened.error().message;
+  };
+  expect_error(folder_ + "/none", "No such file");
+  ASSERT_TRUE(write_file_atomic(folder_ + "/empty", ""));
+  expect_error(folder_ + "/empty", "empty");
+  ASSERT_TRUE(write_file_atomic(parquet_path_, "PAR1 and no more"));
+  expect_error(parquet_path_, parquet_path_);
+  write_table(*arrow::Table::Make(arrow::schema({field("a", arrow::uint64())}), {counts({1})}));
+  expect_error(parquet_path_, "no column `timestamp`");
+}
+
+TEST_F(OpenRecordingTest, Info) {
+  write_wide_file({0, 1, 2, 5, 6});
+  const auto info = inspect_recording(parquet_path_);
+  ASSERT_TRUE(info) << info.error().message;
+  EXPECT_EQ(info->tick_count, 5u);
+  EXPECT_EQ(info->missed_count, 2u);
+  EXPECT_EQ(info->interval_ns, 1'000'000'000u);
+  EXPECT_EQ(info->last_ns - info->first_ns, 6'000'000'000u);
+  EXPECT_EQ(info->jitter_ns, (std::vector<std::uint64_t>{0, 0, 0}));
+  EXPECT_EQ(info->sources, std::vector<std::string>{"rezolus"});
+  EXPECT_EQ(info->metrics.at("switches").series_count, 2u);
+  EXPECT_EQ(info->metrics.at("latency").type, MetricType::kHistogram);
+  const std::string text = render_info(*info);
+  EXPECT_NE(text.find("5, one every 1s; 2 missed"), std::string::npos) << text;
+  EXPECT_NE(text.find("2023-11-14T22:13:20Z to 2023-11-14T22:13:26Z, 6s"), std::string::npos)
+      << text;
+}
+
+}  // namespace
+}  // namespace rezolus

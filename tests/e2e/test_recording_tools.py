@@ -1,0 +1,210 @@
+# SPDX-License-Identifier: Apache-2.0 OR MIT
+"""`rezolus recording`: its answers on upstream's recordings and on a recording of ours, against what
+pyarrow reads from the same files."""
+
+import json
+import math
+import os
+import pathlib
+import subprocess
+
+import pyarrow.parquet
+import pytest
+
+from conftest import BUILD, ROOT, rezolus
+
+UPSTREAM = pathlib.Path(os.environ.get("REZOLUS_UPSTREAM_RECORDINGS",
+                                       ROOT.parent / "shared" / "testdata" / "upstream"))
+NAMES = ["demo", "AB_base", "vllm", "simple_capture"]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def companion():
+    if not (BUILD / "rezolus-recording").exists():
+        pytest.skip("rezolus-recording is not built: there is no Arrow")
+
+
+@pytest.fixture(scope="module", params=NAMES)
+def upstream(request):
+    path = UPSTREAM / f"{request.param}.parquet"
+    if not path.exists():
+        pytest.skip(f"{path} is not here; REZOLUS_UPSTREAM_RECORDINGS names its folder")
+    return path, pyarrow.parquet.read_table(path)
+
+
+@pytest.fixture(scope="module")
+def ours(agent, tmp_path_factory):
+    path = tmp_path_factory.mktemp("tools") / "ours.parquet"
+    result = rezolus("record", agent.url, path, "-d", "4s", "-i", "200ms")
+    assert result.returncode == 0, result.stderr
+    return path, pyarrow.parquet.read_table(path)
+
+
+def tool(*arguments):
+    result = rezolus("recording", *arguments)
+    assert result.returncode == 0, result.stderr
+    return result.stdout
+
+
+def metadata(field):
+    return {k.decode(): v.decode() for k, v in (field.metadata or {}).items()}
+
+
+def columns_of(table):
+    for field in table.schema:
+        if field.name not in ("timestamp", "duration"):
+            # A column that does not name its metric is the metric of its name.
+            meta = {"metric": field.name.split("{")[0].removesuffix(":buckets"), **metadata(field)}
+            yield field, meta, table[field.name].to_pylist()
+
+
+def increases(values):
+    """What a counter, or a bucket, grew by; it starts at zero again when the source was restarted."""
+    known = [value for value in values if value is not None]
+    return sum(b - a if b >= a else b for a, b in zip(known, known[1:]))
+
+
+def index_of(bucket, grouping):
+    """The largest value of a bucket."""
+    bucket += 1
+    q, r = bucket >> grouping, bucket & ((1 << grouping) - 1)
+    return (r if q == 0 else (1 << (grouping + q - 1)) + (r << (q - 1))) - 1
+
+
+def check_info(path, table):
+    info = json.loads(tool("info", "--json", path))[0]
+    stamps = table["timestamp"].to_pylist()
+    assert info["ticks"] == len(stamps)
+    assert (info["first_ns"], info["last_ns"]) == (stamps[0], stamps[-1])
+    assert info["notes"] == []
+    interval = info["interval_ns"]
+    distances = [b - a for a, b in zip(stamps, stamps[1:])]
+    jitter = sorted(abs(d - interval) for d in distances if d <= 1.5 * interval)
+    assert info["jitter_ns"]["max"] == jitter[-1]
+    assert info["jitter_ns"]["p90"] == jitter[max(1, math.ceil(0.9 * len(jitter))) - 1]
+    names = {meta["metric"] for _, meta, _ in columns_of(table)}
+    # Sums of histograms, which our files have as columns, belong to their histograms.
+    missing = names - set(info["metrics"])
+    assert all(name.removesuffix("_sum") in info["metrics"] for name in missing), missing
+
+
+def check_summary(path, table):
+    summary = json.loads(tool("summary", "--json", path))
+    stamps = table["timestamp"].to_pylist()
+    seconds = (stamps[-1] - stamps[0]) / 1e9
+    counters, gauges, histograms = {}, {}, {}
+    for field, meta, values in columns_of(table):
+        metric = meta["metric"]
+        kind = str(field.type)
+        if kind == "uint64":
+            counters[metric] = counters.get(metric, 0) + increases(values)
+        elif kind == "int64":
+            gauges.setdefault(metric, []).extend(v for v in values if v is not None)
+        else:
+            rows = [row for row in values if row is not None]
+            if not rows:
+                continue
+            total = histograms.setdefault(metric, [int(meta["grouping_power"]), [0] * len(rows[0])])
+            if all(b >= a for x, y in zip(rows, rows[1:]) for a, b in zip(x, y)):
+                total[1] = [t + b - a for t, a, b in zip(total[1], rows[0], rows[-1])]
+    rows = summary["rows"]
+    seen = {row["metric"] for row in rows}
+    sums = {name for name in counters if name not in seen}
+    assert all(name.removesuffix("_sum") in histograms for name in sums)
+    compared = 0
+    for metric in seen & set(counters):
+        mine = [row for row in rows if row["metric"] == metric and row["type"] == "counter"]
+        assert sum(row["increase"] for row in mine) == counters[metric], metric
+        assert sum(row["rate"] for row in mine) == pytest.approx(counters[metric] / seconds)
+        compared += 1
+    for metric in seen & set(gauges):
+        mine = [row for row in rows if row["metric"] == metric and row["type"] == "gauge"]
+        if gauges[metric]:
+            assert min(row["min"] for row in mine) == min(gauges[metric]), metric
+            assert max(row["max"] for row in mine) == max(gauges[metric]), metric
+            compared += 1
+    for metric, (grouping, buckets) in histograms.items():
+        mine = [row for row in rows if row["metric"] == metric]
+        if any(row["resets"] for row in mine):
+            continue
+        assert sum(row["count"] for row in mine) == sum(buckets), metric
+        compared += 1
+        if len(mine) > 1 or not sum(buckets):
+            continue
+        for name, q in (("p50", 0.5), ("p99", 0.99), ("p99.9", 0.999)):
+            rank, bucket = max(1, math.ceil(q * sum(buckets))), -1
+            while rank > 0:
+                bucket += 1
+                rank -= buckets[bucket]
+            assert mine[0][name] == index_of(bucket, grouping), (metric, name)
+    assert compared >= len(seen) / 2
+
+
+def test_info_of_upstreams_recordings(upstream):
+    check_info(*upstream)
+
+
+def test_summary_of_upstreams_recordings(upstream):
+    check_summary(*upstream)
+
+
+def test_our_recording(ours):
+    check_info(*ours)
+    check_summary(*ours)
+
+
+def test_by_a_label(upstream):
+    path, table = upstream
+    if path.stem != "demo":
+        pytest.skip("one file is enough")
+    summary = json.loads(tool("summary", "--json", "--by", "id", "--metrics", "cpu_usage", path))
+    wanted = {}
+    for _, meta, values in columns_of(table):
+        if meta["metric"] == "cpu_usage":
+            wanted[meta["id"]] = wanted.get(meta["id"], 0) + increases(values)
+    assert {row["labels"]["id"]: row["increase"] for row in summary["rows"]} == wanted
+    text = tool("summary", path, "--by", "cgroup")
+    names = {meta["name"] for _, meta, _ in columns_of(table)
+             if meta["metric"].startswith("cgroup_") and "name" in meta}
+    assert names
+    for name in names:
+        assert f'name="{name}"' in text
+
+
+def test_diff(upstream, ours):
+    path, _ = upstream
+    rows = json.loads(tool("diff", "--json", path, path))["rows"]
+    assert rows
+    assert all(row["change"] == 0 for row in rows if row["a"] is not None)
+    rows = json.loads(tool("diff", "--json", "--sort", "change", path, ours[0]))["rows"]
+    changes = [abs(row["change"]) for row in rows
+               if row["change"] is not None]
+    assert changes == sorted(changes, reverse=True)
+
+
+def test_no_colors_in_a_pipe(ours):
+    assert "\033" not in tool("diff", ours[0], ours[0])
+
+
+def test_exit_codes(tmp_path):
+    assert rezolus("recording", "info", tmp_path / "none").returncode == 1
+    assert "No such file" in rezolus("recording", "info", tmp_path / "none").stderr
+    assert rezolus("recording", "summary").returncode == 2
+    assert rezolus("recording", "nonsense").returncode == 2
+    assert rezolus("recording", "diff", "a", "b", "--sort", "sideways").returncode == 2
+    for command in ("info", "summary", "diff"):
+        result = rezolus("recording", command, "--help")
+        assert result.returncode == 0
+        assert f"rezolus recording {command} " in result.stdout  # the examples
+    assert "summary" in rezolus("recording").stdout
+
+
+def test_without_the_companion(tmp_path):
+    """A copy of rezolus alone says which package is missing."""
+    copy = tmp_path / "rezolus"
+    copy.write_bytes((BUILD / "rezolus").read_bytes())
+    copy.chmod(0o755)
+    result = subprocess.run([copy, "recording", "info", "x"], text=True, capture_output=True,
+                            check=False, env={"PATH": "/usr/bin:/bin"})
+    assert result.returncode == 1
+    assert "install the package rezolus-recording" in result.stderr
