@@ -204,7 +204,7 @@ TEST_F(OpenRecordingTest, UpstreamsNamesAndLabels) {
   EXPECT_EQ(row.scalars[sent], 2u);
   EXPECT_EQ(row.schema->series[sent]->unit, "bytes");
   EXPECT_EQ(row.present[at("sent", {{"op", "read"}, {"source", "b"}})], 0);
-  EXPECT_EQ(row.gauge(at("free", {})), 4);
+  EXPECT_EQ(row.gauge(at("free", {{"source", "b"}})), 4);
   EXPECT_EQ(row.scalars[at("wait", {{"le", "x\"y"}, {"op", "z"}})], 6u);
   const auto load = at("load", {});
   EXPECT_TRUE(row.schema->series[load]->floating);
