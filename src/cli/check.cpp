@@ -4,19 +4,46 @@
 #include <string>
 #include <vector>
 
-#include <CLI/CLI.hpp>
 #include <fmt/core.h>
+#include <CLI/CLI.hpp>
 
 #include "agent/config.h"
+#include "cli/record_options.h"
 #include "cli/subcommand.h"
 
 namespace rezolus::cli {
+
+namespace {
+
+// Prints what is wrong or worth a note. True: the file is fine.
+bool check_file(const std::string& file) {
+  Result<std::vector<std::string>> notes;
+  if (is_record_config(file)) {
+    auto arguments = read_record_config(file);
+    const auto options = arguments ? understand(std::move(*arguments))
+                                   : std::unexpected(std::move(arguments.error()));
+    if (!options) notes = context(file, options.error());
+  } else if (auto config = read_agent_config(file); config) {
+    notes = std::move(config->notes);
+  } else {
+    notes = std::unexpected(std::move(config.error()));
+  }
+  if (!notes) {
+    fmt::print(stderr, "{}\n", notes.error().message);
+    return false;
+  }
+  fmt::print("{}: ok\n", file);
+  for (const std::string& note : *notes) fmt::print("{}: note: {}\n", file, note);
+  return true;
+}
+
+}  // namespace
 
 int run_check(std::span<const std::string> arguments) {
   CLI::App app("Check configuration files without running anything", "rezolus check");
   std::vector<std::string> files;
   bool samplers = false;
-  app.add_option("files", files, "Configuration files of the agent");
+  app.add_option("files", files, "Configuration files of the agent or of record");
   app.add_flag("--samplers", samplers, "List the samplers that [samplers.NAME] knows");
   try {
     app.parse(std::vector<std::string>(arguments.rbegin(), arguments.rend()));
@@ -39,14 +66,7 @@ int run_check(std::span<const std::string> arguments) {
   }
   int code = kExitOk;
   for (const std::string& file : files) {
-    const auto config = read_agent_config(file);
-    if (config) {
-      fmt::print("{}: ok\n", file);
-      for (const std::string& note : config->notes) fmt::print("{}: note: {}\n", file, note);
-    } else {
-      fmt::print(stderr, "{}\n", config.error().message);
-      code = kExitUsage;
-    }
+    if (!check_file(file)) code = kExitUsage;
   }
   return code;
 }

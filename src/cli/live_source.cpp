@@ -16,6 +16,10 @@ constexpr std::uint64_t kTimeoutMsMax = 10'000;
 
 }  // namespace
 
+std::uint64_t answer_timeout_ms(std::uint64_t interval_ns) {
+  return std::clamp(2 * interval_ns / kNsPerMs, kTimeoutMsMin, kTimeoutMsMax);
+}
+
 Result<std::unique_ptr<SnapshotSource>> open_source(const std::optional<std::string>& url,
                                                     std::uint64_t interval_ns,
                                                     const CollectorConfig& collector) {

@@ -13,6 +13,9 @@
 
 namespace rezolus::cli {
 
+// How long one answer may take.
+std::uint64_t answer_timeout_ms(std::uint64_t interval_ns);
+
 // Prints to standard error what runs with limitations. Errors say what to do. collector: for the
 // samplers in this process.
 Result<std::unique_ptr<SnapshotSource>> open_source(const std::optional<std::string>& url,

@@ -18,6 +18,7 @@
 #include "cli/record_options.h"
 #include "cli/subcommand.h"
 #include "recorder/command.h"
+#include "recorder/joined_source.h"
 #include "recorder/recording.h"
 #include "recorder/summary.h"
 
@@ -139,7 +140,37 @@ CollectorConfig embedded_config(const RecordOptions& options) {
   return config;
 }
 
+// All endpoints, each asked once. An error when none of them answers.
+Result<std::unique_ptr<SnapshotSource>> join_endpoints(const RecordOptions& options) {
+  const std::uint64_t timeout_ms = answer_timeout_ms(options.plan.interval_ns);
+  std::vector<JoinedInput> inputs;
+  std::optional<Error> first_failure;
+  std::size_t failure_count = 0;
+  for (const Endpoint& endpoint : options.endpoints) {
+    auto source = std::make_unique<EndpointSource>(endpoint, timeout_ms, &Interrupt::flag());
+    if (const auto first = source->sample(); !first) {
+      ++failure_count;
+      if (!first_failure) first_failure = first.error();
+    }
+    const std::string name = source->name();
+    if (std::ranges::find(inputs, name, &JoinedInput::name) != inputs.end()) {
+      return usage_error("--endpoint: two are called '{}'; tell them apart with ,source=NAME",
+                         name);
+    }
+    SourceMetadata facts = source->facts();
+    inputs.push_back({std::move(source), name, endpoint.role, std::move(facts)});
+  }
+  if (failure_count == inputs.size()) return std::unexpected(std::move(*first_failure));
+  const auto warn = [](const std::string& sentence) {
+    if (::isatty(STDERR_FILENO) == 1) fmt::print(stderr, "\r\033[K");
+    spdlog::warn("{}", sentence);
+  };
+  return std::make_unique<JoinedSource>(std::move(inputs), options.choice, timeout_ms * kNsPerMs,
+                                        warn, &Interrupt::flag());
+}
+
 Result<std::unique_ptr<SnapshotSource>> open_chosen_source(const RecordOptions& options) {
+  if (!options.endpoints.empty()) return join_endpoints(options);
   auto source = open_source(options.url, options.plan.interval_ns, embedded_config(options));
   if (!source) return source;
   return choose(options, std::move(*source));
@@ -237,6 +268,8 @@ int record(const RecordOptions& options) {
     return command.exit_code();
   }
   const AbsentReasons reasons = (*source)->absent_reasons();
+  const std::string complaint = (*source)->complaint();
+  if (!complaint.empty()) spdlog::warn("{}", complaint);
   source->reset();  // ends the embedded samplers and their threads before a child is started
 
   if (report.tick_count == 0) {

@@ -27,22 +27,8 @@ Examples:
   rezolus record -d 10s
   rezolus record --interval 100ms http://localhost:4241 build.parquet -- make -j4
   rezolus record --samplers syscall_latency,scheduler_runqueue --label build=1234
+  rezolus record --endpoint localhost:4241 --endpoint http://localhost:9100/metrics,source=node
   rezolus record --metrics 'tcp_*' --metrics cpu_usage -d 1m)";
-
-// What stood on the command line, not yet understood.
-struct RecordArguments {
-  std::string interval = "1s";
-  std::string duration;
-  std::string url;
-  std::string output;
-  std::string format;
-  std::vector<std::string> metadata;
-  std::vector<std::string> samplers;
-  std::vector<std::string> metrics;
-  std::vector<std::string> labels;
-  std::vector<std::string> positionals;
-  bool verbose = false;
-};
 
 void declare(CLI::App& app, RecordArguments& arguments) {
   app.add_option("-i,--interval", arguments.interval,
@@ -52,6 +38,13 @@ void declare(CLI::App& app, RecordArguments& arguments) {
   app.add_option("--url", arguments.url,
                  "Agent to record from (default: http://localhost:4241 when an agent answers "
                  "there, else samplers in this process)");
+  app.add_option("--endpoint", arguments.endpoints,
+                 "URL[,source=NAME][,role=TEXT][,protocol=rezolus|prometheus|auto]: an agent or a "
+                 "Prometheus endpoint; several are recorded into one file, told apart by the label "
+                 "source (repeatable)")
+      ->allow_extra_args(false);
+  app.add_option("-c,--config", arguments.config,
+                 "TOML file with these settings, as config/record.toml; options go before it");
   app.add_option("-o,--output", arguments.output, "File to write (default rezolus.parquet)");
   app.add_option("-f,--format", arguments.format, "parquet (default) or log");
   app.add_option("--samplers", arguments.samplers,
@@ -76,16 +69,14 @@ void declare(CLI::App& app, RecordArguments& arguments) {
 
 Result<void> take_positionals(RecordArguments& arguments) {
   for (const std::string& text : arguments.positionals) {
-    if (text.ends_with(".toml")) {
-      return usage_error(
-          "'{}': a configuration file for record is not supported yet; give its "
-          "settings as options",
-          text);
-    }
     const bool is_url = looks_like_url(text);
-    std::string& target = is_url ? arguments.url : arguments.output;
+    const bool is_config = !is_url && text.ends_with(".toml");
+    std::string& target = is_url ? arguments.url : is_config ? arguments.config : arguments.output;
     if (!target.empty()) {
-      return usage_error("'{}': the {} was already given as '{}'", text, is_url ? "URL" : "output",
+      return usage_error("'{}': the {} was already given as '{}'", text,
+                         is_url      ? "URL"
+                         : is_config ? "configuration"
+                                     : "output",
                          target);
     }
     target = text;
@@ -140,12 +131,14 @@ Result<void> take_filters(const RecordArguments& arguments, RecordOptions& optio
 }
 
 Result<void> take_times(const RecordArguments& arguments, RecordOptions& options) {
-  auto interval_ns = parse_duration_ns(arguments.interval);
-  if (!interval_ns) return context("--interval", std::move(interval_ns.error()));
-  if (*interval_ns < kNsPerMs) {
-    return usage_error("--interval: {} is too short; the shortest is 1ms", arguments.interval);
+  if (!arguments.interval.empty()) {
+    auto interval_ns = parse_duration_ns(arguments.interval);
+    if (!interval_ns) return context("--interval", std::move(interval_ns.error()));
+    if (*interval_ns < kNsPerMs) {
+      return usage_error("--interval: {} is too short; the shortest is 1ms", arguments.interval);
+    }
+    options.plan.interval_ns = *interval_ns;
   }
-  options.plan.interval_ns = *interval_ns;
   if (arguments.duration.empty()) return {};
   auto duration_ns = parse_duration_ns(arguments.duration);
   if (!duration_ns) return context("--duration", std::move(duration_ns.error()));
@@ -165,17 +158,28 @@ Result<void> take_output(const RecordArguments& arguments, RecordOptions& option
   return {};
 }
 
+Result<void> take_sources(const RecordArguments& arguments, RecordOptions& options) {
+  for (const std::string& text : arguments.endpoints) {
+    auto endpoint = parse_endpoint(text);
+    if (!endpoint) return context("--endpoint", std::move(endpoint.error()));
+    options.endpoints.push_back(std::move(*endpoint));
+  }
+  if (arguments.url.empty()) return {};
+  if (!options.endpoints.empty()) {
+    return usage_error("'{}' and --endpoint exclude each other; give --url as an --endpoint too",
+                       arguments.url);
+  }
+  auto url = parse_url(arguments.url);
+  if (!url) return std::unexpected(std::move(url.error()));
+  options.url = arguments.url;
+  return {};
+}
+
+}  // namespace
+
 Result<RecordOptions> understand(RecordArguments arguments) {
   RecordOptions options;
-  if (auto taken = take_positionals(arguments); !taken) {
-    return std::unexpected(std::move(taken.error()));
-  }
-  if (!arguments.url.empty()) {
-    auto url = parse_url(arguments.url);
-    if (!url) return std::unexpected(std::move(url.error()));
-    options.url = arguments.url;
-  }
-  for (const auto take : {take_times, take_output, take_filters, take_pairs}) {
+  for (const auto take : {take_sources, take_times, take_output, take_filters, take_pairs}) {
     if (auto taken = take(arguments, options); !taken) {
       return std::unexpected(std::move(taken.error()));
     }
@@ -183,8 +187,6 @@ Result<RecordOptions> understand(RecordArguments arguments) {
   options.verbose = arguments.verbose;
   return options;
 }
-
-}  // namespace
 
 Result<std::optional<RecordOptions>> read_record_options(std::span<const std::string> arguments) {
   CLI::App app("Record snapshots into a Parquet file", "rezolus record");
@@ -198,6 +200,14 @@ Result<std::optional<RecordOptions>> read_record_options(std::span<const std::st
     return std::nullopt;
   } catch (const CLI::ParseError& wrong) {
     return usage_error("{}; see rezolus record --help", wrong.what());
+  }
+  if (auto taken = take_positionals(given); !taken) {
+    return std::unexpected(std::move(taken.error()));
+  }
+  if (!given.config.empty()) {
+    auto file = read_record_config(given.config);
+    if (!file) return std::unexpected(std::move(file.error()));
+    fill_in(given, std::move(*file));
   }
   auto options = understand(std::move(given));
   if (!options) return std::unexpected(std::move(options.error()));

@@ -8,7 +8,9 @@
 #include <vector>
 
 #include "base/result.h"
+#include "cli/record_arguments.h"
 #include "metrics/snapshot.h"
+#include "recorder/endpoint.h"
 #include "recorder/projection.h"
 #include "recorder/recording.h"
 
@@ -16,6 +18,7 @@ namespace rezolus::cli {
 
 struct RecordOptions {
   std::optional<std::string> url;
+  std::vector<Endpoint> endpoints;  // joined; empty: the url, or what open_source() finds
   std::string output = "rezolus.parquet";
   OutputFormat format = OutputFormat::kParquet;
   RecordingPlan plan;
@@ -28,5 +31,8 @@ struct RecordOptions {
 // Reads arguments (without the command's name) into options. Nothing: help was printed. Errors are
 // usage errors.
 Result<std::optional<RecordOptions>> read_record_options(std::span<const std::string> arguments);
+
+// What the texts mean. Errors are usage errors.
+Result<RecordOptions> understand(RecordArguments arguments);
 
 }  // namespace rezolus::cli

@@ -2,20 +2,15 @@
 #include "recorder/projection.h"
 
 #include <algorithm>
-#include <array>
 #include <map>
 
 #include <fnmatch.h>
 
 #include "samplers/collector.h"
+#include "wire/prometheus_parse.h"
 
 namespace rezolus {
 namespace {
-
-// What files and our own encodings say about a series under these names is no label.
-constexpr std::array<std::string_view, 8> kReservedNames = {
-    "metric",         "metric_type",     "unit",     "sampler", "description",
-    "grouping_power", "max_value_power", "timestamp"};
 
 // Metric name -> the sampler whose table has it.
 const std::map<std::string_view, std::string_view>& owners() {
@@ -63,7 +58,7 @@ Result<void> check_label_name(std::string_view name) {
         "with no digit",
         name);
   }
-  if (std::ranges::find(kReservedNames, name) != kReservedNames.end()) {
+  if (is_reserved_label(name)) {
     return usage_error("'{}' cannot be a label: recordings use this name themselves", name);
   }
   return {};

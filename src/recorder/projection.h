@@ -78,6 +78,7 @@ class SelectedSource : public SnapshotSource {
   [[nodiscard]] std::string description() const override { return source_->description(); }
   SourceMetadata facts() override { return source_->facts(); }
   AbsentReasons absent_reasons() override { return source_->absent_reasons(); }
+  [[nodiscard]] std::string complaint() const override { return source_->complaint(); }
 
  private:
   std::unique_ptr<SnapshotSource> source_;

@@ -37,6 +37,9 @@ class SnapshotSource {
 
   // Why metrics are absent, for the table.
   virtual AbsentReasons absent_reasons() = 0;
+
+  // What of the answers was left out, in a sentence; empty: nothing. To be asked at the end.
+  [[nodiscard]] virtual std::string complaint() const { return {}; }
 };
 
 // Polls /metrics/binary. Ours answers with frames, sums included; upstream's with MessagePack.

@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+#include <gtest/gtest.h>
+
+#include "cli/record_arguments.h"
+#include "cli/record_options.h"
+
+namespace rezolus::cli {
+namespace {
+
+std::string error_of(std::string_view text) {
+  auto config = parse_record_config(text, "record.toml");
+  if (!config) return config.error().message;
+  auto options = understand(std::move(*config));
+  return options ? "" : options.error().message;
+}
+
+TEST(RecordConfig, ShippedFileIsTheDefault) {
+  const std::string path = REZOLUS_SOURCE_DIR "/config/record.toml";
+  EXPECT_TRUE(is_record_config(path));
+  EXPECT_FALSE(is_record_config(REZOLUS_SOURCE_DIR "/config/agent.toml"));
+  auto read = read_record_config(path);
+  ASSERT_TRUE(read) << read.error().message;
+  const auto shipped = understand(std::move(*read));
+  ASSERT_TRUE(shipped) << shipped.error().message;
+  const auto defaults = understand({});
+  ASSERT_TRUE(defaults);
+  EXPECT_EQ(shipped->plan.interval_ns, defaults->plan.interval_ns);
+  EXPECT_EQ(shipped->plan.duration_ns, defaults->plan.duration_ns);
+  EXPECT_EQ(shipped->output, defaults->output);
+  EXPECT_EQ(shipped->format, defaults->format);
+  EXPECT_EQ(shipped->url, defaults->url);
+  EXPECT_TRUE(shipped->choice.everything());
+  EXPECT_TRUE(shipped->endpoints.empty());
+  EXPECT_TRUE(shipped->metadata.empty());
+  EXPECT_EQ(shipped->verbose, defaults->verbose);
+}
+
+TEST(RecordConfig, EveryKeyIsTaken) {
+  auto config = parse_record_config(R"([record]
+interval = "10ms"
+duration = "5s"
+output = "x.parquet"
+format = "log"
+samplers = ["cpu_usage"]
+metrics = "tcp_*"
+labels.build = "7"
+metadata.note = "a=b"
+verbose = true
+[[endpoints]]
+url = "localhost:4241"
+[[endpoints]]
+url = "http://localhost:9100/metrics"
+source = "node"
+role = "host"
+protocol = "prometheus"
+)",
+                                    "record.toml");
+  ASSERT_TRUE(config) << config.error().message;
+  const auto options = understand(std::move(*config));
+  ASSERT_TRUE(options) << options.error().message;
+  EXPECT_EQ(options->plan.interval_ns, 10'000'000u);
+  EXPECT_EQ(options->plan.duration_ns, 5'000'000'000u);
+  EXPECT_EQ(options->output, "x.parquet");
+  EXPECT_EQ(options->format, OutputFormat::kLog);
+  EXPECT_EQ(options->choice.samplers, std::vector<std::string>{"cpu_usage"});
+  EXPECT_EQ(options->choice.metrics, std::vector<std::string>{"tcp_*"});
+  EXPECT_EQ(options->choice.labels, (Labels{{"build", "7"}}));
+  EXPECT_EQ(options->metadata, (SourceMetadata{{"note", "a=b"}}));
+  EXPECT_TRUE(options->verbose);
+  ASSERT_EQ(options->endpoints.size(), 2u);
+  EXPECT_EQ(options->endpoints[1].source, "node");
+  EXPECT_EQ(options->endpoints[1].role, "host");
+  EXPECT_EQ(options->endpoints[1].protocol, Protocol::kPrometheus);
+}
+
+TEST(RecordConfig, UpstreamsSectionsAreTheSame) {
+  auto config = parse_record_config(
+      "[recording]\noutput = \"a.parquet\"\ninterval = \"2s\"\nformat = \"parquet\"\n"
+      "[[endpoints]]\nurl = \"http://localhost:4241\"\nprotocol = \"msgpack\"\n",
+      "r.toml");
+  ASSERT_TRUE(config) << config.error().message;
+  const auto options = understand(std::move(*config));
+  ASSERT_TRUE(options) << options.error().message;
+  EXPECT_EQ(options->endpoints.at(0).protocol, Protocol::kRezolus);
+  EXPECT_EQ(options->plan.interval_ns, 2'000'000'000u);
+}
+
+TEST(RecordConfig, ErrorsNameTheKey) {
+  EXPECT_EQ(error_of("[record]\nintervall = \"1s\"\n"),
+            "record.toml:2: unknown key 'record.intervall'; did you mean 'record.interval'?");
+  EXPECT_EQ(error_of("[[endpoints]]\nsource = \"a\"\n"),
+            "record.toml:1: endpoints: an endpoint needs a url");
+  EXPECT_EQ(error_of("[record]\ninterval = \"10us\"\n"),
+            "--interval: 10us is too short; the shortest is 1ms");
+  EXPECT_NE(error_of("[record]\nsamplers = [\"cpu_usag\"]\n").find("did you mean 'cpu_usage'?"),
+            std::string::npos);
+}
+
+TEST(RecordConfig, TheCommandLineGoesFirst) {
+  RecordArguments line;
+  line.interval = "5ms";
+  line.labels = {"a=line"};
+  line.url = "localhost:1";
+  RecordArguments file;
+  file.interval = "1s";
+  file.duration = "9s";
+  file.labels = {"a=file", "b=file"};
+  file.endpoints = {"localhost:2"};
+  fill_in(line, std::move(file));
+  EXPECT_EQ(line.interval, "5ms");
+  EXPECT_EQ(line.duration, "9s");
+  EXPECT_EQ(line.labels, (std::vector<std::string>{"b=file", "a=line"}));
+  EXPECT_TRUE(line.endpoints.empty());
+}
+
+}  // namespace
+}  // namespace rezolus::cli

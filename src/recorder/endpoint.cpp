@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+#include "recorder/endpoint.h"
+
+#include <algorithm>
+
+#include "recorder/prometheus_source.h"
+
+namespace rezolus {
+namespace {
+
+constexpr std::string_view kAgentPath = "/metrics/binary";
+
+Result<Protocol> parse_protocol(std::string_view text) {
+  if (text == "auto") return Protocol::kAuto;
+  if (text == "rezolus" || text == "msgpack") return Protocol::kRezolus;
+  if (text == "prometheus") return Protocol::kPrometheus;
+  return usage_error("protocol '{}' is not known; it is rezolus, prometheus or auto", text);
+}
+
+}  // namespace
+
+Result<Endpoint> parse_endpoint(std::string_view text) {
+  Endpoint endpoint;
+  const std::size_t comma = text.find(',');
+  auto url = parse_url(text.substr(0, comma));
+  if (!url) return std::unexpected(std::move(url.error()));
+  endpoint.url = std::move(*url);
+  std::string_view rest = comma == text.npos ? std::string_view() : text.substr(comma + 1);
+  while (!rest.empty()) {
+    const std::string_view option = rest.substr(0, rest.find(','));
+    rest.remove_prefix(std::min(rest.size(), option.size() + 1));
+    const std::size_t equals = option.find('=');
+    const std::string_view key = option.substr(0, equals);
+    const std::string_view value = equals == option.npos ? "" : option.substr(equals + 1);
+    if (key != "source" && key != "role" && key != "protocol") {
+      return usage_error("'{}' is no option of an endpoint; there are source, role and protocol",
+                         key);
+    }
+    if (value.empty()) return usage_error("'{}' needs a value: {}=…", key, key);
+    if (key == "source") endpoint.source = value;
+    if (key == "role") endpoint.role = value;
+    if (key != "protocol") continue;
+    auto protocol = parse_protocol(value);
+    if (!protocol) return std::unexpected(std::move(protocol.error()));
+    endpoint.protocol = *protocol;
+  }
+  return endpoint;
+}
+
+EndpointSource::EndpointSource(Endpoint endpoint, std::uint64_t timeout_ms,
+                               const std::atomic<bool>* cancel)
+    : endpoint_(std::move(endpoint)),
+      timeout_ms_(timeout_ms),
+      cancel_(cancel),
+      protocol_(endpoint_.protocol) {
+  const std::string& path = endpoint_.url.path;
+  if (protocol_ == Protocol::kAuto && path != "/") {
+    protocol_ = path == kAgentPath ? Protocol::kRezolus : Protocol::kPrometheus;
+  }
+  if (protocol_ != Protocol::kAuto) source_ = make(protocol_);
+}
+
+std::unique_ptr<SnapshotSource> EndpointSource::make(Protocol protocol) const {
+  if (protocol == Protocol::kRezolus) {
+    return std::make_unique<AgentSource>(endpoint_.url, timeout_ms_, cancel_);
+  }
+  return std::make_unique<PrometheusSource>(endpoint_.url, timeout_ms_, cancel_);
+}
+
+Result<SnapshotRef> EndpointSource::sample() {
+  if (source_ != nullptr) return source_->sample();
+  Error first;
+  for (const Protocol protocol : {Protocol::kRezolus, Protocol::kPrometheus}) {
+    auto candidate = make(protocol);
+    auto snapshot = candidate->sample();
+    if (snapshot) {
+      source_ = std::move(candidate);
+      protocol_ = protocol;
+      return snapshot;
+    }
+    if (protocol == Protocol::kRezolus) first = std::move(snapshot.error());
+  }
+  return std::unexpected(std::move(first));
+}
+
+std::string EndpointSource::description() const {
+  return source_ ? source_->description() : endpoint_.url.display();
+}
+
+SourceMetadata EndpointSource::facts() { return source_ ? source_->facts() : SourceMetadata(); }
+
+AbsentReasons EndpointSource::absent_reasons() {
+  return source_ ? source_->absent_reasons() : AbsentReasons();
+}
+
+std::string EndpointSource::complaint() const { return source_ ? source_->complaint() : ""; }
+
+std::string EndpointSource::name() const {
+  if (!endpoint_.source.empty()) return endpoint_.source;
+  if (protocol_ == Protocol::kRezolus) return "rezolus";
+  const std::string& where =
+      endpoint_.url.unix_socket.empty() ? endpoint_.url.origin : endpoint_.url.unix_socket;
+  std::string name = where.substr(where.find("://") == where.npos ? 0 : where.find("://") + 3);
+  std::ranges::replace(name, ':', '-');
+  return name;
+}
+
+}  // namespace rezolus

@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+#pragma once
+// What `record --endpoint URL,source=…,role=…,protocol=…` names: an agent, ours or upstream's, or
+// anything that Prometheus could scrape.
+
+#include <atomic>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "recorder/source.h"
+
+namespace rezolus {
+
+enum class Protocol { kAuto, kRezolus, kPrometheus };
+
+struct Endpoint {
+  Url url;
+  std::string source;  // empty: not said
+  std::string role;    // empty: not said
+  Protocol protocol = Protocol::kAuto;
+};
+
+// Usage errors name the option that is not known, or what is wrong with the URL.
+Result<Endpoint> parse_endpoint(std::string_view text);
+
+// Asks an endpoint in its protocol. Where that is not said, an address without a path is asked for
+// an agent's snapshot and then for a Prometheus page; one with a path is an agent's when the path
+// is /metrics/binary. Finding out is tried again at each sample until something answers.
+class EndpointSource : public SnapshotSource {
+ public:
+  EndpointSource(Endpoint endpoint, std::uint64_t timeout_ms, const std::atomic<bool>* cancel);
+
+  Result<SnapshotRef> sample() override;
+  [[nodiscard]] std::string description() const override;
+  SourceMetadata facts() override;
+  AbsentReasons absent_reasons() override;
+  [[nodiscard]] std::string complaint() const override;
+
+  // `source` as given, else "rezolus" for an agent and host-port for any other.
+  [[nodiscard]] std::string name() const;
+
+ private:
+  [[nodiscard]] std::unique_ptr<SnapshotSource> make(Protocol protocol) const;
+
+  const Endpoint endpoint_;
+  const std::uint64_t timeout_ms_;
+  const std::atomic<bool>* const cancel_;
+  Protocol protocol_;                       // kAuto: not found out yet
+  std::unique_ptr<SnapshotSource> source_;  // null: not found out yet
+};
+
+}  // namespace rezolus
