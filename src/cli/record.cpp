@@ -36,15 +36,15 @@ int fail(const Error& cause) {
 // Whatever makes the output impossible is found before the recording, not after it.
 Result<LogWriter> open_output(const RecordOptions& options) {
   std::error_code ignored;
-  if (std::filesystem::is_directory(options.output, ignored)) {
-    return error("cannot write {}: it is a directory; name a file in it", options.output);
+  if (std::filesystem::is_directory(options.local_output, ignored)) {
+    return error("cannot write {}: it is a directory; name a file in it", options.local_output);
   }
   // The finished file is renamed into place, which would replace a device or a pipe.
-  if (std::filesystem::exists(options.output, ignored) &&
-      !std::filesystem::is_regular_file(options.output, ignored)) {
-    return error("cannot write {}: it is not a regular file; name another", options.output);
+  if (std::filesystem::exists(options.local_output, ignored) &&
+      !std::filesystem::is_regular_file(options.local_output, ignored)) {
+    return error("cannot write {}: it is not a regular file; name another", options.local_output);
   }
-  auto leftover = recover_leftover(options.output);
+  auto leftover = recover_leftover(options.local_output);
   if (!leftover) return std::unexpected(std::move(leftover.error()));
   if (*leftover && !(*leftover)->path.empty()) {
     const Leftover& found = **leftover;
@@ -58,9 +58,9 @@ Result<LogWriter> open_output(const RecordOptions& options) {
           found.problem, found.path);
     }
   }
-  auto log = LogWriter::create(write_ahead_path(options.output), {});
+  auto log = LogWriter::create(write_ahead_path(options.local_output), {});
   if (!log) {
-    return context(fmt::format("cannot write {}", options.output), std::move(log.error()));
+    return context(fmt::format("cannot write {}", options.local_output), std::move(log.error()));
   }
   return log;
 }
@@ -101,7 +101,7 @@ void discard(const LogWriter& log) { ::unlink(log.path().c_str()); }
 
 void print_report(const RecordOptions& options, const RecordingReport& report,
                   const AbsentReasons& reasons, const std::string& path) {
-  std::error_code ignored;
+  std::error_code ignored;  // an object store says no size
   const auto size_bytes = std::filesystem::file_size(path, ignored);
   fmt::print("\n{}: {} rows, {} missed, {}, {:.1f} s at {}\n\n", path, report.tick_count,
              report.missed_count, ignored ? "?" : format_bytes(static_cast<double>(size_bytes)),
@@ -281,7 +281,7 @@ int record(const RecordOptions& options) {
   {
     const LogWriter closed = std::move(*log);
   }  // unlocks
-  const auto finished = finish_output(log_path, options.output, options.format);
+  const auto finished = finish_output(log_path, options.output, options.format, options.layout);
   print_report(options, report, reasons, finished ? options.output : log_path);
   if (!finished) return fail(finished.error());
   if (report.problem) {

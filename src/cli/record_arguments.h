@@ -18,6 +18,8 @@ struct RecordArguments {
   std::vector<std::string> endpoints;  // URL,source=…,role=…,protocol=…
   std::string output;
   std::string format;
+  std::string layout;
+  std::string spool;
   std::vector<std::string> samplers;
   std::vector<std::string> metrics;
   std::vector<std::string> labels;    // key=value

@@ -87,6 +87,8 @@ void add_section(std::vector<Key>& keys, RecordArguments& arguments, std::string
   text("url", arguments.url);
   text("output", arguments.output);
   text("format", arguments.format);
+  text("layout", arguments.layout);
+  text("spool", arguments.spool);
   texts("samplers", arguments.samplers);
   texts("metrics", arguments.metrics);
   pairs("labels.*", arguments.labels);
@@ -156,6 +158,8 @@ void fill_in(RecordArguments& command_line, RecordArguments file) {
   take(command_line.duration, file.duration);
   take(command_line.output, file.output);
   take(command_line.format, file.format);
+  take(command_line.layout, file.layout);
+  take(command_line.spool, file.spool);
   take(command_line.samplers, file.samplers);
   take(command_line.metrics, file.metrics);
   // One of the two says what is recorded.

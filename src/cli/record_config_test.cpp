@@ -73,6 +73,22 @@ protocol = "prometheus"
   EXPECT_EQ(options->endpoints[1].protocol, Protocol::kPrometheus);
 }
 
+TEST(RecordConfig, AnObjectStoreIsSpooled) {
+  RecordArguments arguments;
+  arguments.output = "s3://bucket/a/run.parquet";
+  arguments.spool = "/spool";
+  arguments.layout = "long";
+  const auto options = understand(arguments);
+  ASSERT_TRUE(options) << options.error().message;
+  EXPECT_EQ(options->output, "s3://bucket/a/run.parquet");
+  EXPECT_EQ(options->local_output, "/spool/s3_bucket_a_run.parquet");
+  EXPECT_EQ(options->layout, "long");
+  arguments.format = "raw";
+  arguments.layout.clear();
+  EXPECT_FALSE(understand(arguments));
+  EXPECT_EQ(understand({.output = "here.parquet"})->local_output, "here.parquet");
+}
+
 TEST(RecordConfig, UpstreamsSectionsAreTheSame) {
   auto config = parse_record_config(
       "[recording]\noutput = \"a.parquet\"\ninterval = \"2s\"\nformat = \"parquet\"\n"

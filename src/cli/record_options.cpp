@@ -2,6 +2,8 @@
 #include "cli/record_options.h"
 
 #include <algorithm>
+#include <cstdlib>
+#include <filesystem>
 
 #include <CLI/CLI.hpp>
 
@@ -45,8 +47,18 @@ void declare(CLI::App& app, RecordArguments& arguments) {
       ->allow_extra_args(false);
   app.add_option("-c,--config", arguments.config,
                  "TOML file with these settings, as config/record.toml; options go before it");
-  app.add_option("-o,--output", arguments.output, "File to write (default rezolus.parquet)");
-  app.add_option("-f,--format", arguments.format, "parquet (default) or log");
+  app.add_option("-o,--output", arguments.output,
+                 "File to write (default rezolus.parquet), or the URL of an object store "
+                 "(s3://bucket/run.parquet)");
+  app.add_option("-f,--format", arguments.format,
+                 "parquet (default), log, or raw: MessagePack snapshots as upstream's recorder has "
+                 "them");
+  app.add_option("--layout", arguments.layout,
+                 "Of Parquet: wide (default, a column for each series) or long (a row for each "
+                 "series and sample)");
+  app.add_option("--spool", arguments.spool,
+                 "Folder for the recording until it is in the object store (default $TMPDIR, else "
+                 "/var/tmp)");
   app.add_option("--samplers", arguments.samplers,
                  "Only what these samplers measure, separated by commas; in this process, no other "
                  "is started. `rezolus check --samplers` lists them")
@@ -67,9 +79,16 @@ void declare(CLI::App& app, RecordArguments& arguments) {
   app.footer(kFooter);
 }
 
+// An output that is no file: agents have http or a socket.
+bool is_object_url(std::string_view text) {
+  const std::size_t scheme = text.find("://");
+  return scheme != text.npos && scheme > 0 && !text.starts_with("http://") &&
+         !text.starts_with("https://") && !text.starts_with("unix:");
+}
+
 Result<void> take_positionals(RecordArguments& arguments) {
   for (const std::string& text : arguments.positionals) {
-    const bool is_url = looks_like_url(text);
+    const bool is_url = looks_like_url(text) && !is_object_url(text);
     const bool is_config = !is_url && text.ends_with(".toml");
     std::string& target = is_url ? arguments.url : is_config ? arguments.config : arguments.output;
     if (!target.empty()) {
@@ -146,15 +165,54 @@ Result<void> take_times(const RecordArguments& arguments, RecordOptions& options
   return {};
 }
 
-Result<void> take_output(const RecordArguments& arguments, RecordOptions& options) {
-  if (!arguments.output.empty()) options.output = arguments.output;
-  if (arguments.format == "log" ||
-      (arguments.format.empty() && options.output.ends_with(kLogSuffix))) {
+// "s3://bucket/a.parquet", recorded into "s3_bucket_a.parquet" of the spool until it is sent.
+std::string spooled_name(std::string url) {
+  url.erase(url.find("://"), 2);
+  std::ranges::replace_if(url, [](char c) { return c == '/' || c == ':'; }, '_');
+  return url;
+}
+
+std::string spool_folder(const RecordArguments& arguments) {
+  if (!arguments.spool.empty()) return arguments.spool;
+  const char* folder = std::getenv("TMPDIR");
+  return folder != nullptr && *folder != '\0' ? folder : "/var/tmp";
+}
+
+Result<void> take_format(const RecordArguments& arguments, RecordOptions& options) {
+  const std::string& format = arguments.format;
+  if (format == "log" || (format.empty() && options.output.ends_with(kLogSuffix))) {
     options.format = OutputFormat::kLog;
     if (arguments.output.empty()) options.output = "rezolus.rezlog";
-  } else if (!arguments.format.empty() && arguments.format != "parquet") {
-    return usage_error("--format: '{}' is not known; it is parquet or log", arguments.format);
+  } else if (format == "raw") {
+    options.format = OutputFormat::kRaw;
+    if (arguments.output.empty()) options.output = "rezolus.raw";
+  } else if (!format.empty() && format != "parquet") {
+    return usage_error("--format: '{}' is not known; it is parquet, log or raw", format);
   }
+  if (arguments.layout.empty()) return {};
+  if (arguments.layout != "wide" && arguments.layout != "long") {
+    return usage_error("--layout: '{}' is not known; it is wide or long", arguments.layout);
+  }
+  if (options.format != OutputFormat::kParquet) {
+    return usage_error("--layout is one of Parquet files; it has no meaning for this format");
+  }
+  options.layout = arguments.layout;
+  return {};
+}
+
+Result<void> take_output(const RecordArguments& arguments, RecordOptions& options) {
+  if (!arguments.output.empty()) options.output = arguments.output;
+  if (auto taken = take_format(arguments, options); !taken) return taken;
+  options.local_output = options.output;
+  if (!is_object_url(options.output)) return {};
+  if (options.format != OutputFormat::kParquet) {
+    return usage_error(
+        "'{}': only Parquet is written to object stores; name a file for a log or "
+        "raw snapshots",
+        options.output);
+  }
+  options.local_output =
+      (std::filesystem::path(spool_folder(arguments)) / spooled_name(options.output)).string();
   return {};
 }
 

@@ -21,6 +21,9 @@ struct RecordOptions {
   std::vector<Endpoint> endpoints;  // joined; empty: the url, or what open_source() finds
   std::string output = "rezolus.parquet";
   OutputFormat format = OutputFormat::kParquet;
+  std::string layout = "wide";  // of Parquet
+  // Where the log lies beside: the output itself, or for an object store a file of the spool.
+  std::string local_output = "rezolus.parquet";
   RecordingPlan plan;
   SourceMetadata metadata;
   SeriesChoice choice;

@@ -89,13 +89,16 @@ Result<std::string> find_converter() {
       kConverterName);
 }
 
-std::string conversion_command(const std::string& log_path, const std::string& parquet_path) {
-  return fmt::format("{} convert {} {}", kConverterName, log_path, parquet_path);
+std::string conversion_command(const std::string& log_path, const std::string& parquet_path,
+                               const std::string& layout) {
+  return fmt::format("{} convert {}{} {}", kConverterName,
+                     layout == "wide" ? "" : "--layout " + layout + " ", log_path, parquet_path);
 }
 
 Result<void> convert_log(const std::string& converter, const std::string& log_path,
-                         const std::string& parquet_path) {
-  std::vector<std::string> arguments = {converter, "convert", log_path, parquet_path};
+                         const std::string& parquet_path, const std::string& layout) {
+  std::vector<std::string> arguments = {converter, "convert", "--layout",
+                                        layout,    log_path,  parquet_path};
   std::vector<std::string> environment = child_environment();
   const std::vector<char*> argument_pointers = pointers(arguments);
   const std::vector<char*> environment_pointers = pointers(environment);

@@ -14,6 +14,7 @@
 #include "base/fd.h"
 #include "base/ticks.h"
 #include "recorder/converter.h"
+#include "recorder/raw.h"
 
 namespace rezolus {
 namespace {
@@ -186,14 +187,20 @@ RecordingReport run_recording(const RecordingPlan& plan, SnapshotSource& source,
 }
 
 Result<void> finish_output(const std::string& log_path, const std::string& output,
-                           OutputFormat format) {
+                           OutputFormat format, const std::string& layout) {
   if (format == OutputFormat::kLog) return rename_file(log_path, output);
-  auto converter = find_converter();
-  Result<void> converted = converter ? convert_log(*converter, log_path, output)
-                                     : std::unexpected(std::move(converter.error()));
-  if (!converted) {
-    return error("{}. What was recorded is in {}; to convert it: {}", converted.error().message,
-                 log_path, conversion_command(log_path, output));
+  if (format == OutputFormat::kRaw) {
+    if (auto written = write_raw(log_path, output); !written) {
+      return error("{}. What was recorded is in {}", written.error().message, log_path);
+    }
+  } else {
+    auto converter = find_converter();
+    Result<void> converted = converter ? convert_log(*converter, log_path, output, layout)
+                                       : std::unexpected(std::move(converter.error()));
+    if (!converted) {
+      return error("{}. What was recorded is in {}; to convert it: {}", converted.error().message,
+                   log_path, conversion_command(log_path, output, layout));
+    }
   }
   if (::unlink(log_path.c_str()) != 0) return system_error("remove " + log_path, errno);
   return {};

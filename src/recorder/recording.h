@@ -17,7 +17,7 @@
 
 namespace rezolus {
 
-enum class OutputFormat { kParquet, kLog };
+enum class OutputFormat { kParquet, kLog, kRaw };
 
 // The log that belongs to an output: "rezolus.parquet" -> "rezolus.parquet.rezlog".
 std::string write_ahead_path(const std::string& output);
@@ -68,7 +68,8 @@ RecordingReport run_recording(const RecordingPlan& plan, SnapshotSource& source,
 
 // Makes output from the finished log, which is removed only when that succeeded. The error says
 // what to type.
+// layout: of Parquet, "wide" or "long".
 Result<void> finish_output(const std::string& log_path, const std::string& output,
-                           OutputFormat format);
+                           OutputFormat format, const std::string& layout = "wide");
 
 }  // namespace rezolus

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
+#include <cmath>
 #include <cstring>
 #include <map>
 
@@ -97,6 +98,13 @@ bool is_present(const Snapshot& snapshot, const Series& series, std::uint32_t in
   return snapshot.histograms[series.histogram_index] != nullptr;
 }
 
+// These formats know no fractions.
+std::int64_t whole(double value) {
+  if (value >= 0x1p63) return INT64_MAX;
+  if (value < -0x1p63) return INT64_MIN;
+  return std::isnan(value) ? 0 : static_cast<std::int64_t>(value);
+}
+
 // Requires: the series is present. histogram_head is what stands before a histogram's counts.
 void pack_value(Packer& packer, Output& output, const Snapshot& snapshot, const Series& series,
                 std::uint32_t index, std::string_view histogram_head) {
@@ -105,7 +113,8 @@ void pack_value(Packer& packer, Output& output, const Snapshot& snapshot, const 
       packer.pack_uint64(snapshot.scalars[index]);
       break;
     case MetricType::kGauge:
-      packer.pack_int64(snapshot.gauge(index));
+      packer.pack_int64(series.floating ? whole(snapshot.floating_gauge(index))
+                                        : snapshot.gauge(index));
       break;
     case MetricType::kHistogram: {
       const HistogramValue& value = *snapshot.histograms[series.histogram_index];
