@@ -16,7 +16,6 @@ namespace rezolus {
 namespace {
 
 constexpr int kCompressionLevel = 9;
-constexpr std::int64_t kPageRowsMax = 20'000;
 
 std::shared_ptr<arrow::DataType> list_of(const std::shared_ptr<arrow::DataType>& item) {
   return arrow::list(arrow::field("element", item, false));
@@ -47,19 +46,19 @@ std::shared_ptr<arrow::Schema> long_schema() {
   });
 }
 
-// What pyarrow, DuckDB, Polars and Spark all read. Statistics, and a page index, on what a query
-// selects by: time and metric.
+// What pyarrow, DuckDB, Polars and Spark all read. Statistics on what a query selects by: time
+// and metric.
 std::shared_ptr<parquet::WriterProperties> long_properties() {
   parquet::WriterProperties::Builder builder;
   builder.created_by(fmt::format("rezolus version {}", kVersion))
       ->disable_dictionary()
       ->disable_statistics()
       ->set_size_statistics_level(parquet::SizeStatisticsLevel::None)
+      ->disable_write_page_index()
       ->compression(parquet::Compression::ZSTD)
-      ->compression_level(kCompressionLevel)
-      ->max_rows_per_page(kPageRowsMax);
+      ->compression_level(kCompressionLevel);
   for (const char* name : {"timestamp", "timestamp_ns", "metric"}) {
-    builder.enable_statistics(name)->enable_write_page_index(name);
+    builder.enable_statistics(name);
   }
   for (const char* name :
        {"metric", "type", "unit", "labels.key_value.key", "labels.key_value.value", "source",

@@ -18,13 +18,14 @@ namespace rezolus {
 struct LongOptions {
   // A slice of the recording is held in memory, sorted by series and written as row groups; it ends
   // with whichever of these comes first.
-  std::uint64_t slice_bytes_max = 48u << 20;
-  std::uint64_t slice_rows_max = 1u << 20;
+  std::uint64_t slice_bytes_max = 16u << 20;
+  std::uint64_t slice_rows_max = 512u << 10;
   std::uint64_t slice_span_ns_max = 3'600'000'000'000;
   // Of one row group.
   std::uint64_t row_group_rows_max = 64u << 10;
-  std::uint64_t row_group_buckets_max = 512u << 10;
-  std::uint64_t chunks_per_part_max = kChunksPerPartMax;
+  std::uint64_t row_group_buckets_max = 256u << 10;
+  // Chunks with statistics take more memory than those of a wide file.
+  std::uint64_t chunks_per_part_max = 8u << 10;
   SourceMetadata metadata;  // added to the recording's, and stronger than it
   std::optional<std::uint64_t> interval_ms;
   // Asked now and then; true ends the work with an error.

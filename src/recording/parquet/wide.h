@@ -18,9 +18,9 @@ namespace rezolus {
 
 struct WideOptions {
   // Snapshots held in memory before a row group is written.
-  std::uint64_t row_group_bytes_max = 64u << 20;
+  std::uint64_t row_group_bytes_max = 48u << 20;
   // One column of a row group, which is built with every bucket of every row.
-  std::uint64_t column_bytes_max = 12u << 20;
+  std::uint64_t column_bytes_max = 20u << 20;
   // Time that a row group spans, so that a reader of a short time reads little.
   std::uint64_t row_group_span_ns_max = 3'600'000'000'000;
   std::uint64_t chunks_per_part_max = kChunksPerPartMax;
