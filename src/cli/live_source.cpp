@@ -7,6 +7,7 @@
 #include "base/host.h"
 #include "base/logging.h"
 #include "recorder/interrupt.h"
+#include "recorder/stream_source.h"
 
 namespace rezolus::cli {
 namespace {
@@ -27,7 +28,7 @@ Result<std::unique_ptr<SnapshotSource>> open_source(const std::optional<std::str
       std::clamp(2 * interval_ns / kNsPerMs, kTimeoutMsMin, kTimeoutMsMax);
   auto address = parse_url(url.value_or(std::string(kDefaultAgentUrl)));
   if (!address) return std::unexpected(std::move(address.error()));
-  auto agent = std::make_unique<AgentSource>(std::move(*address), timeout_ms, &Interrupt::flag());
+  auto agent = std::make_unique<StreamSource>(std::move(*address), timeout_ms, &Interrupt::flag());
   auto first = agent->sample();
   if (first) return agent;
   if (url) return std::unexpected(std::move(first.error()));

@@ -9,6 +9,8 @@
 
 #include <curl/curl.h>
 
+#include "base/clock.h"
+
 namespace rezolus {
 namespace {
 
@@ -47,6 +49,25 @@ std::size_t append_body(char* data, std::size_t size, std::size_t count, void* u
   if (body.size() + size * count > kHttpBodySizeBytesMax) return 0;  // ends the transfer
   body.append(data, size * count);
   return size * count;
+}
+
+void initialise_curl() {
+  static std::once_flag once;
+  std::call_once(once, [] { ::curl_global_init(CURL_GLOBAL_DEFAULT); });
+}
+
+// What every transfer to url sets; libcurl copies the texts.
+void set_address(CURL* curl, const Url& url) {
+  const std::string address = url.origin + url.path;
+  ::curl_easy_setopt(curl, CURLOPT_URL, address.c_str());
+  ::curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http,https");
+  ::curl_easy_setopt(curl, CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_1_1));
+  ::curl_easy_setopt(curl, CURLOPT_USERAGENT, "rezolus");
+  ::curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
+  if (url.loopback) ::curl_easy_setopt(curl, CURLOPT_PROXY, "");
+  if (!url.unix_socket.empty()) {
+    ::curl_easy_setopt(curl, CURLOPT_UNIX_SOCKET_PATH, url.unix_socket.c_str());
+  }
 }
 
 int ask_cancel(void* user, curl_off_t, curl_off_t, curl_off_t, curl_off_t) {
@@ -163,8 +184,7 @@ struct HttpClient::Connection {
 
 HttpClient::HttpClient(const std::atomic<bool>* cancel)
     : connection_(std::make_unique<Connection>()) {
-  static std::once_flag once;
-  std::call_once(once, [] { ::curl_global_init(CURL_GLOBAL_DEFAULT); });
+  initialise_curl();
   connection_->curl = ::curl_easy_init();
   connection_->cancel = cancel;
   CHECK(connection_->curl != nullptr, "libcurl gives a handle");
@@ -178,16 +198,11 @@ Result<HttpResponse> HttpClient::get(const Url& url, const std::vector<std::stri
   ::curl_easy_reset(curl);  // options only: the connection stays open
   HttpResponse response;
   char detail[CURL_ERROR_SIZE] = "";
-  const std::string address = url.origin + url.path;
   curl_slist* lines = nullptr;
   for (const std::string& header : headers) lines = ::curl_slist_append(lines, header.c_str());
 
-  ::curl_easy_setopt(curl, CURLOPT_URL, address.c_str());
-  ::curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http,https");
-  ::curl_easy_setopt(curl, CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_1_1));
+  set_address(curl, url);
   ::curl_easy_setopt(curl, CURLOPT_HTTPHEADER, lines);
-  ::curl_easy_setopt(curl, CURLOPT_USERAGENT, "rezolus");
-  ::curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
   ::curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, static_cast<long>(timeout_ms));
   ::curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, detail);
   ::curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, append_body);
@@ -196,10 +211,6 @@ Result<HttpResponse> HttpClient::get(const Url& url, const std::vector<std::stri
   ::curl_easy_setopt(curl, CURLOPT_XFERINFOFUNCTION, ask_cancel);
   ::curl_easy_setopt(curl, CURLOPT_XFERINFODATA,
                      const_cast<std::atomic<bool>*>(connection_->cancel));
-  if (url.loopback) ::curl_easy_setopt(curl, CURLOPT_PROXY, "");
-  if (!url.unix_socket.empty()) {
-    ::curl_easy_setopt(curl, CURLOPT_UNIX_SOCKET_PATH, url.unix_socket.c_str());
-  }
 
   const CURLcode code = ::curl_easy_perform(curl);
   ::curl_slist_free_all(lines);
@@ -215,6 +226,113 @@ Result<HttpResponse> HttpClient::get(const Url& url, const std::vector<std::stri
   response.status = static_cast<int>(status);
   response.content_type = lower_media_type(content_type);
   return response;
+}
+
+struct HttpStream::Transfer {
+  Transfer() : multi(::curl_multi_init()), curl(::curl_easy_init()) {
+    CHECK(multi != nullptr && curl != nullptr, "libcurl gives handles");
+  }
+  ~Transfer() {
+    ::curl_multi_remove_handle(multi, curl);
+    ::curl_easy_cleanup(curl);
+    ::curl_multi_cleanup(multi);
+    ::curl_slist_free_all(lines);
+  }
+  Transfer(const Transfer&) = delete;
+  Transfer& operator=(const Transfer&) = delete;
+
+  // Until there are bytes, the end is reached or the time is up.
+  Result<void> advance(std::uint64_t deadline_ns);
+
+  CURLM* multi;
+  CURL* curl;
+  curl_slist* lines = nullptr;
+  const std::atomic<bool>* cancel = nullptr;
+  Url url;
+  char detail[CURL_ERROR_SIZE] = "";
+  std::string received;  // not handed over yet
+  bool ended = false;
+};
+
+Result<void> HttpStream::Transfer::advance(std::uint64_t deadline_ns) {
+  while (true) {
+    int running = 0;
+    ::curl_multi_perform(multi, &running);
+    int left = 0;
+    while (const CURLMsg* message = ::curl_multi_info_read(multi, &left)) {
+      if (message->msg != CURLMSG_DONE) continue;
+      ended = true;
+      if (message->data.result == CURLE_OK || !received.empty()) continue;
+      long system_errno = 0;
+      ::curl_easy_getinfo(curl, CURLINFO_OS_ERRNO, &system_errno);
+      return std::unexpected(transfer_error(message->data.result, system_errno, url, detail, 0));
+    }
+    if (!received.empty() || ended) return {};
+    if (cancel != nullptr && cancel->load(std::memory_order_relaxed)) {
+      return error("reading from {} was interrupted", url.display());
+    }
+    const std::uint64_t now_ns = monotonic_ns();
+    if (now_ns >= deadline_ns) return {};
+    // In steps, since nothing else wakes it when it is to be cancelled.
+    const std::uint64_t left_ms = (deadline_ns - now_ns + kNsPerMs - 1) / kNsPerMs;
+    ::curl_multi_poll(multi, nullptr, 0, static_cast<int>(std::min<std::uint64_t>(left_ms, 50)),
+                      nullptr);
+  }
+}
+
+HttpStream::HttpStream(std::unique_ptr<Transfer> transfer) : transfer_(std::move(transfer)) {}
+HttpStream::HttpStream(HttpStream&&) noexcept = default;
+HttpStream& HttpStream::operator=(HttpStream&&) noexcept = default;
+HttpStream::~HttpStream() = default;
+
+Result<HttpStream> HttpStream::open(const Url& url, const std::vector<std::string>& headers,
+                                    std::uint64_t timeout_ms, const std::atomic<bool>* cancel) {
+  initialise_curl();
+  auto transfer = std::make_unique<Transfer>();
+  transfer->cancel = cancel;
+  transfer->url = url;
+  for (const std::string& header : headers) {
+    transfer->lines = ::curl_slist_append(transfer->lines, header.c_str());
+  }
+  CURL* curl = transfer->curl;
+  set_address(curl, url);
+  ::curl_easy_setopt(curl, CURLOPT_HTTPHEADER, transfer->lines);
+  ::curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, transfer->detail);
+  ::curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, append_body);
+  ::curl_easy_setopt(curl, CURLOPT_WRITEDATA, &transfer->received);
+  ::curl_multi_add_handle(transfer->multi, curl);
+  if (auto begun = transfer->advance(monotonic_ns() + timeout_ms * kNsPerMs); !begun) {
+    return std::unexpected(std::move(begun.error()));
+  }
+  if (transfer->received.empty() && !transfer->ended) {
+    return error("cannot reach {}: no answer within {} ms", url.display(), timeout_ms);
+  }
+  return HttpStream(std::move(transfer));
+}
+
+int HttpStream::status() const {
+  long status = 0;
+  ::curl_easy_getinfo(transfer_->curl, CURLINFO_RESPONSE_CODE, &status);
+  return static_cast<int>(status);
+}
+
+std::string HttpStream::content_type() const {
+  char* content_type = nullptr;
+  ::curl_easy_getinfo(transfer_->curl, CURLINFO_CONTENT_TYPE, &content_type);
+  return lower_media_type(content_type);
+}
+
+Result<void> HttpStream::read(std::string& out, std::uint64_t deadline_ns) {
+  Transfer& transfer = *transfer_;
+  if (transfer.received.empty() && !transfer.ended) {
+    if (auto advanced = transfer.advance(deadline_ns); !advanced) return advanced;
+  }
+  if (transfer.received.empty() && transfer.ended) {
+    return error("{} ended the stream", transfer.url.display());
+  }
+  out += transfer.received;
+  transfer.received.clear();
+  return {};
 }
 
 }  // namespace rezolus

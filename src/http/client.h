@@ -64,4 +64,28 @@ class HttpClient {
   std::unique_ptr<Connection> connection_;
 };
 
+// An answer without an end, read as it comes. One thread at a time.
+class HttpStream {
+ public:
+  // Waits for the first bytes of the body, or for its end. Any status is a stream. cancel: as in
+  // HttpClient.
+  static Result<HttpStream> open(const Url& url, const std::vector<std::string>& headers,
+                                 std::uint64_t timeout_ms, const std::atomic<bool>* cancel);
+  HttpStream(HttpStream&&) noexcept;
+  HttpStream& operator=(HttpStream&&) noexcept;
+  ~HttpStream();
+
+  [[nodiscard]] int status() const;
+  [[nodiscard]] std::string content_type() const;  // as in HttpResponse
+
+  // Appends what has come, waiting for it until CLOCK_MONOTONIC reaches deadline_ns at most. An error
+  // when the other side has ended it, all of its bytes having been read.
+  Result<void> read(std::string& out, std::uint64_t deadline_ns);
+
+ private:
+  struct Transfer;
+  explicit HttpStream(std::unique_ptr<Transfer> transfer);
+  std::unique_ptr<Transfer> transfer_;
+};
+
 }  // namespace rezolus

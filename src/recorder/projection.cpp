@@ -138,18 +138,28 @@ SelectedSource::SelectedSource(std::unique_ptr<SnapshotSource> source, SeriesCho
 Result<SnapshotRef> SelectedSource::sample() {
   auto whole = source_->sample();
   if (!whole) return whole;
-  projection_.follow((*whole)->schema, builder_);
+  return select(**whole);
+}
+
+Result<std::optional<SourceEvent>> SelectedSource::next(std::uint64_t deadline_ns) {
+  auto event = source_->next(deadline_ns);
+  if (event && *event && (*event)->snapshot) (*event)->snapshot = select(*(*event)->snapshot);
+  return event;
+}
+
+SnapshotRef SelectedSource::select(const Snapshot& whole) {
+  projection_.follow(whole.schema, builder_);
   if (const auto renumbered = builder_.compact(); !renumbered.empty()) {
     projection_.renumber(renumbered);
   }
   auto part = std::make_shared<Snapshot>();
-  part->realtime_ns = (*whole)->realtime_ns;
-  part->monotonic_ns = (*whole)->monotonic_ns;
-  part->duration_ns = (*whole)->duration_ns;
+  part->realtime_ns = whole.realtime_ns;
+  part->monotonic_ns = whole.monotonic_ns;
+  part->duration_ns = whole.duration_ns;
   part->schema = builder_.publish();
   resize_to_schema(*part);
-  projection_.copy(**whole, *part);
-  return SnapshotRef(std::move(part));
+  projection_.copy(whole, *part);
+  return part;
 }
 
 }  // namespace rezolus

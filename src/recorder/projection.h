@@ -75,12 +75,18 @@ class SelectedSource : public SnapshotSource {
   SelectedSource(std::unique_ptr<SnapshotSource> source, SeriesChoice choice);
 
   Result<SnapshotRef> sample() override;
+  Result<bool> begin_ticks(std::uint64_t interval_ns) override {
+    return source_->begin_ticks(interval_ns);
+  }
+  Result<std::optional<SourceEvent>> next(std::uint64_t deadline_ns) override;
   [[nodiscard]] std::string description() const override { return source_->description(); }
   SourceMetadata facts() override { return source_->facts(); }
   AbsentReasons absent_reasons() override { return source_->absent_reasons(); }
   [[nodiscard]] std::string complaint() const override { return source_->complaint(); }
 
  private:
+  SnapshotRef select(const Snapshot& snapshot);
+
   std::unique_ptr<SnapshotSource> source_;
   SchemaBuilder builder_;
   Projection projection_;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 #include "recorder/recording.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <filesystem>
@@ -14,31 +15,14 @@
 #include "base/fd.h"
 #include "base/ticks.h"
 #include "recorder/converter.h"
+#include "recorder/queued_log.h"
 #include "recorder/raw.h"
 
 namespace rezolus {
 namespace {
 
-// Consecutive ticks without a sample, not yet written to the log.
-class PendingGap {
- public:
-  void extend(std::uint64_t realtime_ns, std::uint64_t missed_count, std::string_view reason) {
-    if (missed_count == 0) return;
-    if (gap_.missed_count == 0) {
-      gap_.realtime_ns = realtime_ns;
-      gap_.reason = reason;
-    }
-    gap_.missed_count += missed_count;
-  }
-  Result<void> flush(LogWriter& log) {
-    if (gap_.missed_count == 0) return {};
-    const Gap gap = std::exchange(gap_, {});
-    return log.append_gap(gap);
-  }
-
- private:
-  Gap gap_;
-};
+// How soon an interrupt is noticed while no tick comes.
+constexpr std::uint64_t kListenNs = 100 * kNsPerMs;
 
 // Warns once when scrapes begin to fail and once when they are back.
 class OutageNotice {
@@ -50,8 +34,8 @@ class OutageNotice {
           fmt::format("{}; recording goes on, with a gap until it is back", cause.message));
     }
     last_ = cause;
-    ++count_;
   }
+  void missed(std::uint64_t count) { count_ += count; }
   void succeeded() {
     if (failing()) listener_.message(fmt::format("samples are back after {} missed", count_));
     last_.reset();
@@ -65,6 +49,161 @@ class OutageNotice {
   std::optional<Error> last_;
   std::uint64_t count_ = 0;
 };
+
+// One recording while it runs. The thread that calls it samples or receives, and never waits for the
+// disk.
+class Recorder {
+ public:
+  Recorder(const RecordingPlan& plan, SnapshotSource& source, LogWriter& log, Interrupt& interrupt,
+           const RecordingListener& listener)
+      : plan_(plan),
+        source_(source),
+        log_(log),
+        interrupt_(interrupt),
+        listener_(listener),
+        outage_(listener),
+        start_ns_(monotonic_ns()) {}
+
+  // Both return when the recording is to end.
+  void poll();
+  void listen();
+
+  RecordingReport finish();
+
+ private:
+  bool take(SnapshotRef snapshot);
+  bool miss(std::uint64_t count, std::uint64_t realtime_ns, std::string reason);
+  bool flush_gap();
+  void show_progress();
+  void count_tail(std::uint64_t until_ns);
+  [[nodiscard]] std::uint64_t expected_ticks() const {
+    return plan_.duration_ns ? *plan_.duration_ns / plan_.interval_ns + 1 : ~std::uint64_t{0};
+  }
+
+  const RecordingPlan& plan_;
+  SnapshotSource& source_;
+  QueuedLog log_;
+  Interrupt& interrupt_;
+  const RecordingListener& listener_;
+  OutageNotice outage_;
+  ActivityMeter meter_;
+  Gap gap_;  // not in the log yet: an outage is one gap, however often it is noticed
+  const std::uint64_t start_ns_;
+  std::uint64_t tick_ns_ = 0;  // CLOCK_MONOTONIC when the last sample came
+  std::uint64_t sample_count_ = 0;
+  std::uint64_t missed_count_ = 0;
+};
+
+bool Recorder::flush_gap() {
+  return gap_.missed_count == 0 || log_.append_gap(std::exchange(gap_, {}));
+}
+
+bool Recorder::take(SnapshotRef snapshot) {
+  outage_.succeeded();
+  ++sample_count_;
+  tick_ns_ = monotonic_ns();
+  const bool written = flush_gap() && log_.append(snapshot);
+  meter_.add(std::move(snapshot));
+  return written;
+}
+
+bool Recorder::miss(std::uint64_t count, std::uint64_t realtime_ns, std::string reason) {
+  if (count == 0) return true;
+  if (gap_.missed_count == 0) {
+    gap_.realtime_ns = realtime_ns;
+    gap_.reason = std::move(reason);
+  }
+  gap_.missed_count += count;
+  missed_count_ += count;
+  if (outage_.failing()) outage_.missed(count);
+  return true;
+}
+
+void Recorder::show_progress() {
+  listener_.progress({sample_count_ - log_.overflow_count(), missed_count_ + log_.overflow_count(),
+                      log_.size_bytes(), monotonic_ns() - start_ns_});
+}
+
+void Recorder::poll() {
+  TickSchedule ticks(realtime_ns(), start_ns_, plan_.interval_ns);
+  const std::uint64_t deadline_ns =
+      plan_.duration_ns ? start_ns_ + plan_.interval_ns + *plan_.duration_ns : ~std::uint64_t{0};
+  std::uint64_t told = 0;
+  const auto miss_late = [&](const char* reason) {
+    miss(ticks.missed_count() - told, realtime_ns(), reason);
+    told = ticks.missed_count();
+  };
+  while (ticks.due_ns() <= deadline_ns && interrupt_.wait_until(ticks.due_ns())) {
+    ticks.catch_up(monotonic_ns());
+    miss_late("the recorder woke up late");
+    auto snapshot = source_.sample();
+    if (!snapshot) {
+      if (interrupt_.requested()) return;  // the signal ended the scrape; nothing is wrong
+      outage_.failed(snapshot.error());
+      miss(1, realtime_ns(), snapshot.error().message);
+    } else if (!take(std::move(*snapshot))) {
+      return;
+    }
+    ticks.advance(monotonic_ns());
+    miss_late("a sample took too long");
+    show_progress();
+  }
+}
+
+void Recorder::listen() {
+  const std::uint64_t expected = expected_ticks();
+  // Ticks come by the source's clock; ours ends the recording only when none come.
+  const std::uint64_t deadline_ns = plan_.duration_ns
+                                        ? monotonic_ns() + plan_.interval_ns + *plan_.duration_ns +
+                                              std::min(plan_.interval_ns, kNsPerSecond)
+                                        : ~std::uint64_t{0};
+  tick_ns_ = monotonic_ns();
+  while (sample_count_ + missed_count_ < expected && !interrupt_.requested()) {
+    const std::uint64_t now_ns = monotonic_ns();
+    if (now_ns >= deadline_ns) break;
+    auto event = source_.next(std::min(deadline_ns, now_ns + kListenNs));
+    if (!event) {
+      if (!interrupt_.requested()) outage_.failed(event.error());
+    } else if (*event && (*event)->snapshot) {
+      if (!take(std::move((*event)->snapshot))) return;
+    } else if (*event) {
+      const Gap& gap = (*event)->gap;
+      miss(std::min(gap.missed_count, expected - sample_count_ - missed_count_), gap.realtime_ns,
+           gap.reason);
+    }
+    show_progress();
+  }
+  count_tail(std::min(deadline_ns, monotonic_ns()));
+}
+
+// Ticks that were due after the last sample, when no source is there to tell.
+void Recorder::count_tail(std::uint64_t until_ns) {
+  const std::uint64_t left = expected_ticks() - sample_count_ - missed_count_;
+  const bool over = plan_.duration_ns && !interrupt_.requested();
+  if (!over && !outage_.failing()) return;
+  const std::uint64_t untold_ns = until_ns - tick_ns_;
+  const std::uint64_t since = untold_ns / plan_.interval_ns;
+  const std::uint64_t told = gap_.missed_count;
+  miss(over ? left : std::min(left, since > told ? since - told : 0), realtime_ns(),
+       outage_.failing() ? outage_.last()->message : "no sample came");
+}
+
+RecordingReport Recorder::finish() {
+  RecordingReport report;
+  report.interrupted = interrupt_.requested();
+  flush_gap();
+  const std::uint64_t missed = missed_count_ + log_.overflow_count();
+  auto finished = log_.finish({{std::string(kMetaMissedTicks), std::to_string(missed)}});
+  if (!finished) {
+    report.problem = std::move(finished.error());
+  } else if (outage_.failing()) {
+    report.problem = outage_.last();
+  }
+  report.tick_count = log_.tick_count();
+  report.missed_count = missed;
+  report.activity = meter_.total();
+  return report;
+}
 
 // "run.parquet" -> "run.recovered-20261123T092100Z.parquet", with a number when that is taken.
 std::string recovered_path(const std::string& output, std::time_t when, std::string_view suffix) {
@@ -139,51 +278,15 @@ Result<std::optional<Leftover>> recover_leftover(const std::string& output) {
 
 RecordingReport run_recording(const RecordingPlan& plan, SnapshotSource& source, LogWriter& log,
                               Interrupt& interrupt, const RecordingListener& listener) {
-  RecordingReport report;
-  ActivityMeter meter;
-  PendingGap gap;
-  OutageNotice outage(listener);
-  const std::uint64_t start_ns = monotonic_ns();
-  TickSchedule ticks(realtime_ns(), start_ns, plan.interval_ns);
-  const std::uint64_t deadline_ns =
-      plan.duration_ns ? start_ns + plan.interval_ns + *plan.duration_ns : ~std::uint64_t{0};
-
-  while (ticks.due_ns() <= deadline_ns && interrupt.wait_until(ticks.due_ns())) {
-    const std::uint64_t missed_before = ticks.missed_count();
-    ticks.catch_up(monotonic_ns());
-    gap.extend(realtime_ns(), ticks.missed_count() - missed_before, "the recorder woke up late");
-    auto snapshot = source.sample();
-    if (!snapshot) {
-      if (interrupt.requested()) break;  // the signal ended the scrape; nothing is wrong
-      gap.extend(realtime_ns(), 1, snapshot.error().message);
-      outage.failed(snapshot.error());
-      ticks.miss();
-    } else {
-      outage.succeeded();
-      Result<void> written = gap.flush(log);
-      if (written) written = log.append(**snapshot);
-      if (!written) {
-        report.problem = std::move(written.error());
-        break;
-      }
-      meter.add(std::move(*snapshot));
-    }
-    const std::uint64_t missed_until_now = ticks.missed_count();
-    ticks.advance(monotonic_ns());
-    gap.extend(realtime_ns(), ticks.missed_count() - missed_until_now, "a sample took too long");
-    listener.progress(
-        {log.tick_count(), ticks.missed_count(), log.size_bytes(), monotonic_ns() - start_ns});
+  Recorder recorder(plan, source, log, interrupt, listener);
+  const auto keeps_time = source.begin_ticks(plan.interval_ns);
+  // One that cannot be reached now is listened to again; the first failure tells.
+  if (!keeps_time || *keeps_time) {
+    recorder.listen();
+  } else {
+    recorder.poll();
   }
-
-  report.interrupted = interrupt.requested();
-  if (!report.problem && outage.failing()) report.problem = outage.last();
-  Result<void> finished = gap.flush(log);
-  if (finished) finished = log.finish();
-  if (!finished && !report.problem) report.problem = std::move(finished.error());
-  report.tick_count = log.tick_count();
-  report.missed_count = ticks.missed_count();
-  report.activity = meter.total();
-  return report;
+  return recorder.finish();
 }
 
 Result<void> finish_output(const std::string& log_path, const std::string& output,

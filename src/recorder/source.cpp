@@ -2,6 +2,7 @@
 #include "recorder/source.h"
 
 #include <algorithm>
+#include <chrono>
 #include <utility>
 
 #include <fmt/ranges.h>
@@ -93,6 +94,7 @@ std::map<std::string, std::string> parse_sampler_reasons(std::string_view json) 
 AgentSource::AgentSource(Url url, std::uint64_t timeout_ms, const std::atomic<bool>* cancel)
     : url_(url.path == "/" ? url.at("/metrics/binary") : std::move(url)),
       timeout_ms_(timeout_ms),
+      cancel_(cancel),
       client_(cancel) {}
 
 Result<SnapshotRef> AgentSource::sample() {
@@ -171,6 +173,34 @@ AbsentReasons AgentSource::absent_reasons() {
   return reasons_by_metric(parse_sampler_reasons(sampler_status_));
 }
 
+void TickQueue::put(const SampledTick& tick) {
+  {
+    const std::lock_guard lock(mutex_);
+    const auto miss = [this](std::uint64_t count, std::uint64_t realtime_ns, const char* reason) {
+      if (count == 0) return;
+      if (lost_.missed_count == 0) lost_ = {realtime_ns, 0, reason};
+      lost_.missed_count += count;
+    };
+    miss(tick.missed_count, tick.missed_realtime_ns, "the sampling thread was late");
+    if (events_.size() >= kTicksMax) {
+      miss(1, tick.snapshot->realtime_ns, "the recorder was too slow");
+      return;
+    }
+    if (lost_.missed_count > 0) events_.push_back({nullptr, std::exchange(lost_, {})});
+    events_.push_back({tick.snapshot, {}});
+  }
+  wake_.notify_one();
+}
+
+std::optional<SourceEvent> TickQueue::take(std::uint64_t deadline_ns) {
+  const std::chrono::steady_clock::time_point deadline{std::chrono::nanoseconds(deadline_ns)};
+  std::unique_lock lock(mutex_);
+  if (!wake_.wait_until(lock, deadline, [this] { return !events_.empty(); })) return std::nullopt;
+  SourceEvent event = std::move(events_.front());
+  events_.pop_front();
+  return event;
+}
+
 EmbeddedSource::EmbeddedSource(const Host& host, std::unique_ptr<Collector> collector)
     : host_(host),
       collector_(std::move(collector)),
@@ -200,6 +230,16 @@ Result<SnapshotRef> EmbeddedSource::sample() {
   SnapshotRef snapshot = thread_->sample();
   if (snapshot == nullptr) return error("the samplers gave no snapshot");
   return snapshot;
+}
+
+Result<bool> EmbeddedSource::begin_ticks(std::uint64_t interval_ns) {
+  subscription_ =
+      thread_->subscribe(interval_ns, [this](const SampledTick& tick) { ticks_.put(tick); });
+  return true;
+}
+
+Result<std::optional<SourceEvent>> EmbeddedSource::next(std::uint64_t deadline_ns) {
+  return ticks_.take(deadline_ns);
 }
 
 std::string EmbeddedSource::description() const { return "samplers embedded in this process"; }

@@ -4,7 +4,11 @@
 // themselves, embedded in this process.
 
 #include <atomic>
+#include <condition_variable>
+#include <cstdint>
+#include <deque>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <vector>
@@ -21,12 +25,28 @@
 
 namespace rezolus {
 
+// From a source that keeps time itself: a snapshot, or ticks that it says were missed.
+struct SourceEvent {
+  SnapshotRef snapshot;
+  Gap gap;  // when snapshot is null
+};
+
 class SnapshotSource {
  public:
   virtual ~SnapshotSource() = default;
 
   // One reading, now. An error is a gap: the next call tries again.
   virtual Result<SnapshotRef> sample() = 0;
+
+  // Whether it keeps time itself: ticks of this interval then come by next(), in order. Otherwise
+  // sample() is to be called at every tick.
+  virtual Result<bool> begin_ticks(std::uint64_t /*interval_ns*/) { return false; }
+
+  // The next tick; nothing when CLOCK_MONOTONIC reaches deadline_ns before. An error is an outage:
+  // the next call tries again, and when it is over the missed ticks come as a gap.
+  virtual Result<std::optional<SourceEvent>> next(std::uint64_t /*deadline_ns*/) {
+    return std::nullopt;
+  }
 
   // "the agent at http://localhost:4241", "samplers embedded in this process"
   [[nodiscard]] virtual std::string description() const = 0;
@@ -53,17 +73,36 @@ class AgentSource : public SnapshotSource {
   SourceMetadata facts() override;
   AbsentReasons absent_reasons() override;
 
+ protected:
+  const Url url_;  // of the snapshots
+  const std::uint64_t timeout_ms_;
+  const std::atomic<bool>* const cancel_;
+
  private:
   Result<SnapshotRef> decode_frames(std::string_view body);
   std::optional<std::string> fetch(std::string_view path);
 
-  const Url url_;  // of the snapshots
-  const std::uint64_t timeout_ms_;
   HttpClient client_;
   SnapshotDecoder msgpack_;
   SourceMetadata peer_metadata_;  // of the last answer
   std::shared_ptr<const Schema> schema_;
   std::string sampler_status_;  // JSON text of /samplers
+};
+
+// Between a sampling thread and who takes its ticks: bounded, so that a tick too many is a gap.
+class TickQueue {
+ public:
+  static constexpr std::size_t kTicksMax = 64;
+
+  void put(const SampledTick& tick);
+  // Waits until there is one, or CLOCK_MONOTONIC reaches deadline_ns.
+  std::optional<SourceEvent> take(std::uint64_t deadline_ns);
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable wake_;
+  std::deque<SourceEvent> events_;
+  Gap lost_;  // behind them
 };
 
 // Runs the samplers in this process.
@@ -74,6 +113,8 @@ class EmbeddedSource : public SnapshotSource {
                                                         const CollectorConfig& config = {});
 
   Result<SnapshotRef> sample() override;
+  Result<bool> begin_ticks(std::uint64_t interval_ns) override;
+  Result<std::optional<SourceEvent>> next(std::uint64_t deadline_ns) override;
   [[nodiscard]] std::string description() const override;
   SourceMetadata facts() override;
   AbsentReasons absent_reasons() override;
@@ -87,6 +128,8 @@ class EmbeddedSource : public SnapshotSource {
   const Host host_;
   std::unique_ptr<Collector> collector_;
   std::unique_ptr<SamplingThread> thread_;  // after the collector, which it uses
+  TickQueue ticks_;
+  std::unique_ptr<SamplingThread::Subscription> subscription_;  // after what its calls use
 };
 
 // next with every series object that equals the one at the same index of previous replaced by it;

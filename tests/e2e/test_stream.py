@@ -3,6 +3,7 @@
 
 import contextlib
 import http.client
+import re
 import signal
 import socket
 import struct
@@ -12,7 +13,7 @@ import urllib.request
 
 import pytest
 
-from conftest import free_port
+from conftest import free_port, rezolus
 
 META, SCHEMA, KEY, DELTA, GAP, END = range(1, 7)
 
@@ -170,3 +171,32 @@ def test_a_stopping_agent_ends_the_stream(listen, own_agent):
     assert listener.frames[-1][0] == END
     assert varint(listener.frames[-1][1])[0] == len(listener.ticks())
     assert stopped.process.finish().returncode == 0
+
+
+def test_an_agent_that_comes_back_leaves_a_gap(own_agent, start, tmp_path):
+    first = own_agent(free_port())
+    recording = start("record", "-i", "100ms", "-d", "6s", "-f", "log", first.url,
+                      tmp_path / "run.rezlog")
+    time.sleep(1.5)
+    first.process.kill()
+    time.sleep(0.5)
+    own_agent(first.port)
+    result = recording.finish()
+    assert result.returncode == 0, result.stderr
+    rows, missed = map(int, re.search(r"(\d+) rows, (\d+) missed", result.stdout).groups())
+    assert rows + missed == 61
+    assert missed >= 4
+    assert rows >= 15
+    assert result.stderr.count("recording goes on") == 1
+    assert result.stderr.count("samples are back after") == 1
+
+
+def test_a_recording_listens_at_its_interval(agent, tmp_path):
+    opened = agent.json("/status")["stream"]["opened"]
+    result = rezolus("record", "-i", "10ms", "-d", "2s", "-f", "log", agent.url,
+                     tmp_path / "run.rezlog")
+    assert result.returncode == 0, result.stderr
+    rows, missed = map(int, re.search(r"(\d+) rows, (\d+) missed", result.stdout).groups())
+    assert rows + missed == 201
+    assert rows >= 100  # the others a busy host was late for
+    assert agent.json("/status")["stream"]["opened"] == opened + 1

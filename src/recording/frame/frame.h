@@ -44,6 +44,7 @@ inline constexpr std::string_view kMetaSamplingIntervalMs = "sampling_interval_m
 inline constexpr std::string_view kMetaSystemInfo = "systeminfo";            // JSON text
 inline constexpr std::string_view kMetaDescriptions = "descriptions";        // JSON text
 inline constexpr std::string_view kMetaSamplerStatus = "sampler_status";     // JSON text
+inline constexpr std::string_view kMetaMissedTicks = "missed_ticks";         // at the end
 inline constexpr std::string_view kMetaEndpoint = "endpoint";                // URL of the agent
 
 enum class FrameType : std::uint8_t {
