@@ -19,7 +19,8 @@ inline void fuzz_address(std::string_view text) {
     CHECK(url->path.starts_with('/'), "a path begins at the root");
     if (!url->unix_socket.empty()) {
       const auto again = parse_url(url->display());
-      CHECK(again && again->unix_socket == url->unix_socket, "what is displayed is the same socket");
+      CHECK(again && again->unix_socket == url->unix_socket,
+            "what is displayed is the same socket");
     }
   }
   if (const auto address = http::parse_listen_address(text)) {

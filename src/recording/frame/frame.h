@@ -92,6 +92,10 @@ class FrameEncoder {
   // follows can be read alone. The numbering of ticks goes on.
   void restart();
 
+  // The next snapshot has this number: another encoder came before in the same log.
+  // Requires: nothing was encoded yet.
+  void continue_from(std::uint64_t tick) { tick_ = tick; }
+
   // Snapshots encoded so far: the number of the next one.
   [[nodiscard]] std::uint64_t tick_count() const { return tick_; }
 

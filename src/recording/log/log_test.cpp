@@ -83,6 +83,30 @@ TEST_F(LogTest, SegmentsAreReadAlone) {
   EXPECT_GT(reader.segment_count(), 3u);
 }
 
+TEST_F(LogTest, SeekGoesToTheSegmentOfATime) {
+  auto writer = LogWriter::create(path_, kMetadata, {.segment_size_bytes_max = 2000});
+  ASSERT_TRUE(writer);
+  for (std::uint64_t k = 0; k < 300; ++k) ASSERT_TRUE(writer->append(source_.tick(k)));
+  auto reader = LogReader::open(path_);
+  ASSERT_TRUE(reader);
+  for (const std::uint64_t k : {0u, 1u, 99u, 200u, 299u}) {
+    const std::uint64_t wanted_ns = source_.tick(k).realtime_ns;
+    ASSERT_TRUE(reader->seek_to(wanted_ns));
+    std::uint64_t passed = 0;
+    SnapshotRef snapshot;
+    do {
+      snapshot = reader->next_snapshot().value();
+      ASSERT_TRUE(snapshot);
+      ++passed;
+    } while (snapshot->realtime_ns < wanted_ns);
+    expect_same_values(source_.tick(k), *snapshot);
+    EXPECT_LT(passed, 60u) << k;
+    EXPECT_EQ(reader->loss().ticks, 0u);
+  }
+  ASSERT_TRUE(reader->seek_to(0));
+  expect_same_values(source_.tick(0), **reader->next_snapshot());
+}
+
 TEST_F(LogTest, EachTickIsReadableAtOnceAndReadingGoesOn) {
   auto writer = LogWriter::create(path_, kMetadata);
   ASSERT_TRUE(writer);

@@ -18,14 +18,15 @@ Result<LogWriter> LogWriter::create(const std::string& path, SourceMetadata meta
   if (!fd) return context("create log", fd.error());
   if (::flock(fd->get(), LOCK_EX | LOCK_NB) != 0) {
     if (errno != EWOULDBLOCK) return system_error("lock log " + path, errno);
-    return error("create log {}: another process is writing it; choose another file or stop that one",
-                 path);
+    return error(
+        "create log {}: another process is writing it; choose another file or stop that one", path);
   }
-  struct stat status {};
+  struct stat status{};
   if (::fstat(fd->get(), &status) != 0) return system_error("stat " + path, errno);
   if (S_ISREG(status.st_mode) && status.st_size > 0) {
     if (!options.replace) {
-      return error("create log {}: the file exists already; remove it or choose another name", path);
+      return error("create log {}: the file exists already; remove it or choose another name",
+                   path);
     }
     if (::ftruncate(fd->get(), 0) != 0) return system_error("truncate " + path, errno);
   }

@@ -1,0 +1,272 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+#include "recording/log/folder_log.h"
+
+#include <csignal>
+#include <cstdlib>
+#include <filesystem>
+
+#include <gtest/gtest.h>
+#include <sched.h>
+#include <sys/mount.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "recording/frame/frame_testing.h"
+#include "recording/log/log.h"
+
+namespace rezolus {
+namespace {
+
+using testing::expect_same_values;
+using testing::TestSource;
+
+constexpr std::uint64_t kFirstNs = 1'700'000'000'000'000'000;
+
+class FolderLogTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    std::string pattern = (std::filesystem::temp_directory_path() / "rezolus-log-XXXXXX").string();
+    ASSERT_NE(::mkdtemp(pattern.data()), nullptr);
+    root_ = pattern;
+    folder_ = root_ + "/log";
+    options_.segment_size_bytes_max = 1500;
+    options_.clock.realtime_ns = [this] { return now_ns_; };
+  }
+  void TearDown() override { std::filesystem::remove_all(root_); }
+
+  FolderLog open() {
+    auto log = FolderLog::open(folder_, {{"source", "x"}}, options_);
+    EXPECT_TRUE(log) << log.error().message;
+    return std::move(*log);
+  }
+  void append(FolderLog& log, std::uint64_t first, std::uint64_t end) {
+    for (std::uint64_t k = first; k < end; ++k) {
+      now_ns_ = kFirstNs + k * kNsPerSecond;
+      const auto appended = log.append(source_.tick(k));
+      ASSERT_TRUE(appended) << appended.error().message;
+    }
+  }
+  LogReader read() {
+    auto reader = LogReader::open(folder_);
+    EXPECT_TRUE(reader) << reader.error().message;
+    return std::move(*reader);
+  }
+  void expect_ticks(LogReader& reader, std::uint64_t first, std::uint64_t end) {
+    for (std::uint64_t k = first; k < end; ++k) {
+      auto snapshot = reader.next_snapshot();
+      ASSERT_TRUE(snapshot && *snapshot) << k;
+      expect_same_values(source_.tick(k), **snapshot);
+    }
+    auto none = reader.next_snapshot();
+    ASSERT_TRUE(none && !*none);
+    EXPECT_EQ(reader.loss().ticks, 0u);
+    EXPECT_EQ(reader.loss().bytes, 0u);
+  }
+  std::vector<std::uint64_t> sequences() { return list_segments(folder_).value(); }
+  std::uint16_t flags(std::uint64_t sequence) {
+    return read_segment_header(segment_path(folder_, sequence)).value().flags;
+  }
+
+  std::string root_;
+  std::string folder_;
+  FolderLogOptions options_;
+  std::uint64_t now_ns_ = kFirstNs;
+  TestSource source_;
+};
+
+TEST_F(FolderLogTest, CompleteSegmentsAreCompressedAndTheLastIsNot) {
+  FolderLog log = open();
+  append(log, 0, 200);
+  const auto segments = sequences();
+  ASSERT_GT(segments.size(), 4u);
+  for (const std::uint64_t sequence : segments) {
+    EXPECT_EQ(flags(sequence), sequence == segments.back() ? 0 : kSegmentCompressed);
+  }
+  LogReader reader = read();
+  expect_ticks(reader, 0, 200);
+  EXPECT_FALSE(reader.finished());
+  EXPECT_EQ(reader.segment_count(), segments.size());
+  ASSERT_TRUE(log.finish());
+  auto event = reader.next();
+  ASSERT_TRUE(event && *event);
+  EXPECT_EQ((*event)->type, FrameType::kEnd);
+  EXPECT_TRUE(reader.finished());
+  EXPECT_EQ(flags(segments.back()), kSegmentCompressed);
+  ASSERT_TRUE(reader.rewind());
+  expect_ticks(reader, 0, 200);
+}
+
+TEST_F(FolderLogTest, AReaderFollowsTheWriterThroughSegments) {
+  FolderLog log = open();
+  append(log, 0, 1);
+  LogReader reader = read();
+  for (std::uint64_t k = 0; k < 100; ++k) {
+    auto snapshot = reader.next_snapshot();
+    ASSERT_TRUE(snapshot && *snapshot) << k;
+    expect_same_values(source_.tick(k), **snapshot);
+    auto none = reader.next_snapshot();
+    ASSERT_TRUE(none && !*none);
+    append(log, k + 1, k + 2);
+  }
+  EXPECT_GT(reader.segment_count(), 3u);
+  EXPECT_EQ(reader.loss().bytes, 0u);
+}
+
+TEST_F(FolderLogTest, IsContinuedByTheNextWriter) {
+  {
+    FolderLog log = open();
+    append(log, 0, 30);
+  }
+  EXPECT_TRUE(std::filesystem::exists(folder_ + "/compressed.tmp"));
+  {
+    FolderLog log = open();
+    EXPECT_EQ(log.tick_count(), 30u);
+    append(log, 30, 60);
+    ASSERT_TRUE(log.finish());
+    append(log, 60, 70);
+  }
+  LogReader reader = read();
+  expect_ticks(reader, 0, 70);
+  EXPECT_EQ(reader.tick_count(), 70u);
+}
+
+// A writer that is killed, again and again: each tick that append() returned for is there.
+TEST_F(FolderLogTest, KilledAtAnyMoment) {
+  std::uint64_t known = 0;
+  for (int round = 0; round < 8; ++round) {
+    int ends[2] = {};
+    ASSERT_EQ(::pipe(ends), 0);
+    const pid_t child = ::fork();
+    ASSERT_GE(child, 0);
+    if (child == 0) {
+      auto log = FolderLog::open(folder_, {{"source", "x"}}, options_);
+      if (!log) ::_exit(1);
+      for (std::uint64_t k = log->tick_count();; ++k) {
+        if (!log->append(source_.tick(k)) || ::write(ends[1], &k, sizeof k) != sizeof k) ::_exit(1);
+      }
+    }
+    ::close(ends[1]);
+    ::usleep(static_cast<useconds_t>(3000 + 1700 * round));
+    ::kill(child, SIGKILL);
+    ::waitpid(child, nullptr, 0);
+    std::uint64_t k = 0;
+    while (::read(ends[0], &k, sizeof k) == sizeof k) known = k + 1;
+    ::close(ends[0]);
+  }
+  ASSERT_GT(known, 10u);
+  LogReader reader = read();
+  std::uint64_t count = 0;
+  while (true) {
+    auto snapshot = reader.next_snapshot();
+    ASSERT_TRUE(snapshot);
+    if (!*snapshot) break;
+    EXPECT_EQ((**snapshot).realtime_ns, kFirstNs + count * kNsPerSecond);
+    ++count;
+  }
+  EXPECT_TRUE(count == known || count == known + 1) << count << " of " << known;
+  EXPECT_EQ(reader.loss().ticks, 0u);
+}
+
+TEST_F(FolderLogTest, SecondWriterIsRefused) {
+  FolderLog log = open();
+  auto second = FolderLog::open(folder_, {}, options_);
+  ASSERT_FALSE(second);
+  EXPECT_NE(second.error().message.find("another process is writing"), std::string::npos);
+}
+
+TEST_F(FolderLogTest, RetentionByAge) {
+  options_.segment_duration_ns_max = 10 * kNsPerSecond;
+  options_.segment_size_bytes_max = 1u << 20;
+  options_.retention_ns = 30 * kNsPerSecond;
+  FolderLog log = open();
+  append(log, 0, 200);
+  EXPECT_EQ(log.removed_count(), 16u);  // 20 segments; 160 to 170 ends 20 s before the last begins
+  LogReader reader = read();
+  expect_ticks(reader, 160, 200);
+  EXPECT_EQ(log.segment_count(), 4u);
+}
+
+TEST_F(FolderLogTest, RetentionBySize) {
+  options_.retention_size_bytes = 4000;
+  FolderLog log = open();
+  append(log, 0, 400);
+  EXPECT_GT(log.removed_count(), 0u);
+  std::uint64_t size_bytes = 0;
+  for (const std::uint64_t sequence : sequences()) {
+    size_bytes += std::filesystem::file_size(segment_path(folder_, sequence));
+  }
+  EXPECT_EQ(size_bytes, log.size_bytes());
+  EXPECT_LE(size_bytes, 4200u);  // a segment ends with the tick that makes it too large
+  LogReader reader = read();
+  auto first = reader.next_snapshot();
+  ASSERT_TRUE(first && *first);
+  const std::uint64_t k = ((*first)->scalars[0] - 100) / 3;
+  EXPECT_GT(k, 0u);
+  expect_ticks(reader, k + 1, 400);
+}
+
+TEST_F(FolderLogTest, NothingIsWrittenWhenTooLittleIsFree) {
+  options_.free_size_bytes_min = ~std::uint64_t{0};
+  FolderLog log = open();
+  const auto appended = log.append(source_.tick(0));
+  ASSERT_FALSE(appended);
+  EXPECT_NE(appended.error().message.find("no older segment is left"), std::string::npos);
+  EXPECT_TRUE(sequences().empty());
+}
+
+// On a small disk of its own, in a child: mounting is for a namespace.
+TEST_F(FolderLogTest, AFullDiskCostsTheOldestSegments) {
+  options_.segment_size_bytes_max = 24u << 10;
+  const pid_t child = ::fork();
+  ASSERT_GE(child, 0);
+  if (child == 0) {
+    const int alone = CLONE_NEWNS | (::geteuid() == 0 ? 0 : CLONE_NEWUSER);
+    if (::unshare(alone) != 0 || ::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0 ||
+        ::mount("none", root_.c_str(), "tmpfs", 0, "size=128k") != 0) {
+      ::_exit(77);
+    }
+    auto log = FolderLog::open(folder_, {{"source", "x"}}, options_);
+    if (!log) ::_exit(2);
+    std::uint64_t k = 0;
+    for (; log->removed_count() < 3 && k < 100'000; ++k) {
+      if (!log->append(source_.tick(k))) ::_exit(3);
+    }
+    if (log->removed_count() < 3) ::_exit(4);
+    auto reader = LogReader::open(folder_);
+    if (!reader) ::_exit(5);
+    std::uint64_t last = 0;
+    while (auto snapshot = reader->next_snapshot().value()) {
+      last = (snapshot->scalars[0] - 100) / 3;
+    }
+    ::_exit(last == k - 1 && reader->loss().ticks == 0 && reader->loss().bytes == 0 ? 0 : 6);
+  }
+  int status = 0;
+  ASSERT_EQ(::waitpid(child, &status, 0), child);
+  ASSERT_TRUE(WIFEXITED(status));
+  if (WEXITSTATUS(status) == 77) GTEST_SKIP() << "no file system can be mounted here";
+  EXPECT_EQ(WEXITSTATUS(status), 0);
+}
+
+TEST_F(FolderLogTest, SeekGoesToTheSegmentOfATime) {
+  FolderLog log = open();
+  append(log, 0, 200);
+  LogReader reader = read();
+  for (const std::uint64_t k : {0u, 1u, 57u, 120u, 199u}) {
+    ASSERT_TRUE(reader.seek_to(kFirstNs + k * kNsPerSecond));
+    std::uint64_t passed = 0;
+    while (true) {
+      auto snapshot = reader.next_snapshot();
+      ASSERT_TRUE(snapshot && *snapshot);
+      ASSERT_LE((*snapshot)->realtime_ns, kFirstNs + k * kNsPerSecond);
+      if ((*snapshot)->realtime_ns == kFirstNs + k * kNsPerSecond) break;
+      ++passed;
+    }
+    EXPECT_LT(passed, 40u) << k;
+    expect_ticks(reader, k + 1, 200);
+  }
+  ASSERT_TRUE(reader.seek_to(0));
+  expect_ticks(reader, 0, 200);
+}
+
+}  // namespace
+}  // namespace rezolus
