@@ -127,8 +127,8 @@ class EmbeddedSource : public SnapshotSource {
 
   const Host host_;
   std::unique_ptr<Collector> collector_;
+  TickQueue ticks_;  // before the thread, whose last call may be under way when the rest goes
   std::unique_ptr<SamplingThread> thread_;  // after the collector, which it uses
-  TickQueue ticks_;
   std::unique_ptr<SamplingThread::Subscription> subscription_;  // after what its calls use
 };
 
