@@ -8,6 +8,7 @@
 #include <array>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -67,6 +68,10 @@ std::string encode_v3(const Snapshot& snapshot, const SourceMetadata& metadata);
 
 // 128-bit FNV-1a, as {high, low}: V3's hash over the canonical bytes of a group's schema.
 std::pair<std::uint64_t, std::uint64_t> fnv1a_128(std::string_view bytes);
+
+// How many bytes the first object takes, whatever its type: what parts snapshots that stand one after
+// the other. Nothing: bytes end before it does. An error: a byte that begins no object.
+Result<std::optional<std::size_t>> msgpack_size(std::string_view bytes);
 
 // A parsed snapshot. All texts point into the bytes that were parsed.
 struct Decoded {

@@ -182,6 +182,104 @@ def test_diff(upstream, ours):
     assert changes == sorted(changes, reverse=True)
 
 
+def values_of(path):
+    """Every column by what its series is, whatever the column is called."""
+    result = {}
+    table = pyarrow.parquet.read_table(path)
+    for field, meta, values in columns_of(table):
+        kept = {k: v for k, v in meta.items() if k not in ("description", "endpoint", "sampler")}
+        key = tuple(sorted(kept.items()))
+        # A column without a value has no series, and only columns are compared that have one.
+        if any(value is not None for value in values):
+            result[key] = values
+    return table["timestamp"].to_pylist(), table["duration"].to_pylist(), result
+
+
+def test_wide_to_log_to_wide_keeps_values(upstream, tmp_path):
+    path, _ = upstream
+    tool("convert", path, tmp_path / "a.rezlog")
+    tool("convert", tmp_path / "a.rezlog", tmp_path / "a.parquet")
+    stamps, durations, values = values_of(path)
+    again = values_of(tmp_path / "a.parquet")
+    assert again[0] == stamps
+    assert again[1] == [duration or 0 for duration in durations]
+
+    if path.stem in ("demo", "simple_capture"):  # one source: it stays no label
+        values = {tuple((k, v) for k, v in key if k != "source"): rows
+                  for key, rows in values.items()}
+        again = (*again[:2], {tuple((k, v) for k, v in key if k != "source"): rows
+                              for key, rows in again[2].items()})
+    elif path.stem in ("AB_base", "vllm"):
+        # The recording's sources are a list, which is no column's; columns keep their own.
+        assert all(dict(key).get("source") for key in again[2])
+    assert again[2].keys() == values.keys()
+    assert again[2] == values
+
+
+def test_log_to_raw_to_log_keeps_values(ours, tmp_path):
+    path, _ = ours
+    tool("convert", path, tmp_path / "a.rezlog")
+    tool("convert", tmp_path / "a.rezlog", tmp_path / "a.raw")
+    tool("convert", tmp_path / "a.raw", tmp_path / "b.rezlog")
+    rows = [{(row["metric"], str(row["labels"])): (row.get("increase"), row.get("count"),
+                                                   row.get("p99"), row.get("mean"))
+             for row in json.loads(tool("summary", "--json", file))["rows"]}
+            for file in (path, tmp_path / "a.rezlog", tmp_path / "a.raw", tmp_path / "b.rezlog")]
+    assert rows[0]
+    assert rows[1] == rows[0]
+    assert rows[2] == rows[0]
+    assert rows[3] == rows[0]
+
+
+def test_convert_cuts_selects_and_thins_out(ours, tmp_path):
+    path, table = ours
+    stamps = table["timestamp"].to_pylist()
+    output = tmp_path / "cut.parquet"
+    tool("convert", path, output, "--from=+1s", "--to=-1s", "--metrics", "cpu_*", "--metadata",
+         "note=mine", "--interval", "1s")
+    cut = pyarrow.parquet.read_table(output)
+    wanted = {}
+    for stamp in stamps:
+        if stamps[0] + 10**9 <= stamp <= stamps[-1] - 10**9:
+            wanted.setdefault(stamp // 10**9, stamp)
+    assert cut["timestamp"].to_pylist() == list(wanted.values())
+    assert cut.num_columns > 2
+    assert all(name.startswith("cpu_") for name in cut.column_names[2:])
+    footer = pyarrow.parquet.read_metadata(output).metadata
+    assert footer[b"note"] == b"mine"
+    assert footer[b"sampling_interval_ms"] == b"1000"
+    assert rezolus("recording", "convert", path, output, "--from", "soon").returncode == 2
+
+
+def test_convert_joins(ours, tmp_path):
+    path, table = ours
+    tool("convert", path, path, tmp_path / "both.parquet")
+    both = pyarrow.parquet.read_table(tmp_path / "both.parquet")
+    assert both.num_rows == table.num_rows
+    sources = {metadata(field).get("source") for field in both.schema} - {None}
+    assert len(sources) == 2
+    info = json.loads(tool("info", "--json", tmp_path / "both.parquet"))[0]
+    assert set(info["sources"]) == sources
+
+
+def test_recover(ours, tmp_path):
+    path, table = ours
+    log = tmp_path / "run.parquet.rezlog"
+    tool("convert", path, log)
+    whole = log.read_bytes()
+    assert "nothing was lost" in tool("recover", tmp_path / "run.parquet")
+    assert pyarrow.parquet.read_table(tmp_path / "run.parquet").num_rows == table.num_rows
+    again = rezolus("recording", "recover", log)
+    assert again.returncode == 1
+    assert "--output" in again.stderr
+    log.write_bytes(whole[:-100])
+    text = tool("recover", log, "-o", tmp_path / "cut.parquet")
+    assert "lost: " in text and "cut off" in text
+    rows = pyarrow.parquet.read_table(tmp_path / "cut.parquet").num_rows
+    assert table.num_rows - 2 <= rows < table.num_rows
+    assert rezolus("recording", "recover", tmp_path / "none").returncode == 1
+
+
 def test_no_colors_in_a_pipe(ours):
     assert "\033" not in tool("diff", ours[0], ours[0])
 
@@ -192,7 +290,7 @@ def test_exit_codes(tmp_path):
     assert rezolus("recording", "summary").returncode == 2
     assert rezolus("recording", "nonsense").returncode == 2
     assert rezolus("recording", "diff", "a", "b", "--sort", "sideways").returncode == 2
-    for command in ("info", "summary", "diff"):
+    for command in ("info", "summary", "diff", "convert", "recover"):
         result = rezolus("recording", command, "--help")
         assert result.returncode == 0
         assert f"rezolus recording {command} " in result.stdout  # the examples

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 #pragma once
-// The commands of `rezolus-recording` that look into recordings: a table of options each, and what
-// they print. Part of the program: they print and choose exit codes.
+// The commands of `rezolus-recording`: a table of options each, and what they print. Part of the program: they print and choose exit codes.
 
 #include <functional>
 #include <vector>
@@ -28,5 +27,7 @@ struct Command {
 Command add_info(CLI::App& app);
 Command add_summary(CLI::App& app);
 Command add_diff(CLI::App& app);
+Command add_convert(CLI::App& app);
+Command add_recover(CLI::App& app);
 
 }  // namespace rezolus

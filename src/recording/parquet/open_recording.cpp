@@ -13,6 +13,8 @@ namespace rezolus {
 namespace {
 
 constexpr std::string_view kParquetMagic = "PAR1";
+// Arrays of 4 to 6 elements: how MessagePack snapshots of V3, V1 and V2 begin.
+constexpr std::string_view kSnapshotLeads = "\x94\x95\x96";
 
 // Clears the series that are not asked for out of each snapshot: the schema stays whole.
 class SelectedStream : public SnapshotStream {
@@ -95,6 +97,7 @@ Result<OpenedRecording> open_recording(const std::string& path, const OpenOption
   if (got == 0) return error("{} is empty", path);
   const std::string_view begin(magic, static_cast<std::size_t>(std::max<ssize_t>(got, 0)));
   if (begin == kParquetMagic) return open_parquet(path, options);
+  if (!begin.empty() && kSnapshotLeads.contains(begin[0])) return open_raw(path, options);
   auto stream = open_log_stream(path);
   if (!stream) return std::unexpected(stream.error());
   OpenedRecording opened;

@@ -37,6 +37,7 @@ bool metric_selected(const OpenOptions& options, const std::string& metric);
 
 // Each format's own; the file is of that format.
 Result<OpenedRecording> open_parquet(const std::string& path, const OpenOptions& options);
+Result<OpenedRecording> open_raw(const std::string& path, const OpenOptions& options);
 
 // The stream, less the series that are not asked for.
 std::unique_ptr<SnapshotStream> select_metrics(std::unique_ptr<SnapshotStream> stream,

@@ -1,0 +1,371 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+// `convert` and `recover`: a recording in another format, or cut out of one.
+
+#include <csignal>
+#include <cstdio>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <fcntl.h>
+#include <fmt/core.h>
+#include <malloc.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/fd.h"
+#include "base/version.h"
+#include "recording/log/log.h"
+#include "recording/parquet/commands.h"
+#include "recording/parquet/cut_stream.h"
+#include "recording/parquet/joined_stream.h"
+#include "recording/parquet/long.h"
+#include "recording/parquet/open_recording.h"
+#include "recording/parquet/wide.h"
+#include "wire/msgpack.h"
+
+namespace rezolus {
+namespace {
+
+volatile std::sig_atomic_t interrupted = 0;
+
+// Signals end the conversion by an error, so that the unfinished file is removed.
+void watch_signals() {
+  for (const int signal : {SIGINT, SIGTERM, SIGHUP}) {
+    std::signal(signal, [](int) { interrupted = 1; });
+  }
+}
+
+struct ConvertOptions {
+  std::vector<std::string> paths;  // the inputs, then the output
+  std::string format;
+  std::string layout = "wide";
+  std::string interval;
+  std::string from;
+  std::string to;
+  std::vector<std::string> metrics;
+  std::vector<std::string> metadata;
+};
+
+void say_loss(const std::string& input, std::uint64_t lost_bytes, std::uint64_t lost_ticks) {
+  if (lost_bytes == 0) return;
+  fmt::print(stderr,
+             "rezolus-recording: {} bytes of {} were unreadable, {} samples are known to "
+             "be lost\n",
+             lost_bytes, input, lost_ticks);
+}
+
+int convert_wide(SnapshotStream& recording, const std::string& output, const WideOptions& options) {
+  auto report = write_wide(recording, output, options);
+  if (!report) return fail(report.error());
+  say_loss(recording.name(), report->lost_bytes, report->lost_ticks);
+  if (report->folded_series != 0 || report->left_out_series != 0) {
+    fmt::print(stderr,
+               "rezolus-recording: {} has more series than {} columns: {} are summed by "
+               "metric into series labelled \"other\", {} are left out; --layout long "
+               "keeps all\n",
+               recording.name(), kColumnsMax, report->folded_series, report->left_out_series);
+  }
+  fmt::print("{}: {} rows, {} columns{}\n", output, report->rows, report->columns,
+             report->parts > 1 ? fmt::format(", {} files", report->parts) : "");
+  return kExitOk;
+}
+
+int convert_long(SnapshotStream& recording, const std::string& output, const LongOptions& options) {
+  auto report = write_long(recording, output, options);
+  if (!report) return fail(report.error());
+  say_loss(recording.name(), report->lost_bytes, report->lost_ticks);
+  fmt::print("{}: {} rows of {} samples{}\n", output, report->rows, report->ticks,
+             report->parts > 1 ? fmt::format(", {} files", report->parts) : "");
+  return kExitOk;
+}
+
+Result<SourceMetadata> parse_metadata(const std::vector<std::string>& pairs) {
+  SourceMetadata metadata;
+  for (const std::string& pair : pairs) {
+    const std::size_t equals = pair.find('=');
+    if (equals == std::string::npos || equals == 0) {
+      return error("--metadata: '{}' is not key=value", pair);
+    }
+    metadata[pair.substr(0, equals)] = pair.substr(equals + 1);
+  }
+  return metadata;
+}
+
+SourceMetadata with_metadata(const SnapshotStream& recording, const SourceMetadata& added,
+                             std::optional<std::uint64_t> interval_ms) {
+  SourceMetadata metadata = recording.metadata();
+  for (const auto& [key, value] : added) metadata[key] = value;
+  if (interval_ms) metadata[std::string(kMetaSamplingIntervalMs)] = std::to_string(*interval_ms);
+  return metadata;
+}
+
+// Removes what was not finished.
+class TemporaryFile {
+ public:
+  explicit TemporaryFile(const std::string& output)
+      : path_(fmt::format("{}.tmp.{}", output, ::getpid())), output_(output) {}
+  TemporaryFile(const TemporaryFile&) = delete;
+  TemporaryFile& operator=(const TemporaryFile&) = delete;
+  ~TemporaryFile() { ::unlink(path_.c_str()); }
+
+  [[nodiscard]] const std::string& path() const { return path_; }
+  Result<void> commit() {
+    if (::rename(path_.c_str(), output_.c_str()) == 0) return {};
+    return system_error("rename to " + output_, errno);
+  }
+
+ private:
+  std::string path_;
+  std::string output_;
+};
+
+Result<std::uint64_t> write_log(SnapshotStream& recording, const std::string& output,
+                                const SourceMetadata& metadata) {
+  TemporaryFile file(output);
+  auto log = LogWriter::create(file.path(), metadata);
+  if (!log) return std::unexpected(log.error());
+  std::size_t gap_count = 0;
+  while (true) {
+    auto snapshot = recording.next();
+    if (!snapshot) return std::unexpected(snapshot.error());
+    for (; gap_count < recording.gaps().size() && log->tick_count() > 0; ++gap_count) {
+      if (auto added = log->append_gap(recording.gaps()[gap_count]); !added) {
+        return std::unexpected(added.error());
+      }
+    }
+    if (!*snapshot) break;
+    if (interrupted != 0) return error("write {}: it was interrupted", output);
+    if (auto added = log->append(**snapshot); !added) return std::unexpected(added.error());
+  }
+  if (log->tick_count() == 0) return error("{}: there is no sample in it", recording.name());
+  // What became known behind the first tick.
+  log->add_metadata(metadata);
+  if (auto finished = log->finish(); !finished) return std::unexpected(finished.error());
+  if (auto renamed = file.commit(); !renamed) return std::unexpected(renamed.error());
+  return log->tick_count();
+}
+
+Result<std::uint64_t> write_raw(SnapshotStream& recording, const std::string& output,
+                                const SourceMetadata& metadata) {
+  TemporaryFile file(output);
+  auto fd = Fd::open(file.path(), O_WRONLY | O_CREAT | O_TRUNC);
+  if (!fd) return std::unexpected(fd.error());
+  // Every snapshot repeats its metadata: only what readers look for.
+  SourceMetadata repeated;
+  for (const std::string_view key : {kMetaSource, kMetaSamplingIntervalMs,
+                                     std::string_view("version")}) {
+    const auto found = metadata.find(std::string(key));
+    if (found != metadata.end()) repeated.insert(*found);
+  }
+  MsgpackEncoder encoder;
+  std::uint64_t tick_count = 0;
+  while (true) {
+    auto snapshot = recording.next();
+    if (!snapshot) return std::unexpected(snapshot.error());
+    if (!*snapshot) break;
+    if (interrupted != 0) return error("write {}: it was interrupted", output);
+    const std::string bytes = encoder.encode_v2(**snapshot, repeated);
+    if (auto written = write_all(fd->get(), bytes); !written) {
+      return context("write " + output, written.error());
+    }
+    ++tick_count;
+  }
+  if (tick_count == 0) return error("{}: there is no sample in it", recording.name());
+  if (::fsync(fd->get()) != 0) return system_error("sync " + output, errno);
+  if (auto renamed = file.commit(); !renamed) return std::unexpected(renamed.error());
+  return tick_count;
+}
+
+std::string format_of(const ConvertOptions& options, const std::string& output) {
+  if (!options.format.empty()) return options.format;
+  if (output.ends_with(kLogSuffix)) return "log";
+  return output.ends_with(".raw") || output.ends_with(".msgpack") ? "raw" : "parquet";
+}
+
+struct ConvertPlan {
+  std::optional<std::uint64_t> interval_ms;
+  SourceMetadata metadata;
+  Cut cut;
+};
+
+Result<ConvertPlan> make_plan(const ConvertOptions& options) {
+  ConvertPlan plan;
+  if (!options.interval.empty()) {
+    auto interval_ns = parse_duration_ns(options.interval);
+    if (!interval_ns) return context("--interval", interval_ns.error());
+    if (*interval_ns == 0 || *interval_ns % kNsPerMs != 0) {
+      return error("--interval: '{}' is not a whole number of milliseconds", options.interval);
+    }
+    plan.interval_ms = *interval_ns / kNsPerMs;
+    plan.cut.interval_ns = *interval_ns;
+  }
+  auto metadata = parse_metadata(options.metadata);
+  if (!metadata) return std::unexpected(metadata.error());
+  plan.metadata = std::move(*metadata);
+  const auto parse = [](const char* name, const std::string& text,
+                        std::optional<Moment>& moment) -> Result<void> {
+    if (text.empty()) return {};
+    auto parsed = parse_moment(text);
+    if (!parsed) return context(name, parsed.error());
+    moment = *parsed;
+    return {};
+  };
+  if (auto from = parse("--from", options.from, plan.cut.from); !from) {
+    return std::unexpected(from.error());
+  }
+  if (auto to = parse("--to", options.to, plan.cut.to); !to) return std::unexpected(to.error());
+  return plan;
+}
+
+Result<std::unique_ptr<SnapshotStream>> open_inputs(const ConvertOptions& options,
+                                                    const Cut& cut) {
+  std::vector<std::unique_ptr<SnapshotStream>> streams;
+  for (std::size_t i = 0; i + 1 < options.paths.size(); ++i) {
+    auto opened = open_recording(options.paths[i], {.metrics = options.metrics});
+    if (!opened) return std::unexpected(opened.error());
+    for (const std::string& remark : opened->remarks) {
+      fmt::print(stderr, "rezolus-recording: {}: {}\n", options.paths[i], remark);
+    }
+    streams.push_back(std::move(opened->stream));
+  }
+  auto joined = join_streams(std::move(streams));
+  if (!joined) return joined;
+  return cut_stream(std::move(*joined), cut);
+}
+
+int convert(const ConvertOptions& options) {
+  if (options.paths.size() < 2) return fail({"convert needs an input and an output"}, kExitUsage);
+  auto plan = make_plan(options);
+  if (!plan) return fail(plan.error(), kExitUsage);
+  // The parent limits this process's memory: buffers of this size go back to the system when freed.
+  ::mallopt(M_MMAP_THRESHOLD, 512 << 10);
+  watch_signals();
+  const auto stopped = [] { return interrupted != 0; };
+  auto recording = open_inputs(options, plan->cut);
+  if (!recording) return fail(recording.error());
+  const std::string& output = options.paths.back();
+  const std::string format = format_of(options, output);
+  if (format == "parquet") {
+    if (options.layout == "long") {
+      return convert_long(**recording, output, {.metadata = plan->metadata,
+                                                .interval_ms = plan->interval_ms,
+                                                .stopped = stopped});
+    }
+    return convert_wide(**recording, output, {.metadata = plan->metadata,
+                                              .interval_ms = plan->interval_ms,
+                                              .stopped = stopped});
+  }
+  // Metadata comes with the first tick.
+  if (auto first = (*recording)->next(); !first) return fail(first.error());
+  const SourceMetadata metadata = with_metadata(**recording, plan->metadata, plan->interval_ms);
+  if (auto rewound = (*recording)->rewind(); !rewound) return fail(rewound.error());
+  const auto ticks = format == "log" ? write_log(**recording, output, metadata)
+                                     : write_raw(**recording, output, metadata);
+  if (!ticks) return fail(ticks.error());
+  const LogLoss loss = (*recording)->loss();
+  say_loss((*recording)->name(), loss.bytes, loss.ticks);
+  fmt::print("{}: {} samples\n", output, *ticks);
+  return kExitOk;
+}
+
+// PATH may be the log, or the output that it stands beside.
+int recover(const std::string& path, std::string output) {
+  const bool is_log = path.ends_with(kLogSuffix);
+  const std::string log_path = is_log ? path : path + std::string(kLogSuffix);
+  if (output.empty()) {
+    output = is_log ? path.substr(0, path.size() - kLogSuffix.size()) : path;
+    if (!output.ends_with(".parquet")) output += ".parquet";
+  }
+  if (::access(output.c_str(), F_OK) == 0) {
+    return fail({fmt::format("{} exists; name another file with --output", output)});
+  }
+  auto fd = Fd::open(log_path, O_RDONLY);
+  if (!fd) return fail(fd.error());
+  if (::flock(fd->get(), LOCK_SH | LOCK_NB) != 0) {
+    return fail({fmt::format("{} is still being written; end that recording first", log_path)});
+  }
+  ::mallopt(M_MMAP_THRESHOLD, 512 << 10);
+  watch_signals();
+  auto log = open_log_stream(log_path);
+  if (!log) return fail(log.error());
+  const int converted =
+      convert_wide(**log, output, {.stopped = [] { return interrupted != 0; }});
+  if (converted != kExitOk) return converted;
+  // The writer stops at the last row; what is lost may stand behind it.
+  while (true) {
+    auto rest = (*log)->next();
+    if (!rest) return fail(rest.error());
+    if (!*rest) break;
+  }
+  const LogLoss loss = (*log)->loss();
+  if (loss.bytes == 0) {
+    fmt::print("nothing was lost; {} is no longer needed\n", log_path);
+  } else {
+    fmt::print("lost: {} bytes{}, {} ticks{}; {} is kept\n", loss.bytes,
+               loss.torn_tail ? " (the end was cut off)" : "", loss.ticks,
+               loss.ticks_known ? "" : " at least", log_path);
+  }
+  return kExitOk;
+}
+
+}  // namespace
+
+Command add_convert(CLI::App& app) {
+  auto options = std::make_shared<ConvertOptions>();
+  CLI::App* parser = app.add_subcommand(
+      "convert", "Write recordings in another format, cut, thinned out, or several joined");
+  parser->add_option("INPUT... OUTPUT", options->paths,
+                     "Recordings of any format, and the file to write: a path, or for Parquet a URL "
+                     "(s3://bucket/key)")
+      ->required();
+  parser->add_option("--format", options->format,
+                     "parquet, log or raw; without it by the output's name: .rezlog, .raw, else "
+                     "Parquet")
+      ->check(CLI::IsMember({"parquet", "log", "raw"}));
+  parser->add_option("--layout", options->layout,
+                     "wide: a column for each series; long: a row for each series and tick")
+      ->check(CLI::IsMember({"wide", "long"}));
+  parser->add_option("--from", options->from,
+                     "First moment: 2026-11-26T02:00:00Z, seconds since 1970, +10s after the first "
+                     "tick, -30s before the last");
+  parser->add_option("--to", options->to, "Last moment, in the same forms");
+  parser->add_option("--metrics", options->metrics,
+                     "Only metrics that fit this pattern; may be repeated")
+      ->allow_extra_args(false);
+  parser->add_option("-i,--interval", options->interval,
+                     "At most one tick in this time; it is noted as the interval");
+  parser->add_option("-m,--metadata", options->metadata, "key=value for the file's metadata")
+      ->allow_extra_args(false);
+  parser->footer("Several inputs are joined on time: their series get the label source. Raw snapshots "
+                 "have no sums of\nhistograms.\n\n"
+                 "Examples:\n"
+                 "  rezolus recording convert run.parquet.rezlog run.parquet\n"
+                 "  rezolus recording convert run.parquet lake.parquet --layout long\n"
+                 "  rezolus recording convert run.parquet end.parquet --from=-30s --metrics 'tcp_*'\n"
+                 "  rezolus recording convert run.parquet hourly.parquet --interval 1m\n"
+                 "  rezolus recording convert client.parquet server.parquet both.parquet");
+  return {parser, [options] { return convert(*options); }};
+}
+
+Command add_recover(CLI::App& app) {
+  struct RecoverOptions {
+    std::string path;
+    std::string output;
+  };
+  auto options = std::make_shared<RecoverOptions>();
+  CLI::App* parser = app.add_subcommand(
+      "recover", "Finish what a crash left behind, or read what is readable of a damaged log");
+  parser->add_option("PATH", options->path, "The log, or the output that it stands beside")
+      ->required();
+  parser->add_option("-o,--output", options->output, "Parquet file to write");
+  parser->footer("Says what was lost. The log stays.\n\n"
+                 "Examples:\n"
+                 "  rezolus recording recover run.parquet          reads run.parquet.rezlog\n"
+                 "  rezolus recording recover old.rezlog -o old.parquet");
+  return {parser, [options] { return recover(options->path, options->output); }};
+}
+
+}  // namespace rezolus

@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+#include "recording/parquet/cut_stream.h"
+
+#include <charconv>
+#include <cmath>
+#include <ctime>
+#include <string>
+#include <utility>
+
+#include "base/clock.h"
+
+namespace rezolus {
+namespace {
+
+class CutStream : public SnapshotStream {
+ public:
+  CutStream(std::unique_ptr<SnapshotStream> stream, std::uint64_t from_ns, std::uint64_t to_ns,
+            std::uint64_t interval_ns)
+      : stream_(std::move(stream)), from_ns_(from_ns), to_ns_(to_ns), interval_ns_(interval_ns) {}
+
+  Result<SnapshotRef> next() override {
+    bool gap = false;
+    while (true) {
+      auto snapshot = stream_->next();
+      if (!snapshot || !*snapshot) return snapshot;
+      const std::uint64_t now_ns = (*snapshot)->realtime_ns;
+      gap = gap || stream_->after_gap();
+      if (now_ns < from_ns_ || now_ns > to_ns_) continue;
+      if (interval_ns_ != 0) {
+        const std::uint64_t slot = now_ns / interval_ns_;
+        if (slot_ == slot) continue;
+        slot_ = slot;
+      }
+      after_gap_ = gap;
+      return snapshot;
+    }
+  }
+  Result<void> rewind() override {
+    slot_.reset();
+    after_gap_ = false;
+    return stream_->rewind();
+  }
+  [[nodiscard]] bool after_gap() const override { return after_gap_; }
+  [[nodiscard]] const SourceMetadata& metadata() const override { return stream_->metadata(); }
+  [[nodiscard]] const std::vector<Gap>& gaps() const override { return stream_->gaps(); }
+  [[nodiscard]] std::uint64_t missed_count() const override { return stream_->missed_count(); }
+  [[nodiscard]] LogLoss loss() const override { return stream_->loss(); }
+  [[nodiscard]] const std::string& name() const override { return stream_->name(); }
+
+ private:
+  std::unique_ptr<SnapshotStream> stream_;
+  std::uint64_t from_ns_;
+  std::uint64_t to_ns_;
+  std::uint64_t interval_ns_;
+  std::optional<std::uint64_t> slot_;
+  bool after_gap_ = false;
+};
+
+std::optional<std::uint64_t> parse_utc(const std::string& text) {
+  std::tm parts{};
+  const char* rest = ::strptime(text.c_str(), "%Y-%m-%dT%H:%M:%S", &parts);
+  if (rest == nullptr) return std::nullopt;
+  double fraction = 0;
+  if (*rest == '.') {
+    const char* end = text.c_str() + text.size();
+    const auto parsed = std::from_chars(rest, end, fraction);
+    if (parsed.ec != std::errc()) return std::nullopt;
+    rest = parsed.ptr;
+  }
+  std::int64_t offset_s = 0;
+  if (*rest == '+' || *rest == '-') {
+    int hours = 0;
+    int minutes = 0;
+    if (std::sscanf(rest + 1, "%2d:%2d", &hours, &minutes) != 2 ||
+        std::string_view(rest).size() != 6) {
+      return std::nullopt;
+    }
+    offset_s = (*rest == '+' ? 1 : -1) * (hours * 3600 + minutes * 60);
+  } else if (std::string_view(rest) != "Z") {
+    return std::nullopt;
+  }
+  const std::int64_t seconds = ::timegm(&parts) - offset_s;
+  if (seconds < 0) return std::nullopt;
+  return static_cast<std::uint64_t>(seconds) * kNsPerSecond +
+         static_cast<std::uint64_t>(std::llround(fraction * 1e9));
+}
+
+}  // namespace
+
+std::uint64_t Moment::resolve(std::uint64_t first_ns, std::uint64_t last_ns) const {
+  if (base == Base::kFirst) return first_ns + ns;
+  if (base == Base::kLast) return last_ns > ns ? last_ns - ns : 0;
+  return ns;
+}
+
+Result<Moment> parse_moment(std::string_view text) {
+  if (text.starts_with('+') || text.starts_with('-')) {
+    auto distance_ns = parse_duration_ns(text.substr(1));
+    if (!distance_ns) return std::unexpected(distance_ns.error());
+    return Moment{text[0] == '+' ? Moment::Base::kFirst : Moment::Base::kLast, *distance_ns};
+  }
+  if (const auto utc = parse_utc(std::string(text))) return Moment{Moment::Base::kEpoch, *utc};
+  double seconds = 0;
+  const auto parsed = std::from_chars(text.data(), text.data() + text.size(), seconds);
+  const bool whole = parsed.ec == std::errc() && parsed.ptr == text.data() + text.size();
+  if (!whole || !(seconds >= 0) || seconds > 1e10) {
+    return usage_error("'{}' is no moment; write 2026-11-26T02:00:00Z, seconds since 1970, +10s "
+                       "(after the first tick) or -30s (before the last)", text);
+  }
+  // A double has no nanoseconds of today's seconds: to the microsecond.
+  return Moment{Moment::Base::kEpoch,
+                static_cast<std::uint64_t>(std::llround(seconds * 1e6)) * 1000};
+}
+
+Result<std::unique_ptr<SnapshotStream>> cut_stream(std::unique_ptr<SnapshotStream> stream,
+                                                   const Cut& cut) {
+  const auto relative = [](const std::optional<Moment>& moment) {
+    return moment && moment->base != Moment::Base::kEpoch;
+  };
+  std::uint64_t first_ns = 0;
+  std::uint64_t last_ns = 0;
+  if (relative(cut.from) || relative(cut.to)) {
+    while (true) {
+      auto snapshot = stream->next();
+      if (!snapshot) return std::unexpected(snapshot.error());
+      if (!*snapshot) break;
+      if (first_ns == 0) first_ns = (*snapshot)->realtime_ns;
+      last_ns = (*snapshot)->realtime_ns;
+    }
+    if (auto rewound = stream->rewind(); !rewound) return std::unexpected(rewound.error());
+  }
+  if (!cut.from && !cut.to && cut.interval_ns == 0) return stream;
+  const std::uint64_t from_ns = cut.from ? cut.from->resolve(first_ns, last_ns) : 0;
+  const std::uint64_t to_ns = cut.to ? cut.to->resolve(first_ns, last_ns) : ~std::uint64_t{0};
+  if (from_ns > to_ns) return usage_error("the cut begins after its end: see --from and --to");
+  return std::make_unique<CutStream>(std::move(stream), from_ns, to_ns, cut.interval_ns);
+}
+
+}  // namespace rezolus

@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+#include "recording/parquet/cut_stream.h"
+
+#include <algorithm>
+
+#include <gtest/gtest.h>
+
+#include "recording/frame/frame_testing.h"
+#include "recording/parquet/joined_stream.h"
+
+namespace rezolus {
+namespace {
+
+using testing::TestSource;
+
+// Snapshots from memory.
+class ListStream : public SnapshotStream {
+ public:
+  ListStream(std::vector<std::uint64_t> ticks, SourceMetadata metadata)
+      : metadata_(std::move(metadata)) {
+    for (const std::uint64_t k : ticks) {
+      list_.push_back(std::make_shared<const Snapshot>(source_.tick(k)));
+    }
+  }
+  Result<SnapshotRef> next() override {
+    return at_ < list_.size() ? list_[at_++] : SnapshotRef();
+  }
+  Result<void> rewind() override {
+    at_ = 0;
+    return {};
+  }
+  [[nodiscard]] bool after_gap() const override { return at_ == 3; }  // before the third
+  [[nodiscard]] const SourceMetadata& metadata() const override { return metadata_; }
+  [[nodiscard]] const std::vector<Gap>& gaps() const override { return gaps_; }
+  [[nodiscard]] std::uint64_t missed_count() const override { return 1; }
+  [[nodiscard]] LogLoss loss() const override { return {}; }
+  [[nodiscard]] const std::string& name() const override { return name_; }
+
+ private:
+  TestSource source_;
+  SourceMetadata metadata_;
+  std::vector<SnapshotRef> list_;
+  std::vector<Gap> gaps_;
+  std::string name_ = "list";
+  std::size_t at_ = 0;
+};
+
+constexpr std::uint64_t kStart = 1'700'000'000'000'000'000;
+constexpr std::uint64_t kSecond = 1'000'000'000;
+
+std::unique_ptr<SnapshotStream> list_stream(std::vector<std::uint64_t> ticks,
+                                            std::string source = "rezolus") {
+  return std::make_unique<ListStream>(
+      std::move(ticks),
+      SourceMetadata{{"source", std::move(source)}, {"sampling_interval_ms", "1000"}});
+}
+
+std::vector<std::uint64_t> seconds(SnapshotStream& stream) {
+  std::vector<std::uint64_t> list;
+  while (true) {
+    auto snapshot = stream.next();
+    if (!snapshot || !*snapshot) return list;
+    list.push_back(((*snapshot)->realtime_ns - kStart) / kSecond);
+  }
+}
+
+std::vector<std::uint64_t> cut(const std::string& from, const std::string& to,
+                               std::uint64_t interval_ns = 0) {
+  Cut what{.interval_ns = interval_ns};
+  if (!from.empty()) what.from = parse_moment(from).value();
+  if (!to.empty()) what.to = parse_moment(to).value();
+  auto stream = cut_stream(list_stream({0, 1, 2, 3, 4, 5, 6, 7}), what);
+  EXPECT_TRUE(stream) << stream.error().message;
+  if (!stream) return {};
+  auto once = seconds(**stream);
+  EXPECT_TRUE((*stream)->rewind());
+  EXPECT_EQ(seconds(**stream), once);
+  return once;
+}
+
+TEST(Cut, ByMomentsOfEveryForm) {
+  using List = std::vector<std::uint64_t>;
+  EXPECT_EQ(cut("+2s", "+4s"), (List{2, 3, 4}));
+  EXPECT_EQ(cut("-2s", ""), (List{5, 6, 7}));
+  EXPECT_EQ(cut("", "-6s"), (List{0, 1}));
+  EXPECT_EQ(cut("1700000006", ""), (List{6, 7}));
+  EXPECT_EQ(cut("1700000005.5", ""), (List{6, 7}));
+  EXPECT_EQ(cut("2023-11-14T22:13:26Z", ""), (List{6, 7}));
+  EXPECT_EQ(cut("2023-11-14T23:13:25.5+01:00", ""), (List{6, 7}));
+  EXPECT_EQ(cut("", "", 3 * kSecond), (List{0, 1, 4, 7}));  // the slots begin at 1970
+  EXPECT_EQ(cut("+100s", ""), List{});
+}
+
+TEST(Cut, WhatIsNoMoment) {
+  for (const char* text : {"", "soon", "+", "+5", "2023-11-14", "2023-11-14T22:13:26", "-1x", "1e99",
+                           "2023-11-14T22:13:26+0100"}) {
+    EXPECT_FALSE(parse_moment(text)) << text;
+  }
+  const auto turned = cut_stream(list_stream({0, 1}), {.from = parse_moment("+1s").value(),
+                                                       .to = parse_moment("-1s").value()});
+  EXPECT_FALSE(turned);
+}
+
+TEST(Cut, AGapAmongTheTicksLeftOutIsKept) {
+  Cut what{.interval_ns = 2 * kSecond};
+  auto stream = cut_stream(list_stream({0, 1, 2, 3, 4}), what);
+  ASSERT_TRUE(stream);
+  std::vector<bool> gaps;
+  while (true) {
+    auto snapshot = (*stream)->next();
+    if (!*snapshot) break;
+    gaps.push_back((*stream)->after_gap());
+  }
+  EXPECT_EQ(gaps, (std::vector<bool>{false, true, false}));
+}
+
+TEST(Join, SourcesAreLabelledAndTicksAlign) {
+  std::vector<std::unique_ptr<SnapshotStream>> streams;
+  streams.push_back(list_stream({0, 1, 2}, "client"));
+  streams.push_back(list_stream({1, 2, 3}, "server"));
+  auto joined = join_streams(std::move(streams));
+  ASSERT_TRUE(joined) << joined.error().message;
+  EXPECT_EQ((*joined)->metadata().at("source"), R"(["client","server"])");
+  EXPECT_EQ((*joined)->metadata().at("sampling_interval_ms"), "1000");
+  for (int pass = 0; pass < 2; ++pass) {
+    std::vector<std::string> rows;
+    while (true) {
+      auto snapshot = (*joined)->next();
+      ASSERT_TRUE(snapshot);
+      if (!*snapshot) break;
+      std::string row;
+      for (const char* source : {"client", "server"}) {
+        const std::int64_t at =
+            find_series(*(*snapshot)->schema, "switches", {{"id", "0"}, {"source", source}});
+        const auto index = static_cast<std::size_t>(at);
+        row += at >= 0 && (*snapshot)->present[index] != 0
+                   ? std::to_string((*snapshot)->scalars[index]) + " " : "- ";
+      }
+      rows.push_back(row);
+    }
+    EXPECT_EQ(rows, (std::vector<std::string>{"100 - ", "103 103 ", "106 106 ", "- 109 "}));
+    ASSERT_TRUE((*joined)->rewind());
+  }
+}
+
+TEST(Join, EqualSourcesGetNumbers) {
+  std::vector<std::unique_ptr<SnapshotStream>> streams;
+  for (int i = 0; i < 3; ++i) streams.push_back(list_stream({0}));
+  auto joined = join_streams(std::move(streams));
+  ASSERT_TRUE(joined);
+  EXPECT_EQ((*joined)->metadata().at("source"), R"(["rezolus","rezolus-2","rezolus-3"])");
+  auto row = (*joined)->next();
+  ASSERT_TRUE(row && *row);
+  EXPECT_EQ(std::ranges::count((*row)->present, 1), 15);
+}
+
+}  // namespace
+}  // namespace rezolus

@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+#include <filesystem>
+
+#include <gtest/gtest.h>
+
+#include "base/fd.h"
+#include "recording/frame/frame_testing.h"
+#include "recording/parquet/open_recording.h"
+#include "wire/msgpack.h"
+
+namespace rezolus {
+namespace {
+
+class RawReaderTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    std::string pattern = (std::filesystem::temp_directory_path() / "rezolus-raw-XXXXXX").string();
+    ASSERT_NE(::mkdtemp(pattern.data()), nullptr);
+    folder_ = pattern;
+    path_ = folder_ + "/test.raw";
+    const SourceMetadata metadata = {{"source", "rezolus"}};
+    for (std::uint64_t k = 0; k < 3; ++k) {
+      const Snapshot snapshot = source_.tick(k);
+      content_ += k == 1 ? encode_v3(snapshot, metadata) : encode_v2(snapshot, metadata);
+    }
+  }
+  void TearDown() override { std::filesystem::remove_all(folder_); }
+
+  // How many snapshots of these bytes are read.
+  std::size_t count(const std::string& bytes, LogLoss* loss = nullptr) {
+    EXPECT_TRUE(write_file_atomic(path_, bytes));
+    auto opened = open_recording(path_);
+    if (!opened) return 0;
+    EXPECT_EQ(opened->format, RecordingFormat::kRaw);
+    std::size_t found = 0;
+    while (true) {
+      auto snapshot = opened->stream->next();
+      EXPECT_TRUE(snapshot);
+      if (!snapshot || !*snapshot) break;
+      ++found;
+    }
+    if (loss != nullptr) *loss = opened->stream->loss();
+    return found;
+  }
+
+  std::string folder_;
+  std::string path_;
+  std::string content_;
+  testing::TestSource source_;
+};
+
+TEST_F(RawReaderTest, SnapshotsOfSeveralVersions) {
+  LogLoss loss;
+  EXPECT_EQ(count(content_, &loss), 3u);
+  EXPECT_EQ(loss.bytes, 0u);
+  auto opened = open_recording(path_);
+  ASSERT_TRUE(opened);
+  for (std::uint64_t k = 0; k < 3; ++k) {
+    auto snapshot = opened->stream->next();
+    ASSERT_TRUE(snapshot && *snapshot);
+    const std::int64_t at = find_series(*(*snapshot)->schema, "switches", {{"id", "0"}});
+    ASSERT_GE(at, 0);
+    EXPECT_EQ((*snapshot)->scalars[static_cast<std::size_t>(at)], 100 + 3 * k);
+  }
+  EXPECT_EQ(opened->stream->metadata().at("source"), "rezolus");
+}
+
+TEST_F(RawReaderTest, CutOffAnywhereTheWholeOnesAreRead) {
+  const std::size_t second = *msgpack_size(content_).value();
+  for (std::size_t size = 1; size < content_.size(); size += 61) {
+    LogLoss loss;
+    const std::size_t found = count(content_.substr(0, size), &loss);
+    EXPECT_EQ(found == 0, size < second) << size;
+    // What is read and what is lost are the whole.
+    EXPECT_EQ(found > 0 && loss.bytes == 0, size == second && found == 1) << size;
+  }
+}
+
+TEST_F(RawReaderTest, WhatIsNoSnapshot) {
+  EXPECT_EQ(count("\x96 nothing of the kind"), 0u);
+  LogLoss loss;
+  EXPECT_EQ(count(content_ + "\xc1 garbage", &loss), 3u);
+  EXPECT_EQ(loss.bytes, 9u);
+}
+
+TEST(MsgpackSize, OfEveryType) {
+  using namespace std::string_literals;
+  const auto size = [](const std::string& bytes) { return msgpack_size(bytes + "rest").value(); };
+  EXPECT_EQ(size("\x07"s), 1u);
+  EXPECT_EQ(size("\xc0"s), 1u);
+  EXPECT_EQ(size("\xcf"s + std::string(8, '\0')), 9u);
+  EXPECT_EQ(size("\xa3""abc"s), 4u);
+  EXPECT_EQ(size("\xda\x00\x03""abc"s), 6u);
+  EXPECT_EQ(size("\x92\x01\x82\xa1k\x01\xa1l\x90"s), 9u);
+  EXPECT_EQ(size("\xdc\x00\x02\xc0\xc0"s), 5u);
+  EXPECT_EQ(size("\xde\x00\x01\xa1k\xcc\x01"s), 7u);
+  EXPECT_FALSE(msgpack_size("\xc1"s));
+  EXPECT_FALSE(msgpack_size("\xdd\xff\xff\xff\xff"s).value());  // not there yet
+  EXPECT_FALSE(msgpack_size(""s).value());
+}
+
+}  // namespace
+}  // namespace rezolus
