@@ -272,11 +272,11 @@ def test_recover(ours, tmp_path):
     again = rezolus("recording", "recover", log)
     assert again.returncode == 1
     assert "--output" in again.stderr
-    log.write_bytes(whole[:-100])
+    log.write_bytes(whole[:len(whole) * 2 // 3])
     text = tool("recover", log, "-o", tmp_path / "cut.parquet")
     assert "lost: " in text and "cut off" in text
     rows = pyarrow.parquet.read_table(tmp_path / "cut.parquet").num_rows
-    assert table.num_rows - 2 <= rows < table.num_rows
+    assert 0 < rows < table.num_rows
     assert rezolus("recording", "recover", tmp_path / "none").returncode == 1
 
 
