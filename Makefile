@@ -48,6 +48,10 @@ check-harness: setup ## test the VM harness itself
 check-long: build ## tests that take minutes: a hundred recordings killed
 	@scripts/check long
 
+.PHONY: check-peers
+check-peers: build ## Spark reads our files, and a fleet of 100 hosts; fetches PySpark (456 MB), needs Java 17
+	@scripts/check peers
+
 .PHONY: bench
 bench: setup ## run the benchmarks and print their ratios
 	$(BUILD_RELEASE)
