@@ -179,24 +179,31 @@ Result<std::unique_ptr<SnapshotSource>> open_chosen_source(const RecordOptions& 
 // The command behind --, run beside the recording.
 class CommandRun {
  public:
-  CommandRun(const RecordOptions& options, Interrupt& interrupt) : interrupt_(interrupt) {
+  CommandRun(const RecordOptions& options, Interrupt& interrupt)
+      : interrupt_(interrupt), patience_ns_(2 * options.plan.interval_ns + kNsPerSecond) {
     if (!options.command.empty()) command_.emplace(options.command);
   }
 
-  // After every tick: begins the command with the first sample, and ends the recording with the
-  // first tick after its end.
-  void tick(std::uint64_t tick_count) {
+  // After every tick and now and then between: begins the command with the first sample, and ends
+  // the recording with the first tick after its end, or without it where none comes.
+  void tick(const RecordingProgress& now) {
     if (!command_ || problem_) return;
     if (!command_->started()) {
-      if (tick_count == 0) return;
+      if (now.tick_count == 0) return;
       if (auto started = command_->start(); !started) {
         problem_ = std::move(started.error());
         interrupt_.finish();
       }
       return;
     }
-    if (ended_) interrupt_.finish();
-    ended_ = command_->ended();
+    if (!ended_at_) {
+      if (command_->ended()) ended_at_ = now;
+      return;
+    }
+    if (now.tick_count > ended_at_->tick_count ||
+        now.elapsed_ns > ended_at_->elapsed_ns + patience_ns_) {
+      interrupt_.finish();
+    }
   }
 
   // Once the recording has ended: so does the command, unless the recording failed, which is no
@@ -224,7 +231,8 @@ class CommandRun {
   Interrupt& interrupt_;
   std::optional<Command> command_;
   std::optional<Error> problem_;  // why it could not be started
-  bool ended_ = false;
+  std::optional<RecordingProgress> ended_at_;  // when the command was seen to have ended
+  const std::uint64_t patience_ns_;            // for the tick after that
   bool stopped_by_duration_ = false;
 };
 
@@ -253,7 +261,7 @@ int record(const RecordOptions& options) {
   RecordingListener listener;
   listener.progress = [&](const RecordingProgress& now) {
     progress.show(now);
-    command.tick(now.tick_count);
+    command.tick(now);
   };
   listener.message = [&](const std::string& sentence) {
     progress.clear();
@@ -294,6 +302,8 @@ int record(const RecordOptions& options) {
 }  // namespace
 
 int run_record(std::span<const std::string> arguments) {
+  // A parent that ignores it would take the statuses of our children.
+  std::signal(SIGCHLD, SIG_DFL);
   const auto options = read_record_options(arguments);
   if (!options) return fail(options.error());
   if (!*options) return kExitOk;

@@ -11,6 +11,7 @@
 #include <boost/asio.hpp>
 #include <boost/beast/core.hpp>
 #include <boost/beast/http.hpp>
+#include <netinet/tcp.h>
 #include <pthread.h>
 #include <spdlog/spdlog.h>
 #include <unistd.h>
@@ -414,6 +415,10 @@ void ServerCore::accept(Acceptor& acceptor) {
       }
       local_address = address.to_string();
       socket.set_option(tcp::no_delay(true), ignored);
+      // A peer that is gone is noticed while the kernel still buffers for it.
+      const int timeout_ms = static_cast<int>(limits().write_timeout.count());
+      ::setsockopt(socket.native_handle(), IPPROTO_TCP, TCP_USER_TIMEOUT, &timeout_ms,
+                   sizeof timeout_ms);
     }
     admit(Socket(std::move(socket)), std::move(local_address));
     accept(acceptor);

@@ -228,7 +228,12 @@ Result<std::uint64_t> count_ticks(const std::string& log_path) {
   while (true) {
     auto snapshot = reader->next_snapshot();
     if (!snapshot) return std::unexpected(std::move(snapshot.error()));
-    if (*snapshot == nullptr) return reader->tick_count();
+    if (*snapshot == nullptr) {
+      if (reader->tick_count() == 0 && reader->loss().damage_count > 0) {
+        return error("{} is damaged: no sample of it can be read", log_path);
+      }
+      return reader->tick_count();
+    }
   }
 }
 

@@ -26,7 +26,8 @@ std::string accept_header() {
 bool same_series(const Series& a, const Series& b) {
   return a.name == b.name && a.labels == b.labels && a.type == b.type && a.unit == b.unit &&
          a.help == b.help && a.sampler == b.sampler && a.prometheus == b.prometheus &&
-         a.lean == b.lean && a.dimension == b.dimension && a.histogram == b.histogram &&
+         a.lean == b.lean && a.floating == b.floating && a.dimension == b.dimension &&
+         a.histogram == b.histogram &&
          a.histogram_index == b.histogram_index && a.group == b.group;
 }
 

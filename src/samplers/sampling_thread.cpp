@@ -92,8 +92,8 @@ std::unique_ptr<SamplingThread::Subscription> SamplingThread::subscribe(std::uin
       grid_monotonic_ns_ = now_ns;
     }
     TickSchedule ticks(grid_realtime_ns_, grid_monotonic_ns_, interval_ns);
-    if (ticks.due_ns() <= now_ns)
-      ticks.advance(now_ns);  // what was before it came is nobody's loss
+    // To the tick in whose span it came, then to the next; what was before is nobody's loss.
+    while (ticks.due_ns() <= now_ns) ticks.advance(now_ns);
     id = ++last_id_;
     listeners_.push_back({id, interval_ns, ticks, ticks.missed_count(),
                           std::make_shared<const TickCallback>(std::move(callback))});

@@ -223,7 +223,7 @@ void PrometheusDecoder::take_comment(std::string_view line) {
     found = families_.emplace(name, Family{}).first;
   }
   if (keyword == "TYPE" && text.size() < 32) found->second.type = text;
-  if (keyword == "UNIT" && text.size() < 64) found->second.unit = text;
+  if (keyword == "UNIT" && text.size() < 64 && valid_utf8(text) == text) found->second.unit = text;
   if (keyword != "HELP" || valid_utf8(line) != line || help_.contains(name)) return;
   std::string help;
   for (std::size_t i = 0; i < text.size(); ++i) {
@@ -275,6 +275,8 @@ std::int64_t PrometheusDecoder::add(PrometheusSample sample) {
     return found->second;
   }
   const std::size_t live = position_by_name_.size();
+  // Each series repeats its help, which is for people: what is too long for that is left out.
+  if (series.help.size() > kSeriesHelpBytesMax) series.help.clear();
   if (live >= kPrometheusSeriesMax ||
       text_size_bytes_ + 3 * name.size() > kPrometheusTextTotalBytesMax) {
     ++losses_.over_limit;
@@ -364,7 +366,8 @@ void PrometheusDecoder::retire_missing() {
   text_size_bytes_ = 0;
   for (const auto& [head, position] : position_by_head_) text_size_bytes_ += head.size();
   for (const auto& [name, position] : position_by_name_) text_size_bytes_ += 3 * name.size();
-  for (const auto& [name, help] : help_) text_size_bytes_ += name.size() + help.size();
+  for (const auto& [name, family] : families_) text_size_bytes_ += name.size();
+  for (const auto& [name, help] : help_) text_size_bytes_ += help.size();
 }
 
 Result<SnapshotRef> PrometheusDecoder::decode(std::string_view page, std::uint64_t realtime_ns,

@@ -26,6 +26,8 @@ inline constexpr std::size_t kPrometheusLineBytesMax = std::size_t{64} << 10;
 inline constexpr std::size_t kPrometheusLabelsMax = 60;
 inline constexpr std::size_t kPrometheusSeriesMax = std::size_t{1} << 17;
 inline constexpr std::size_t kPrometheusFamiliesMax = std::size_t{1} << 16;
+// Help that is longer is not repeated with each of its series.
+inline constexpr std::size_t kSeriesHelpBytesMax = 200;
 inline constexpr std::size_t kPrometheusTextTotalBytesMax = std::size_t{32} << 20;
 
 // Accept for a scrape: both formats are read.

@@ -43,6 +43,16 @@ def test_the_command_begins_with_the_first_sample(tmp_path, agent):
     assert times[-1] > end
 
 
+def test_a_tick_comes_after_a_command_shorter_than_the_interval(tmp_path, agent):
+    output = tmp_path / "run.parquet"
+    result = rezolus("record", "-i", "1s", agent.url, output, "--", "sh", "-c",
+                     "sleep 0.3; date +%s%N")
+    assert result.returncode == 0, result.stderr
+    times = pyarrow.parquet.read_table(output)["timestamp"].to_pylist()
+    assert len(times) == 2
+    assert times[-1] > int(result.stdout.split()[0])
+
+
 def test_duration_ends_the_command(tmp_path, agent):
     output = tmp_path / "run.parquet"
     began = time.monotonic()

@@ -3,6 +3,7 @@
 
 #include <csignal>
 #include <cstdio>
+#include <filesystem>
 #include <memory>
 #include <optional>
 #include <string>
@@ -113,6 +114,12 @@ class TemporaryFile {
 
   [[nodiscard]] const std::string& path() const { return path_; }
   Result<void> commit() {
+    // A rename would replace a device or a pipe.
+    std::error_code ignored;
+    if (std::filesystem::exists(output_, ignored) &&
+        !std::filesystem::is_regular_file(output_, ignored)) {
+      return error("write {}: it is not a regular file; choose another output", output_);
+    }
     if (::rename(path_.c_str(), output_.c_str()) == 0) return {};
     return system_error("rename to " + output_, errno);
   }

@@ -67,8 +67,10 @@ Blocked blocked_in(Call call) {
   return {away - std::min(away, waited), away};
 }
 
-// Each is in a bucket of its own, of those that it may be in or a neighbour of them.
-void expect_blocked(const HistogramValue& histogram, const std::vector<Blocked>& all) {
+// Each is in a bucket of its own, of those that it may be in or a neighbour of them. Those that
+// must be in a low bucket choose first, so that one of uncertain length takes none that they need.
+void expect_blocked(const HistogramValue& histogram, std::vector<Blocked> all) {
+  std::ranges::sort(all, {}, &Blocked::max_ns);
   std::vector<std::uint64_t> left = histogram.buckets;
   for (const Blocked& one : all) {
     std::uint64_t bucket = kAgentHistogram.index(one.min_ns) - 1;
