@@ -35,6 +35,7 @@ struct Series {
   std::uint32_t histogram_index = 0;  // histograms only: position in Snapshot::histograms;
                                       // assigned by the SchemaBuilder
   std::uint32_t group = 0;           // acquisition group: position in Schema::groups
+  friend bool operator==(const Series&, const Series&) = default;
 };
 
 // Series that are read in one pass share one window.

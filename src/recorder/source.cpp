@@ -23,14 +23,6 @@ std::string accept_header() {
   return fmt::format("Accept: {}, {};q=0.9", kFrameMediaType, kMsgpackContentType);
 }
 
-bool same_series(const Series& a, const Series& b) {
-  return a.name == b.name && a.labels == b.labels && a.type == b.type && a.unit == b.unit &&
-         a.help == b.help && a.sampler == b.sampler && a.prometheus == b.prometheus &&
-         a.lean == b.lean && a.floating == b.floating && a.dimension == b.dimension &&
-         a.histogram == b.histogram &&
-         a.histogram_index == b.histogram_index && a.group == b.group;
-}
-
 bool same_groups(const Schema& a, const Schema& b) {
   return std::equal(a.groups.begin(), a.groups.end(), b.groups.begin(), b.groups.end(),
                     [](const auto& x, const auto& y) { return x.name == y.name; });
@@ -63,7 +55,7 @@ std::shared_ptr<const Schema> unify_schema(const std::shared_ptr<const Schema>& 
     auto& now = unified->series[i];
     if (before == nullptr || now == nullptr) {
       all_same = all_same && before == now;
-    } else if (same_series(*before, *now)) {
+    } else if (*before == *now) {
       now = before;
     } else {
       all_same = false;

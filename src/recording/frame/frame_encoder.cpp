@@ -11,13 +11,6 @@ using namespace layout;  // NOLINT(google-build-using-namespace): the vocabulary
 
 namespace {
 
-bool same_series(const Series& a, const Series& b) {
-  return a.name == b.name && a.labels == b.labels && a.type == b.type && a.unit == b.unit &&
-         a.help == b.help && a.sampler == b.sampler && a.prometheus == b.prometheus &&
-         a.lean == b.lean && a.floating == b.floating && a.dimension == b.dimension &&
-         a.histogram == b.histogram && a.histogram_index == b.histogram_index && a.group == b.group;
-}
-
 // Ascending indices are written as the distance from the one after the last.
 class GapWriter {
  public:
@@ -135,7 +128,7 @@ bool FrameEncoder::extends_last_schema(const Schema& schema) const {
     const Series* before = schema_->series[i].get();
     const Series* after = schema.series[i].get();
     if (after == nullptr || before == after) continue;
-    if (before == nullptr || !same_series(*before, *after)) return false;
+    if (before == nullptr || *before != *after) return false;
   }
   return true;
 }

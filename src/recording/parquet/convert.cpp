@@ -3,7 +3,6 @@
 
 #include <csignal>
 #include <cstdio>
-#include <filesystem>
 #include <memory>
 #include <optional>
 #include <string>
@@ -24,6 +23,7 @@
 #include "recording/parquet/joined_stream.h"
 #include "recording/parquet/long.h"
 #include "recording/parquet/open_recording.h"
+#include "recording/parquet/output.h"
 #include "recording/parquet/wide.h"
 #include "wire/msgpack.h"
 
@@ -114,12 +114,7 @@ class TemporaryFile {
 
   [[nodiscard]] const std::string& path() const { return path_; }
   Result<void> commit() {
-    // A rename would replace a device or a pipe.
-    std::error_code ignored;
-    if (std::filesystem::exists(output_, ignored) &&
-        !std::filesystem::is_regular_file(output_, ignored)) {
-      return error("write {}: it is not a regular file; choose another output", output_);
-    }
+    if (auto free = check_replaceable(output_, output_); !free) return free;
     if (::rename(path_.c_str(), output_.c_str()) == 0) return {};
     return system_error("rename to " + output_, errno);
   }

@@ -12,11 +12,14 @@
 namespace rezolus {
 namespace {
 
-class CutStream : public SnapshotStream {
+class CutStream : public DerivedStream {
  public:
   CutStream(std::unique_ptr<SnapshotStream> stream, std::uint64_t from_ns, std::uint64_t to_ns,
             std::uint64_t interval_ns)
-      : stream_(std::move(stream)), from_ns_(from_ns), to_ns_(to_ns), interval_ns_(interval_ns) {}
+      : DerivedStream(std::move(stream)),
+        from_ns_(from_ns),
+        to_ns_(to_ns),
+        interval_ns_(interval_ns) {}
 
   Result<SnapshotRef> next() override {
     bool gap = false;
@@ -41,14 +44,8 @@ class CutStream : public SnapshotStream {
     return stream_->rewind();
   }
   [[nodiscard]] bool after_gap() const override { return after_gap_; }
-  [[nodiscard]] const SourceMetadata& metadata() const override { return stream_->metadata(); }
-  [[nodiscard]] const std::vector<Gap>& gaps() const override { return stream_->gaps(); }
-  [[nodiscard]] std::uint64_t missed_count() const override { return stream_->missed_count(); }
-  [[nodiscard]] LogLoss loss() const override { return stream_->loss(); }
-  [[nodiscard]] const std::string& name() const override { return stream_->name(); }
 
  private:
-  std::unique_ptr<SnapshotStream> stream_;
   std::uint64_t from_ns_;
   std::uint64_t to_ns_;
   std::uint64_t interval_ns_;

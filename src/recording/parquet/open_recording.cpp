@@ -17,10 +17,10 @@ constexpr std::string_view kParquetMagic = "PAR1";
 constexpr std::string_view kSnapshotLeads = "\x94\x95\x96";
 
 // Clears the series that are not asked for out of each snapshot: the schema stays whole.
-class SelectedStream : public SnapshotStream {
+class SelectedStream : public DerivedStream {
  public:
   SelectedStream(std::unique_ptr<SnapshotStream> stream, OpenOptions options)
-      : stream_(std::move(stream)), options_(std::move(options)) {}
+      : DerivedStream(std::move(stream)), options_(std::move(options)) {}
 
   Result<SnapshotRef> next() override {
     auto snapshot = stream_->next();
@@ -34,13 +34,6 @@ class SelectedStream : public SnapshotStream {
     }
     return copy;
   }
-  Result<void> rewind() override { return stream_->rewind(); }
-  [[nodiscard]] bool after_gap() const override { return stream_->after_gap(); }
-  [[nodiscard]] const SourceMetadata& metadata() const override { return stream_->metadata(); }
-  [[nodiscard]] const std::vector<Gap>& gaps() const override { return stream_->gaps(); }
-  [[nodiscard]] std::uint64_t missed_count() const override { return stream_->missed_count(); }
-  [[nodiscard]] LogLoss loss() const override { return stream_->loss(); }
-  [[nodiscard]] const std::string& name() const override { return stream_->name(); }
 
  private:
   void find_left_out(const std::shared_ptr<const Schema>& schema) {
@@ -54,7 +47,6 @@ class SelectedStream : public SnapshotStream {
     }
   }
 
-  std::unique_ptr<SnapshotStream> stream_;
   OpenOptions options_;
   std::shared_ptr<const Schema> schema_;
   std::vector<std::uint32_t> left_out_;

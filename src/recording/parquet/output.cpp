@@ -67,6 +67,15 @@ bool is_url(const std::string& output) {
 
 void close_stores() { arrow::fs::EnsureFinalized(); }
 
+Result<void> check_replaceable(const std::string& path, const std::string& shown) {
+  std::error_code ignored;
+  const auto status = std::filesystem::status(path, ignored);
+  if (std::filesystem::exists(status) && !std::filesystem::is_regular_file(status)) {
+    return error("write {}: it is not a regular file; choose another output", shown);
+  }
+  return {};
+}
+
 Result<Output> Output::open(const std::string& output) {
   Output result;
   result.path_ = output;
@@ -79,11 +88,8 @@ Result<Output> Output::open(const std::string& output) {
       return result;
     }
   }
-  // The file is renamed into place, which would replace a device or a pipe.
-  std::error_code ignored;
-  const auto status = std::filesystem::status(result.path_, ignored);
-  if (std::filesystem::exists(status) && !std::filesystem::is_regular_file(status)) {
-    return error("write {}: it is not a regular file; choose another output", output);
+  if (auto free = check_replaceable(result.path_, output); !free) {
+    return std::unexpected(std::move(free.error()));
   }
   return result;
 }

@@ -27,6 +27,10 @@ bool is_url(const std::string& output);
 // Ends what object stores keep running; call once before the process ends.
 void close_stores();
 
+// An error when something is there that is not a regular file: the finished file is renamed into
+// place, which would replace a device or a pipe. shown: what the message calls it.
+Result<void> check_replaceable(const std::string& path, const std::string& shown);
+
 // The parts of one output, which appear together: the first one last.
 class Output {
  public:

@@ -47,6 +47,23 @@ class SnapshotStream {
   [[nodiscard]] virtual const std::string& name() const = 0;
 };
 
+// A stream that changes or leaves out some of what another one gives.
+class DerivedStream : public SnapshotStream {
+ public:
+  explicit DerivedStream(std::unique_ptr<SnapshotStream> stream) : stream_(std::move(stream)) {}
+
+  Result<void> rewind() override { return stream_->rewind(); }
+  [[nodiscard]] bool after_gap() const override { return stream_->after_gap(); }
+  [[nodiscard]] const SourceMetadata& metadata() const override { return stream_->metadata(); }
+  [[nodiscard]] const std::vector<Gap>& gaps() const override { return stream_->gaps(); }
+  [[nodiscard]] std::uint64_t missed_count() const override { return stream_->missed_count(); }
+  [[nodiscard]] LogLoss loss() const override { return stream_->loss(); }
+  [[nodiscard]] const std::string& name() const override { return stream_->name(); }
+
+ protected:
+  std::unique_ptr<SnapshotStream> stream_;
+};
+
 // The stream of a log, and of a log that is still being written up to where it is.
 Result<std::unique_ptr<SnapshotStream>> open_log_stream(const std::string& path);
 
