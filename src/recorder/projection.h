@@ -79,6 +79,7 @@ class SelectedSource : public SnapshotSource {
     return source_->begin_ticks(interval_ns);
   }
   Result<std::optional<SourceEvent>> next(std::uint64_t deadline_ns) override;
+  std::string take_notice() override { return source_->take_notice(); }
   [[nodiscard]] std::string description() const override { return source_->description(); }
   SourceMetadata facts() override { return source_->facts(); }
   AbsentReasons absent_reasons() override { return source_->absent_reasons(); }

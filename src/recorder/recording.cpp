@@ -74,6 +74,7 @@ class Recorder {
   bool take(SnapshotRef snapshot);
   bool miss(std::uint64_t count, std::uint64_t realtime_ns, std::string reason);
   bool flush_gap();
+  void tell_notice();
   void show_progress();
   void count_tail(std::uint64_t until_ns);
   [[nodiscard]] std::uint64_t expected_ticks() const {
@@ -119,7 +120,12 @@ bool Recorder::miss(std::uint64_t count, std::uint64_t realtime_ns, std::string 
   return true;
 }
 
+void Recorder::tell_notice() {
+  if (const std::string notice = source_.take_notice(); !notice.empty()) listener_.message(notice);
+}
+
 void Recorder::show_progress() {
+  tell_notice();
   listener_.progress({sample_count_ - log_.overflow_count(), missed_count_ + log_.overflow_count(),
                       log_.size_bytes(), monotonic_ns() - start_ns_});
 }

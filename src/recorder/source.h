@@ -48,6 +48,10 @@ class SnapshotSource {
     return std::nullopt;
   }
 
+  // A sentence for the user that came up since the last call, such as why an agent is polled; empty:
+  // none.
+  virtual std::string take_notice() { return {}; }
+
   // "the agent at http://localhost:4241", "samplers embedded in this process"
   [[nodiscard]] virtual std::string description() const = 0;
 
