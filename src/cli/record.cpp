@@ -5,6 +5,7 @@
 #include <cerrno>
 #include <csignal>
 #include <filesystem>
+#include <future>
 #include <optional>
 #include <string>
 #include <vector>
@@ -140,25 +141,44 @@ CollectorConfig embedded_config(const RecordOptions& options) {
   return config;
 }
 
-// All endpoints, each asked once. An error when none of them answers.
+// One that was asked once.
+struct AskedEndpoint {
+  std::unique_ptr<EndpointSource> source;
+  std::optional<Error> failure;
+  SourceMetadata facts;
+};
+
+AskedEndpoint ask_once(const Endpoint& endpoint, std::uint64_t timeout_ms) {
+  AskedEndpoint asked;
+  asked.source = std::make_unique<EndpointSource>(endpoint, timeout_ms, &Interrupt::flag());
+  if (auto first = asked.source->sample(); first) {
+    asked.facts = asked.source->facts();
+  } else {
+    asked.failure = std::move(first.error());
+  }
+  return asked;
+}
+
+// All endpoints, asked at the same time. An error when none of them answers.
 Result<std::unique_ptr<SnapshotSource>> join_endpoints(const RecordOptions& options) {
   const std::uint64_t timeout_ms = answer_timeout_ms(options.plan.interval_ns);
+  std::vector<std::future<AskedEndpoint>> asking;
+  for (const Endpoint& endpoint : options.endpoints) {
+    asking.push_back(std::async(std::launch::async, ask_once, endpoint, timeout_ms));
+  }
   std::vector<JoinedInput> inputs;
   std::optional<Error> first_failure;
   std::size_t failure_count = 0;
-  for (const Endpoint& endpoint : options.endpoints) {
-    auto source = std::make_unique<EndpointSource>(endpoint, timeout_ms, &Interrupt::flag());
-    if (const auto first = source->sample(); !first) {
-      ++failure_count;
-      if (!first_failure) first_failure = first.error();
-    }
-    const std::string name = source->name();
+  for (std::size_t i = 0; i < asking.size(); ++i) {
+    AskedEndpoint asked = asking[i].get();
+    if (asked.failure && failure_count++ == 0) first_failure = std::move(asked.failure);
+    const std::string name = asked.source->name();
     if (std::ranges::find(inputs, name, &JoinedInput::name) != inputs.end()) {
       return usage_error("--endpoint: two are called '{}'; tell them apart with ,source=NAME",
                          name);
     }
-    SourceMetadata facts = source->facts();
-    inputs.push_back({std::move(source), name, endpoint.role, std::move(facts)});
+    inputs.push_back(
+        {std::move(asked.source), name, options.endpoints[i].role, std::move(asked.facts)});
   }
   if (failure_count == inputs.size()) return std::unexpected(std::move(*first_failure));
   const auto warn = [](const std::string& sentence) {
@@ -230,7 +250,7 @@ class CommandRun {
  private:
   Interrupt& interrupt_;
   std::optional<Command> command_;
-  std::optional<Error> problem_;  // why it could not be started
+  std::optional<Error> problem_;               // why it could not be started
   std::optional<RecordingProgress> ended_at_;  // when the command was seen to have ended
   const std::uint64_t patience_ns_;            // for the tick after that
   bool stopped_by_duration_ = false;

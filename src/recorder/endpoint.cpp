@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "recorder/prometheus_source.h"
+#include "recorder/stream_source.h"
 
 namespace rezolus {
 namespace {
@@ -62,7 +63,9 @@ EndpointSource::EndpointSource(Endpoint endpoint, std::uint64_t timeout_ms,
 
 std::unique_ptr<SnapshotSource> EndpointSource::make(Protocol protocol) const {
   if (protocol == Protocol::kRezolus) {
-    return std::make_unique<AgentSource>(endpoint_.url, timeout_ms_, cancel_);
+    auto agent = std::make_unique<StreamSource>(endpoint_.url, timeout_ms_, cancel_);
+    agent->read_at_once();
+    return agent;
   }
   return std::make_unique<PrometheusSource>(endpoint_.url, timeout_ms_, cancel_);
 }
@@ -81,6 +84,15 @@ Result<SnapshotRef> EndpointSource::sample() {
     if (protocol == Protocol::kRezolus) first = std::move(snapshot.error());
   }
   return std::unexpected(std::move(first));
+}
+
+Result<bool> EndpointSource::begin_ticks(std::uint64_t interval_ns) {
+  return source_ ? source_->begin_ticks(interval_ns) : Result<bool>(false);
+}
+
+Result<std::optional<SourceEvent>> EndpointSource::next(std::uint64_t deadline_ns) {
+  CHECK(source_ != nullptr, "only what is known keeps time");
+  return source_->next(deadline_ns);
 }
 
 std::string EndpointSource::description() const {

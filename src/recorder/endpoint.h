@@ -26,12 +26,16 @@ Result<Endpoint> parse_endpoint(std::string_view text);
 
 // Asks an endpoint in its protocol. Where that is not said, an address without a path is asked for
 // an agent's snapshot and then for a Prometheus page; one with a path is an agent's when the path
-// is /metrics/binary. Finding out is tried again at each sample until something answers.
+// is /metrics/binary. Finding out is tried again at each sample until something answers. Agents that
+// stream are listened to once begin_ticks() is called and they are known to be agents.
 class EndpointSource : public SnapshotSource {
  public:
   EndpointSource(Endpoint endpoint, std::uint64_t timeout_ms, const std::atomic<bool>* cancel);
 
   Result<SnapshotRef> sample() override;
+  Result<bool> begin_ticks(std::uint64_t interval_ns) override;
+  Result<std::optional<SourceEvent>> next(std::uint64_t deadline_ns) override;
+  std::string take_notice() override { return source_ ? source_->take_notice() : ""; }
   [[nodiscard]] std::string description() const override;
   SourceMetadata facts() override;
   AbsentReasons absent_reasons() override;

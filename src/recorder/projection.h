@@ -82,6 +82,7 @@ class SelectedSource : public SnapshotSource {
   std::string take_notice() override { return source_->take_notice(); }
   [[nodiscard]] std::string description() const override { return source_->description(); }
   SourceMetadata facts() override { return source_->facts(); }
+  SourceMetadata closing_facts() override { return source_->closing_facts(); }
   AbsentReasons absent_reasons() override { return source_->absent_reasons(); }
   [[nodiscard]] std::string complaint() const override { return source_->complaint(); }
 

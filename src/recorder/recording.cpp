@@ -131,9 +131,10 @@ void Recorder::show_progress() {
 }
 
 void Recorder::poll() {
-  TickSchedule ticks(realtime_ns(), start_ns_, plan_.interval_ns);
+  const std::uint64_t now_ns = monotonic_ns();
+  TickSchedule ticks(realtime_ns(), now_ns, plan_.interval_ns);
   const std::uint64_t deadline_ns =
-      plan_.duration_ns ? start_ns_ + plan_.interval_ns + *plan_.duration_ns : ~std::uint64_t{0};
+      plan_.duration_ns ? now_ns + plan_.interval_ns + *plan_.duration_ns : ~std::uint64_t{0};
   std::uint64_t told = 0;
   const auto miss_late = [&](const char* reason) {
     miss(ticks.missed_count() - told, realtime_ns(), reason);
@@ -199,7 +200,9 @@ RecordingReport Recorder::finish() {
   report.interrupted = interrupt_.requested();
   flush_gap();
   const std::uint64_t missed = missed_count_ + log_.overflow_count();
-  auto finished = log_.finish({{std::string(kMetaMissedTicks), std::to_string(missed)}});
+  SourceMetadata closing = source_.closing_facts();
+  closing[std::string(kMetaMissedTicks)] = std::to_string(missed);
+  auto finished = log_.finish(closing);
   if (!finished) {
     report.problem = std::move(finished.error());
   } else if (outage_.failing()) {

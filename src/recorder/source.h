@@ -59,6 +59,9 @@ class SnapshotSource {
   // endpoint, as far as known. Asks an agent once.
   virtual SourceMetadata facts() = 0;
 
+  // What is known only at the end and goes into the file's metadata as well.
+  virtual SourceMetadata closing_facts() { return {}; }
+
   // Why metrics are absent, for the table.
   virtual AbsentReasons absent_reasons() = 0;
 

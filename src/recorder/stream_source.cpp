@@ -14,8 +14,6 @@ constexpr std::uint64_t kRetryNsMin = 200 * kNsPerMs;
 constexpr std::uint64_t kRetryNsMax = 2 * kNsPerSecond;
 // An agent that is polled meanwhile must not hold up its own ticks for longer.
 constexpr std::uint64_t kAskAgainTimeoutMs = 500;
-// What comes faster is read together: each reading wakes the process.
-constexpr std::uint64_t kReadPeriodNs = 10 * kNsPerMs;
 // The agent's clock says how many ticks an outage took, unless it differs from ours by more.
 constexpr std::uint64_t kClockToleranceNs = kNsPerSecond;
 constexpr std::size_t kRefusalBytesMax = 200;
@@ -77,8 +75,8 @@ Error StreamSource::lose(Error cause) {
 }
 
 Result<void> StreamSource::receive(std::uint64_t deadline_ns) {
-  if (interval_ns_ < kReadPeriodNs) {
-    sleep_until_monotonic(std::min(deadline_ns, heard_ns_ + kReadPeriodNs));
+  if (interval_ns_ < read_period_ns_) {
+    sleep_until_monotonic(std::min(deadline_ns, heard_ns_ + read_period_ns_));
   }
   buffer_.clear();
   if (auto read = stream_->read(buffer_, deadline_ns); !read) return read;

@@ -23,6 +23,9 @@ class StreamSource final : public AgentSource {
   Result<std::optional<SourceEvent>> next(std::uint64_t deadline_ns) override;
   std::string take_notice() override { return std::exchange(notice_, {}); }
 
+  // Ticks of a short interval are read as they come, and not a few together.
+  void read_at_once() { read_period_ns_ = 0; }
+
   // For a test: how long until an agent that had too many listeners is asked again.
   void set_ask_again_ns(std::uint64_t ns) { ask_again_period_ns_ = ns; }
 
@@ -41,6 +44,8 @@ class StreamSource final : public AgentSource {
   std::uint64_t allow(std::uint64_t claimed_count);
 
   std::uint64_t interval_ns_ = 0;
+  // What comes faster is read together: each reading wakes the process.
+  std::uint64_t read_period_ns_ = 10 * kNsPerMs;
   std::uint64_t ask_again_period_ns_ = 30 * kNsPerSecond;
   std::optional<HttpStream> stream_;
   FrameDecoder decoder_;

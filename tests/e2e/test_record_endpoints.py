@@ -116,9 +116,11 @@ def test_a_prometheus_endpoint(tmp_path, site):
 def test_an_agent_and_prometheus_on_the_same_ticks(tmp_path, site, agent):
     made = site(Page().serve())
     output = tmp_path / "run.parquet"
-    result = rezolus("record", *FAST, "--endpoint", agent.url, "--endpoint",
+    before = agent.json("/status")["stream"]["opened"]
+    result = rezolus("record", "-i", "200ms", "-d", "1600ms", "--endpoint", agent.url, "--endpoint",
                      f"{made.url}/metrics,source=shop,protocol=prometheus", "-o", output)
     assert result.returncode == 0, result.stderr
+    assert agent.json("/status")["stream"]["opened"] == before + 1, "an agent is listened to"
     found = series(output)
     table = pyarrow.parquet.read_table(output)
     assert ("syscall", "rezolus") in found
@@ -153,6 +155,36 @@ def test_a_source_that_goes_leaves_the_others(tmp_path, site, start):
     assert table[found["jobs_total", "steady"][0].name].null_count == 0
     missing = table[found["jobs_total", "shaky"][0].name].null_count
     assert 2 <= missing < table.num_rows - 4
+
+
+def test_one_that_hangs_delays_nobody(tmp_path, site, agent):
+    """Within its first answer, then for longer than the whole recording."""
+    hangs = threading.Event()
+    page = Page()
+
+    def slow():
+        if hangs.is_set():
+            time.sleep(8)
+        hangs.set()
+        return page()
+
+    lively, dead = site(Page().serve()), site({"/metrics": ("text/plain; version=0.0.4", slow)})
+    output = tmp_path / "run.parquet"
+    result = rezolus("record", "-i", "200ms", "-d", "4s", "--endpoint", f"{lively.url},source=lively",
+                     "--endpoint", f"{dead.url},source=dead", "--endpoint", agent.url, output)
+    assert result.returncode == 0, result.stderr
+    found = series(output)
+    table = pyarrow.parquet.read_table(output)
+    facts = footer(output)
+    # A hang of 2 s (the timeout) each time would leave two or three samples.
+    assert table.num_rows >= 15, result.stderr
+    assert int(facts["missed_ticks"]) <= 6
+    for source, metric in (("lively", "jobs_total"), ("rezolus", "syscall")):
+        assert table[found[metric, source][0].name].null_count <= 2, source
+    by_source = json.loads(facts["missed_ticks_by_source"])
+    assert by_source["dead"] == table.num_rows
+    assert result.stderr.count("source dead: did not answer in time") == 1, result.stderr
+    assert "source dead is absent from" in result.stderr
 
 
 def test_one_that_is_not_there_yet_is_asked_again(tmp_path, site, start):

@@ -45,6 +45,7 @@ inline constexpr std::string_view kMetaSystemInfo = "systeminfo";            // 
 inline constexpr std::string_view kMetaDescriptions = "descriptions";        // JSON text
 inline constexpr std::string_view kMetaSamplerStatus = "sampler_status";     // JSON text
 inline constexpr std::string_view kMetaMissedTicks = "missed_ticks";         // at the end
+inline constexpr std::string_view kMetaMissedTicksBySource = "missed_ticks_by_source";  // JSON
 inline constexpr std::string_view kMetaEndpoint = "endpoint";                // URL of the agent
 
 enum class FrameType : std::uint8_t {
