@@ -151,6 +151,7 @@ struct AskedEndpoint {
 AskedEndpoint ask_once(const Endpoint& endpoint, std::uint64_t timeout_ms) {
   AskedEndpoint asked;
   asked.source = std::make_unique<EndpointSource>(endpoint, timeout_ms, &Interrupt::flag());
+  asked.source->read_at_once();
   if (auto first = asked.source->sample(); first) {
     asked.facts = asked.source->facts();
   } else {
@@ -191,7 +192,16 @@ Result<std::unique_ptr<SnapshotSource>> join_endpoints(const RecordOptions& opti
 
 Result<std::unique_ptr<SnapshotSource>> open_chosen_source(const RecordOptions& options) {
   if (!options.endpoints.empty()) return join_endpoints(options);
-  auto source = open_source(options.url, options.plan.interval_ns, embedded_config(options));
+  const std::uint64_t interval_ns = options.plan.interval_ns;
+  if (options.url) {
+    auto url = parse_url(*options.url);
+    if (!url) return std::unexpected(std::move(url.error()));
+    auto source = std::make_unique<EndpointSource>(
+        Endpoint{.url = std::move(*url)}, answer_timeout_ms(interval_ns), &Interrupt::flag());
+    if (auto first = source->sample(); !first) return std::unexpected(std::move(first.error()));
+    return choose(options, std::move(source));
+  }
+  auto source = open_source(std::nullopt, interval_ns, embedded_config(options));
   if (!source) return source;
   return choose(options, std::move(*source));
 }

@@ -38,8 +38,8 @@ void declare(CLI::App& app, RecordArguments& arguments) {
   app.add_option("-d,--duration", arguments.duration,
                  "Stop after this long (default: at Ctrl-C, or when the command ends)");
   app.add_option("--url", arguments.url,
-                 "Agent to record from (default: http://localhost:4241 when an agent answers "
-                 "there, else samplers in this process)");
+                 "Agent or Prometheus page to record from (default: http://localhost:4241 when an "
+                 "agent answers there, else samplers in this process)");
   app.add_option("--endpoint", arguments.endpoints,
                  "URL[,source=NAME][,role=TEXT][,protocol=rezolus|prometheus|auto]: an agent or a "
                  "Prometheus endpoint; several are recorded into one file, told apart by the label "

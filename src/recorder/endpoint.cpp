@@ -55,23 +55,55 @@ EndpointSource::EndpointSource(Endpoint endpoint, std::uint64_t timeout_ms,
       cancel_(cancel),
       protocol_(endpoint_.protocol) {
   const std::string& path = endpoint_.url.path;
-  if (protocol_ == Protocol::kAuto && path != "/") {
-    protocol_ = path == kAgentPath ? Protocol::kRezolus : Protocol::kPrometheus;
-  }
+  if (protocol_ == Protocol::kAuto && path == kAgentPath) protocol_ = Protocol::kRezolus;
   if (protocol_ != Protocol::kAuto) source_ = make(protocol_);
 }
 
 std::unique_ptr<SnapshotSource> EndpointSource::make(Protocol protocol) const {
   if (protocol == Protocol::kRezolus) {
     auto agent = std::make_unique<StreamSource>(endpoint_.url, timeout_ms_, cancel_);
-    agent->read_at_once();
+    if (at_once_) agent->read_at_once();
     return agent;
   }
   return std::make_unique<PrometheusSource>(endpoint_.url, timeout_ms_, cancel_);
 }
 
+Result<Protocol> EndpointSource::ask_protocol() const {
+  const Url& url = endpoint_.url;
+  HttpClient client(cancel_);
+  // What an agent likes to send is asked for first; a server that knows only one kind sends that.
+  auto answer = client.get(url,
+                           {fmt::format("Accept: {},{};q=0.9,{}", kFrameMediaType,
+                                        kMsgpackContentType, kPrometheusAccept)},
+                           timeout_ms_);
+  if (!answer) return std::unexpected(std::move(answer.error()));
+  if (answer->status != 200) {
+    return error("{} answered with status {}", url.display(), answer->status);
+  }
+  const std::string& type = answer->content_type;
+  if (type == kFrameMediaType || type == kMsgpackContentType) return Protocol::kRezolus;
+  if (type == "text/plain" || type == "application/openmetrics-text" || type.empty()) {
+    return Protocol::kPrometheus;
+  }
+  return error(
+      "{} answered with {}, which is neither an agent's snapshot nor a Prometheus page; where it "
+      "is "
+      "one all the same, say so with --endpoint URL,protocol=prometheus",
+      url.display(), type);
+}
+
 Result<SnapshotRef> EndpointSource::sample() {
   if (source_ != nullptr) return source_->sample();
+  if (endpoint_.url.path != "/") {
+    auto protocol = ask_protocol();
+    if (!protocol) return std::unexpected(std::move(protocol.error()));
+    auto candidate = make(*protocol);
+    auto snapshot = candidate->sample();
+    if (!snapshot) return snapshot;
+    protocol_ = *protocol;
+    source_ = std::move(candidate);
+    return snapshot;
+  }
   Error first;
   for (const Protocol protocol : {Protocol::kRezolus, Protocol::kPrometheus}) {
     auto candidate = make(protocol);
@@ -99,7 +131,12 @@ std::string EndpointSource::description() const {
   return source_ ? source_->description() : endpoint_.url.display();
 }
 
-SourceMetadata EndpointSource::facts() { return source_ ? source_->facts() : SourceMetadata(); }
+SourceMetadata EndpointSource::facts() {
+  if (!source_) return {};
+  SourceMetadata facts = source_->facts();
+  facts.try_emplace(std::string(kMetaSource), name());
+  return facts;
+}
 
 AbsentReasons EndpointSource::absent_reasons() {
   return source_ ? source_->absent_reasons() : AbsentReasons();

@@ -25,9 +25,9 @@ struct Endpoint {
 Result<Endpoint> parse_endpoint(std::string_view text);
 
 // Asks an endpoint in its protocol. Where that is not said, an address without a path is asked for
-// an agent's snapshot and then for a Prometheus page; one with a path is an agent's when the path
-// is /metrics/binary. Finding out is tried again at each sample until something answers. Agents that
-// stream are listened to once begin_ticks() is called and they are known to be agents.
+// an agent's snapshot and then for a Prometheus page; with a path, what is answered there says by its
+// Content-Type what it is. Finding out is tried again at each sample until something answers. Agents
+// that stream are listened to once begin_ticks() is called and they are known to be agents.
 class EndpointSource : public SnapshotSource {
  public:
   EndpointSource(Endpoint endpoint, std::uint64_t timeout_ms, const std::atomic<bool>* cancel);
@@ -41,15 +41,20 @@ class EndpointSource : public SnapshotSource {
   AbsentReasons absent_reasons() override;
   [[nodiscard]] std::string complaint() const override;
 
+  // As StreamSource has it, once it is known to be an agent.
+  void read_at_once() { at_once_ = true; }
+
   // `source` as given, else "rezolus" for an agent and host-port for any other.
   [[nodiscard]] std::string name() const;
 
  private:
   [[nodiscard]] std::unique_ptr<SnapshotSource> make(Protocol protocol) const;
+  [[nodiscard]] Result<Protocol> ask_protocol() const;
 
   const Endpoint endpoint_;
   const std::uint64_t timeout_ms_;
   const std::atomic<bool>* const cancel_;
+  bool at_once_ = false;
   Protocol protocol_;                       // kAuto: not found out yet
   std::unique_ptr<SnapshotSource> source_;  // null: not found out yet
 };

@@ -8,6 +8,7 @@
 #include "base/ticks.h"
 #include "recorder/endpoint.h"
 #include "recorder/recorder_testing.h"
+#include "recorder/script_server_testing.h"
 
 namespace rezolus {
 namespace {
@@ -230,6 +231,43 @@ TEST(Endpoint, IsUnderstood) {
   EXPECT_EQ(name("http://host:9100/metrics/binary"), "rezolus");
   EXPECT_EQ(name("http://host:4241,protocol=msgpack"), "rezolus");
   EXPECT_EQ(name("http://host:4241,source=x"), "x");
+}
+
+TEST(Endpoint, APathIsWhatItsContentTypeSays) {
+  const std::string page =
+      "# TYPE busy_seconds_total counter\nbusy_seconds_total 1.5\n# TYPE ratio gauge\nratio 0.25\n";
+  std::atomic<int> status = 200;
+  std::string type = "text/plain; version=0.0.4";
+  std::string body = page;
+  ScriptServer server(
+      [&](const std::string&, const auto& peer) { peer.answer(status, type, body); });
+  const auto make = [&] {
+    return EndpointSource({.url = server.url().at("/some/page")}, 2000, nullptr);
+  };
+  EndpointSource text = make();
+  const auto snapshot = text.sample();
+  ASSERT_TRUE(snapshot.has_value()) << snapshot.error().message;
+  EXPECT_EQ((*snapshot)->schema->series.size(), 2u);
+  EXPECT_TRUE(text.description().starts_with("the Prometheus endpoint")) << text.description();
+  EXPECT_EQ(text.facts().at("source"), text.name());
+
+  type = "application/octet-stream";
+  EndpointSource binary = make();
+  EXPECT_FALSE(binary.sample().has_value()) << "a page is no snapshot";
+  type = kFrameMediaType;
+  FrameEncoder encoder;
+  body.clear();
+  ASSERT_TRUE(encoder.encode(*SyntheticHost().snapshot(), body).has_value());
+  EXPECT_TRUE(binary.sample().has_value()) << "and it is found out again";
+  EXPECT_TRUE(binary.description().starts_with("the agent at")) << binary.description();
+
+  type = "text/html";
+  const auto html = make().sample();
+  ASSERT_FALSE(html.has_value());
+  EXPECT_NE(html.error().message.find("answered with text/html, which is neither"),
+            std::string::npos);
+  status = 404;
+  EXPECT_NE(make().sample().error().message.find("status 404"), std::string::npos);
 }
 
 }  // namespace

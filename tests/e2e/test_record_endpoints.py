@@ -113,6 +113,31 @@ def test_a_prometheus_endpoint(tmp_path, site):
     assert json.loads(facts["sources"])["shop"]["role"] == "service"
 
 
+@pytest.mark.parametrize("path", ["", "/metrics"])
+def test_a_page_by_its_url(tmp_path, site, path):
+    """Fractional counters and gauges are doubles; no protocol is named."""
+    made = site(Page().serve())
+    output = tmp_path / "run.parquet"
+    result = rezolus("record", *FAST, "--url", made.url + path, output)
+    assert result.returncode == 0, result.stderr
+    assert "the Prometheus endpoint" in result.stderr
+    table = pyarrow.parquet.read_table(output)
+    found = {metric: table[field.name] for (metric, _), (field, _) in series(output).items()}
+    assert set(found["busy_ratio"].to_pylist()) == {0.73}
+    jobs = found["jobs_total"].to_pylist()
+    assert jobs == list(range(jobs[0], jobs[0] + len(jobs)))
+    assert found["wait_seconds_sum"].to_pylist() == [count / 2 for count in jobs]
+    assert footer(output)["source"] == f"127.0.0.1-{made.port}"
+
+
+def test_a_page_that_is_no_page(tmp_path, site):
+    made = site({"/metrics": ("text/html", lambda: b"<html>")})
+    result = rezolus("record", *FAST, made.url + "/metrics", tmp_path / "run.parquet")
+    assert result.returncode == 1
+    assert "answered with text/html" in result.stderr
+    assert not list(tmp_path.iterdir())
+
+
 def test_an_agent_and_prometheus_on_the_same_ticks(tmp_path, site, agent):
     made = site(Page().serve())
     output = tmp_path / "run.parquet"
