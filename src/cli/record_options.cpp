@@ -18,7 +18,7 @@ namespace {
 
 constexpr const char* kFooter = R"(
 A command after -- is started with the first sample, in a process group of its own, and recorded
-until it ends, plus one tick. --duration and signals end it: it gets SIGTERM, or the signal that
+until it ends, plus one tick. At a terminal, what is typed is the command's, Ctrl-C too. --duration and signals end it: it gets SIGTERM, or the signal that
 came, and two seconds later SIGKILL.
 
 Exit codes: 0 recorded, 1 failed, 2 wrong usage or a second signal. With a command, its own exit code

@@ -17,6 +17,11 @@ namespace {
 constexpr std::uint64_t kGraceNs = 2 * kNsPerSecond;
 constexpr std::uint64_t kPollNs = 10 * kNsPerMs;
 
+// Whether standard input is a terminal that this process may read from, and hand on.
+bool in_foreground() {
+  return ::isatty(STDIN_FILENO) == 1 && ::tcgetpgrp(STDIN_FILENO) == ::getpgrp();
+}
+
 }  // namespace
 
 Command::Command(std::vector<std::string> arguments) : arguments_(std::move(arguments)) {
@@ -36,14 +41,27 @@ Result<void> Command::start() {
   posix_spawnattr_t attributes;
   ::posix_spawnattr_init(&attributes);
   ::posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK);
+  posix_spawn_file_actions_t actions;
+  ::posix_spawn_file_actions_init(&actions);
+  has_terminal_ = in_foreground();
+  // By the child itself, before it can read from the terminal as somebody in the background.
+  if (has_terminal_) ::posix_spawn_file_actions_addtcsetpgrp_np(&actions, STDIN_FILENO);
   ::posix_spawnattr_setpgroup(&attributes, 0);
   sigset_t none;
   ::sigemptyset(&none);
   ::posix_spawnattr_setsigmask(&attributes, &none);
   const int failed =
-      ::posix_spawnp(&pid_, pointers[0], nullptr, &attributes, pointers.data(), ::environ);
+      ::posix_spawnp(&pid_, pointers[0], &actions, &attributes, pointers.data(), ::environ);
   ::posix_spawnattr_destroy(&attributes);
+  ::posix_spawn_file_actions_destroy(&actions);
+  if (has_terminal_) {
+    // From the background, messages and taking the terminal back would stop this process.
+    struct sigaction ignore{};
+    ignore.sa_handler = SIG_IGN;
+    ::sigaction(SIGTTOU, &ignore, &before_);
+  }
   if (failed == 0) return {};
+  take_terminal_back();
   pid_ = 0;
   return system_error(fmt::format("cannot start '{}'", arguments_[0]), failed);
 }
@@ -51,9 +69,30 @@ Result<void> Command::start() {
 bool Command::ended() {
   if (!started() || status_) return status_.has_value();
   int status = 0;
-  const pid_t waited = ::waitpid(pid_, &status, WNOHANG);
-  if (waited == pid_) status_ = status;
-  return status_.has_value();
+  const pid_t waited = ::waitpid(pid_, &status, has_terminal_ ? WNOHANG | WUNTRACED : WNOHANG);
+  if (waited != pid_) return false;
+  if (WIFSTOPPED(status)) {
+    stop_along();
+    return false;
+  }
+  status_ = status;
+  take_terminal_back();
+  return true;
+}
+
+void Command::take_terminal_back() {
+  if (!has_terminal_) return;
+  has_terminal_ = false;
+  ::tcsetpgrp(STDIN_FILENO, ::getpgrp());
+  ::sigaction(SIGTTOU, &before_, nullptr);
+}
+
+void Command::stop_along() {
+  ::tcsetpgrp(STDIN_FILENO, ::getpgrp());
+  ::kill(0, SIGSTOP);
+  // Continued: in the foreground, or in the background without a terminal.
+  if (in_foreground()) ::tcsetpgrp(STDIN_FILENO, pid_);
+  ::kill(-pid_, SIGCONT);
 }
 
 void Command::stop(int signal) {
@@ -69,6 +108,7 @@ void Command::stop(int signal) {
   while (::waitpid(pid_, &status, 0) < 0 && errno == EINTR) {
   }
   status_ = status;
+  take_terminal_back();
 }
 
 int Command::exit_code() const {

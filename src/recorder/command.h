@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 #pragma once
 // The command behind `rezolus record -- COMMAND…`: runs in a process group of its own, with this
-// process's standard input and outputs, and can be ended together with what it started.
+// process's standard input and outputs, and can be ended together with what it started. It has the
+// terminal while it runs, so that it can read from it, and Ctrl-C and Ctrl-Z are the command's.
 
+#include <csignal>
 #include <optional>
 #include <string>
 #include <vector>
@@ -31,7 +33,8 @@ class Command {
   Result<void> start();
   [[nodiscard]] bool started() const { return pid_ > 0; }
 
-  // Looks whether it has ended; never waits.
+  // Looks whether it has ended; never waits. Where the command was stopped at the terminal, stops
+  // this process's group with it, until a shell continues both.
   bool ended();
 
   // Sends the signal to its group, waits up to two seconds, then sends SIGKILL. Nothing when it has
@@ -45,7 +48,12 @@ class Command {
   [[nodiscard]] std::string text() const;
 
  private:
+  void take_terminal_back();
+  void stop_along();
+
   std::vector<std::string> arguments_;
+  bool has_terminal_ = false;
+  struct sigaction before_{};  // of SIGTTOU, while the command has the terminal
   pid_t pid_ = 0;
   std::optional<int> status_;  // of waitpid, once it has ended
 };

@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: Apache-2.0 OR MIT
+"""`rezolus record -- COMMAND` at a terminal: the command reads from it, and Ctrl-C is the command's."""
+
+import os
+import pty
+import select
+import shlex
+import signal
+import time
+
+import pyarrow.parquet
+import pytest
+
+from conftest import REZOLUS
+
+
+class Terminal:
+    """A shell script at a terminal of its own."""
+
+    def __init__(self, script, shell=("sh", "-c")):
+        self.text = ""
+        self.pid, self.fd = pty.fork()
+        if self.pid == 0:
+            signal.signal(signal.SIGINT, signal.SIG_DFL)  # ignored where the tests are a background job
+            os.execvp(shell[0], [*shell, script])
+
+    def expect(self, what, timeout=20):
+        """Waits for a text, and forgets what came up to it."""
+        deadline = time.monotonic() + timeout
+        while what not in self.text:
+            if not select.select([self.fd], [], [], max(0, deadline - time.monotonic()))[0]:
+                pytest.fail(f"no {what!r} in {self.text!r}")
+            try:
+                read = os.read(self.fd, 65536).decode(errors="replace")
+            except OSError:
+                pytest.fail(f"it ended without {what!r}: {self.text!r}")
+            self.text += read
+        self.text = self.text.partition(what)[2]
+
+    def type(self, text):
+        os.write(self.fd, text.encode())
+
+    def close(self):
+        os.close(self.fd)  # hangs up
+        try:
+            os.kill(self.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+        os.waitpid(self.pid, 0)
+
+
+@pytest.fixture
+def terminal(request):
+    def begin(*arguments):
+        made = Terminal(*arguments)
+        request.addfinalizer(made.close)
+        return made
+    return begin
+
+
+def record(agent, output, command):
+    return shlex.join([str(REZOLUS), "record", "-i", "50ms", agent.url, str(output), "--",
+                       "sh", "-c", command])
+
+
+def rows(path):
+    return pyarrow.parquet.read_metadata(path).num_rows
+
+
+def test_the_command_reads_and_ctrl_c_ends_it(tmp_path, agent, terminal):
+    output = tmp_path / "run.parquet"
+    at = terminal(record(agent, output, "read line; echo got $line; sleep 60; echo too late")
+                  + "; echo code $?; read line; echo after $line")
+    time.sleep(0.5)
+    at.type("a word\n")
+    at.expect("got a word")
+    time.sleep(0.5)  # dash loses an interrupt between two commands
+    at.type("\x03")
+    at.expect("code 130")
+    assert "too late" not in at.text
+    assert rows(output) >= 5
+    # The terminal is the shell's again.
+    at.type("all\n")
+    at.expect("after all")
+
+
+def test_a_command_that_handles_ctrl_c_goes_on(tmp_path, agent, terminal):
+    output = tmp_path / "run.parquet"
+    at = terminal(record(agent, output, "trap 'echo caught' INT; echo ready; sleep 60; echo on; "
+                                        "sleep 0.3; exit 7") + "; echo code $?")
+    at.expect("ready\r\n")
+    time.sleep(0.5)
+    at.type("\x03")
+    at.expect("caught")
+    at.expect("on")
+    at.expect("code 7")
+    assert rows(output) >= 5
+
+
+def test_the_terminal_is_back_when_the_command_cannot_start(tmp_path, agent, terminal):
+    at = terminal(shlex.join([str(REZOLUS), "record", agent.url, str(tmp_path / "run.parquet"), "--",
+                              "no-such-program"]) + "; echo code $?; read line; echo after $line")
+    at.expect("code 127")
+    at.type("all\n")
+    at.expect("after all")
+
+
+def test_ctrl_z_stops_both_until_they_are_continued(tmp_path, agent, terminal):
+    output = tmp_path / "run.parquet"
+    at = terminal(record(agent, output, "echo ready; read line; echo got $line")
+                  + "; echo stopped $?; sleep 0.5; fg; echo code $?", ("bash", "-mc"))
+    at.expect("ready\r\n")
+    time.sleep(0.5)
+    at.type("\x1a")
+    at.expect("stopped")
+    time.sleep(1)
+    at.type("a word\n")
+    at.expect("got a word")
+    at.expect("code 0")
+    assert rows(output) >= 5
