@@ -165,8 +165,13 @@ Result<void> take_times(const RecordArguments& arguments, RecordOptions& options
   return {};
 }
 
-// "s3://bucket/a.parquet", recorded into "s3_bucket_a.parquet" of the spool until it is sent.
+// "s3://bucket/a.parquet", recorded into "s3_bucket_a.parquet" of the spool until it is sent. Options
+// and credentials of the URL are no part of the name.
 std::string spooled_name(std::string url) {
+  url.erase(std::min(url.find('?'), url.size()));
+  const std::size_t host = url.find("://") + 3;
+  const std::size_t at = url.find('@');
+  if (at < url.find('/', host)) url.erase(host, at + 1 - host);
   url.erase(url.find("://"), 2);
   std::ranges::replace_if(url, [](char c) { return c == '/' || c == ':'; }, '_');
   return url;

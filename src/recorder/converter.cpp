@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 #include "recorder/converter.h"
 
+#include <algorithm>
+#include <cctype>
 #include <cerrno>
 #include <csignal>
 #include <cstdlib>
@@ -64,6 +66,18 @@ std::vector<char*> pointers(std::vector<std::string>& texts) {
   ::_exit(kExitCannotRun);
 }
 
+// As a shell takes it for one word.
+std::string shell_word(const std::string& text) {
+  const bool plain = std::ranges::all_of(text, [](unsigned char c) {
+    return std::isalnum(c) != 0 ||
+           std::string_view("/._-+=:@%,").find(static_cast<char>(c)) != std::string_view::npos;
+  });
+  if (plain && !text.empty()) return text;
+  std::string quoted = "'";
+  for (const char c : text) quoted += c == '\'' ? std::string("'\\''") : std::string(1, c);
+  return quoted + "'";
+}
+
 }  // namespace
 
 Result<std::string> find_converter() {
@@ -92,7 +106,8 @@ Result<std::string> find_converter() {
 std::string conversion_command(const std::string& log_path, const std::string& parquet_path,
                                const std::string& layout) {
   return fmt::format("{} convert {}{} {}", kConverterName,
-                     layout == "wide" ? "" : "--layout " + layout + " ", log_path, parquet_path);
+                     layout == "wide" ? "" : "--layout " + layout + " ", shell_word(log_path),
+                     shell_word(parquet_path));
 }
 
 Result<void> convert_log(const std::string& converter, const std::string& log_path,

@@ -1,0 +1,135 @@
+# SPDX-License-Identifier: Apache-2.0 OR MIT
+"""`rezolus record -o s3://…` to a real S3 server, moto's, and what it says when that does not work."""
+
+import os
+import re
+import subprocess
+import sys
+import pathlib
+import urllib.error
+import urllib.request
+
+import pyarrow.fs
+import pyarrow.parquet
+import pytest
+
+from conftest import BUILD, free_port, rezolus, wait_for
+
+FAST = ("-i", "50ms", "-d", "400ms", "--metrics", "syscall*")
+ACCOUNT = {"AWS_ACCESS_KEY_ID": "testing", "AWS_SECRET_ACCESS_KEY": "testing",
+           "AWS_DEFAULT_REGION": "us-east-1", "AWS_EC2_METADATA_DISABLED": "true"}
+
+
+class Store:
+    def __init__(self, **environment):
+        self.where = f"127.0.0.1:{free_port()}"
+        self.popen = subprocess.Popen(
+            [pathlib.Path(sys.executable).with_name("moto_server"), "-H", "127.0.0.1",
+             "-p", self.where.rpartition(":")[2]],
+            env=os.environ | environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        wait_for(self.answers, "the S3 server", timeout=60)
+
+    def answers(self):
+        try:
+            urllib.request.urlopen(f"http://{self.where}/moto-api/", timeout=5).close()
+        except urllib.error.HTTPError:
+            return True
+        except OSError:
+            return False
+        return True
+
+    def create(self, bucket):
+        request = urllib.request.Request(f"http://{self.where}/{bucket}", method="PUT")
+        urllib.request.urlopen(request, timeout=10).close()
+
+    def url(self, key):
+        return f"s3://{key}?scheme=http&endpoint_override={self.where}"
+
+    def read(self, key):
+        files = pyarrow.fs.S3FileSystem(access_key="testing", secret_key="testing", scheme="http",
+                                        endpoint_override=self.where, region="us-east-1")
+        return pyarrow.parquet.read_table(key, filesystem=files)
+
+    def stop(self):
+        self.popen.kill()
+        self.popen.wait()
+
+
+@pytest.fixture
+def begin_store(request):
+    def begin(**environment):
+        made = Store(**environment)
+        request.addfinalizer(made.stop)
+        return made
+    return begin
+
+
+@pytest.fixture(scope="module")
+def store():
+    made = Store()
+    yield made
+    made.stop()
+
+
+def record(agent, spool, url, *arguments):
+    return rezolus("record", *FAST, *arguments, "--spool", spool, agent.url, "-o", url, timeout=120,
+                   env=os.environ | ACCOUNT)
+
+
+@pytest.mark.parametrize("layout", ["wide", "long"])
+def test_what_was_recorded_is_in_the_bucket(tmp_path, agent, store, layout):
+    store.create("runs")
+    key = f"runs/date=2026-11-26/host=a/{layout}.parquet"
+    result = record(agent, tmp_path, store.url(key), "--layout", layout)
+    assert result.returncode == 0, result.stderr
+    table = store.read(key)
+    ticks = int(re.search(r": (\d+) rows", result.stdout)[1])
+    assert ticks >= 5
+    times = table["timestamp"].to_pylist()
+    assert len(set(times)) == ticks
+    assert len(times) == ticks if layout == "wide" else len(times) > ticks
+    assert not list(tmp_path.iterdir()), "the spool is empty again"
+
+
+def test_no_such_bucket(tmp_path, agent, store):
+    url = store.url("later/run.parquet")
+    result = record(agent, tmp_path, url)
+    assert result.returncode == 1
+    assert "NO_SUCH_BUCKET" in result.stderr
+    assert "The specified bucket does not exist" in result.stderr
+    log = tmp_path / "s3_later_run.parquet.rezlog"
+    assert list(tmp_path.iterdir()) == [log], "what was recorded stays, under a plain name"
+    # The command that it names does the rest, as typed into a shell.
+    store.create("later")
+    command = result.stderr.partition("to convert it: ")[2].strip()
+    subprocess.run(["sh", "-c", command], check=True, timeout=60,
+                   env=os.environ | ACCOUNT | {"PATH": f"{BUILD}:{os.environ['PATH']}"})
+    assert store.read("later/run.parquet").num_rows >= 5
+
+
+def test_credentials_that_are_refused(tmp_path, agent, begin_store):
+    strict = begin_store(INITIAL_NO_AUTH_ACTION_COUNT="1")
+    strict.create("runs")
+    result = record(agent, tmp_path, strict.url("runs/run.parquet"))
+    assert result.returncode == 1
+    assert "INVALID_ACCESS_KEY_ID" in result.stderr, result.stderr
+    assert (tmp_path / "s3_runs_run.parquet.rezlog").stat().st_size > 0
+
+
+def test_a_server_that_is_down(tmp_path, agent, begin_store):
+    gone = begin_store()
+    gone.create("runs")
+    gone.stop()
+    result = record(agent, tmp_path, gone.url("runs/run.parquet"))
+    assert result.returncode == 1
+    assert "Could not connect to server" in result.stderr, result.stderr
+    assert f"What was recorded is in {tmp_path}/s3_runs_run.parquet.rezlog" in result.stderr
+
+
+def test_no_secret_is_in_a_file_name(tmp_path, agent, begin_store):
+    gone = begin_store()
+    gone.stop()
+    url = gone.url("KEY:SECRET@runs/run.parquet")
+    result = record(agent, tmp_path, url)
+    assert result.returncode == 1
+    assert [entry.name for entry in tmp_path.iterdir()] == ["s3_runs_run.parquet.rezlog"]
