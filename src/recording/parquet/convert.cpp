@@ -17,15 +17,14 @@
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/version.h"
-#include "recording/log/log.h"
+#include "recording/log/log_segment.h"
 #include "recording/parquet/commands.h"
 #include "recording/parquet/cut_stream.h"
 #include "recording/parquet/joined_stream.h"
 #include "recording/parquet/long.h"
 #include "recording/parquet/open_recording.h"
-#include "recording/parquet/output.h"
 #include "recording/parquet/wide.h"
-#include "wire/msgpack.h"
+#include "recording/parquet/write_log.h"
 
 namespace rezolus {
 namespace {
@@ -95,92 +94,6 @@ Result<SourceMetadata> parse_metadata(const std::vector<std::string>& pairs) {
   return metadata;
 }
 
-SourceMetadata with_metadata(const SnapshotStream& recording, const SourceMetadata& added,
-                             std::optional<std::uint64_t> interval_ms) {
-  SourceMetadata metadata = recording.metadata();
-  for (const auto& [key, value] : added) metadata[key] = value;
-  if (interval_ms) metadata[std::string(kMetaSamplingIntervalMs)] = std::to_string(*interval_ms);
-  return metadata;
-}
-
-// Removes what was not finished.
-class TemporaryFile {
- public:
-  explicit TemporaryFile(const std::string& output)
-      : path_(fmt::format("{}.tmp.{}", output, ::getpid())), output_(output) {}
-  TemporaryFile(const TemporaryFile&) = delete;
-  TemporaryFile& operator=(const TemporaryFile&) = delete;
-  ~TemporaryFile() { ::unlink(path_.c_str()); }
-
-  [[nodiscard]] const std::string& path() const { return path_; }
-  Result<void> commit() {
-    if (auto free = check_replaceable(output_, output_); !free) return free;
-    if (::rename(path_.c_str(), output_.c_str()) == 0) return {};
-    return system_error("rename to " + output_, errno);
-  }
-
- private:
-  std::string path_;
-  std::string output_;
-};
-
-Result<std::uint64_t> write_log(SnapshotStream& recording, const std::string& output,
-                                const SourceMetadata& metadata) {
-  TemporaryFile file(output);
-  auto log = LogWriter::create(file.path(), metadata);
-  if (!log) return std::unexpected(log.error());
-  std::size_t gap_count = 0;
-  while (true) {
-    auto snapshot = recording.next();
-    if (!snapshot) return std::unexpected(snapshot.error());
-    for (; gap_count < recording.gaps().size() && log->tick_count() > 0; ++gap_count) {
-      if (auto added = log->append_gap(recording.gaps()[gap_count]); !added) {
-        return std::unexpected(added.error());
-      }
-    }
-    if (!*snapshot) break;
-    if (interrupted != 0) return error("write {}: it was interrupted", output);
-    if (auto added = log->append(**snapshot); !added) return std::unexpected(added.error());
-  }
-  if (log->tick_count() == 0) return error("{}: there is no sample in it", recording.name());
-  // What became known behind the first tick.
-  log->add_metadata(metadata);
-  if (auto finished = log->finish(); !finished) return std::unexpected(finished.error());
-  if (auto renamed = file.commit(); !renamed) return std::unexpected(renamed.error());
-  return log->tick_count();
-}
-
-Result<std::uint64_t> write_raw(SnapshotStream& recording, const std::string& output,
-                                const SourceMetadata& metadata) {
-  TemporaryFile file(output);
-  auto fd = Fd::open(file.path(), O_WRONLY | O_CREAT | O_TRUNC);
-  if (!fd) return std::unexpected(fd.error());
-  // Every snapshot repeats its metadata: only what readers look for.
-  SourceMetadata repeated;
-  for (const std::string_view key : {kMetaSource, kMetaSamplingIntervalMs,
-                                     std::string_view("version")}) {
-    const auto found = metadata.find(std::string(key));
-    if (found != metadata.end()) repeated.insert(*found);
-  }
-  MsgpackEncoder encoder;
-  std::uint64_t tick_count = 0;
-  while (true) {
-    auto snapshot = recording.next();
-    if (!snapshot) return std::unexpected(snapshot.error());
-    if (!*snapshot) break;
-    if (interrupted != 0) return error("write {}: it was interrupted", output);
-    const std::string bytes = encoder.encode_v2(**snapshot, repeated);
-    if (auto written = write_all(fd->get(), bytes); !written) {
-      return context("write " + output, written.error());
-    }
-    ++tick_count;
-  }
-  if (tick_count == 0) return error("{}: there is no sample in it", recording.name());
-  if (::fsync(fd->get()) != 0) return system_error("sync " + output, errno);
-  if (auto renamed = file.commit(); !renamed) return std::unexpected(renamed.error());
-  return tick_count;
-}
-
 std::string format_of(const ConvertOptions& options, const std::string& output) {
   if (!options.format.empty()) return options.format;
   if (output.ends_with(kLogSuffix)) return "log";
@@ -222,8 +135,7 @@ Result<ConvertPlan> make_plan(const ConvertOptions& options) {
   return plan;
 }
 
-Result<std::unique_ptr<SnapshotStream>> open_inputs(const ConvertOptions& options,
-                                                    const Cut& cut) {
+Result<std::unique_ptr<SnapshotStream>> open_inputs(const ConvertOptions& options, const Cut& cut) {
   std::vector<std::unique_ptr<SnapshotStream>> streams;
   for (std::size_t i = 0; i + 1 < options.paths.size(); ++i) {
     auto opened = open_recording(options.paths[i], {.metrics = options.metrics});
@@ -252,20 +164,18 @@ int convert(const ConvertOptions& options) {
   const std::string format = format_of(options, output);
   if (format == "parquet") {
     if (options.layout == "long") {
-      return convert_long(**recording, output, {.metadata = plan->metadata,
-                                                .interval_ms = plan->interval_ms,
-                                                .stopped = stopped});
+      return convert_long(
+          **recording, output,
+          {.metadata = plan->metadata, .interval_ms = plan->interval_ms, .stopped = stopped});
     }
-    return convert_wide(**recording, output, {.metadata = plan->metadata,
-                                              .interval_ms = plan->interval_ms,
-                                              .stopped = stopped});
+    return convert_wide(
+        **recording, output,
+        {.metadata = plan->metadata, .interval_ms = plan->interval_ms, .stopped = stopped});
   }
-  // Metadata comes with the first tick.
-  if (auto first = (*recording)->next(); !first) return fail(first.error());
-  const SourceMetadata metadata = with_metadata(**recording, plan->metadata, plan->interval_ms);
-  if (auto rewound = (*recording)->rewind(); !rewound) return fail(rewound.error());
-  const auto ticks = format == "log" ? write_log(**recording, output, metadata)
-                                     : write_raw(**recording, output, metadata);
+  const CopyOptions copy{
+      .metadata = plan->metadata, .interval_ms = plan->interval_ms, .stopped = stopped};
+  const auto ticks =
+      format == "log" ? write_log(**recording, output, copy) : write_raw(**recording, output, copy);
   if (!ticks) return fail(ticks.error());
   const LogLoss loss = (*recording)->loss();
   say_loss((*recording)->name(), loss.bytes, loss.ticks);
@@ -293,8 +203,7 @@ int recover(const std::string& path, std::string output) {
   watch_signals();
   auto log = open_log_stream(log_path);
   if (!log) return fail(log.error());
-  const int converted =
-      convert_wide(**log, output, {.stopped = [] { return interrupted != 0; }});
+  const int converted = convert_wide(**log, output, {.stopped = [] { return interrupted != 0; }});
   if (converted != kExitOk) return converted;
   // The writer stops at the last row; what is lost may stand behind it.
   while (true) {
@@ -319,36 +228,41 @@ Command add_convert(CLI::App& app) {
   auto options = std::make_shared<ConvertOptions>();
   CLI::App* parser = app.add_subcommand(
       "convert", "Write recordings in another format, cut, thinned out, or several joined");
-  parser->add_option("INPUT... OUTPUT", options->paths,
-                     "Recordings of any format, and the file to write: a path, or for Parquet a URL "
-                     "(s3://bucket/key)")
+  parser
+      ->add_option("INPUT... OUTPUT", options->paths,
+                   "Recordings of any format, and the file to write: a path, or for Parquet a URL "
+                   "(s3://bucket/key)")
       ->required();
-  parser->add_option("--format", options->format,
-                     "parquet, log or raw; without it by the output's name: .rezlog, .raw, else "
-                     "Parquet")
+  parser
+      ->add_option("--format", options->format,
+                   "parquet, log or raw; without it by the output's name: .rezlog, .raw, else "
+                   "Parquet")
       ->check(CLI::IsMember({"parquet", "log", "raw"}));
-  parser->add_option("--layout", options->layout,
-                     "wide: a column for each series; long: a row for each series and tick")
+  parser
+      ->add_option("--layout", options->layout,
+                   "wide: a column for each series; long: a row for each series and tick")
       ->check(CLI::IsMember({"wide", "long"}));
   parser->add_option("--from", options->from,
                      "First moment: 2026-11-26T02:00:00Z, seconds since 1970, +10s after the first "
                      "tick, -30s before the last");
   parser->add_option("--to", options->to, "Last moment, in the same forms");
-  parser->add_option("--metrics", options->metrics,
-                     "Only metrics that fit this pattern; may be repeated")
+  parser
+      ->add_option("--metrics", options->metrics,
+                   "Only metrics that fit this pattern; may be repeated")
       ->allow_extra_args(false);
   parser->add_option("-i,--interval", options->interval,
                      "At most one tick in this time; it is noted as the interval");
   parser->add_option("-m,--metadata", options->metadata, "key=value for the file's metadata")
       ->allow_extra_args(false);
-  parser->footer("Several inputs are joined on time: their series get the label source. Raw snapshots "
-                 "have no sums of\nhistograms.\n\n"
-                 "Examples:\n"
-                 "  rezolus recording convert run.parquet.rezlog run.parquet\n"
-                 "  rezolus recording convert run.parquet lake.parquet --layout long\n"
-                 "  rezolus recording convert run.parquet end.parquet --from=-30s --metrics 'tcp_*'\n"
-                 "  rezolus recording convert run.parquet hourly.parquet --interval 1m\n"
-                 "  rezolus recording convert client.parquet server.parquet both.parquet");
+  parser->footer(
+      "Several inputs are joined on time: their series get the label source. Raw snapshots "
+      "have no sums of\nhistograms.\n\n"
+      "Examples:\n"
+      "  rezolus recording convert run.parquet.rezlog run.parquet\n"
+      "  rezolus recording convert run.parquet lake.parquet --layout long\n"
+      "  rezolus recording convert run.parquet end.parquet --from=-30s --metrics 'tcp_*'\n"
+      "  rezolus recording convert run.parquet hourly.parquet --interval 1m\n"
+      "  rezolus recording convert client.parquet server.parquet both.parquet");
   return {parser, [options] { return convert(*options); }};
 }
 
@@ -363,10 +277,11 @@ Command add_recover(CLI::App& app) {
   parser->add_option("PATH", options->path, "The log, or the output that it stands beside")
       ->required();
   parser->add_option("-o,--output", options->output, "Parquet file to write");
-  parser->footer("Says what was lost. The log stays.\n\n"
-                 "Examples:\n"
-                 "  rezolus recording recover run.parquet          reads run.parquet.rezlog\n"
-                 "  rezolus recording recover old.rezlog -o old.parquet");
+  parser->footer(
+      "Says what was lost. The log stays.\n\n"
+      "Examples:\n"
+      "  rezolus recording recover run.parquet          reads run.parquet.rezlog\n"
+      "  rezolus recording recover old.rezlog -o old.parquet");
   return {parser, [options] { return recover(options->path, options->output); }};
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 #include "recording/parquet/cut_stream.h"
 
+#include <algorithm>
 #include <charconv>
 #include <cmath>
 #include <ctime>
@@ -8,6 +9,7 @@
 #include <utility>
 
 #include "base/clock.h"
+#include "recording/parquet/gap_finder.h"
 
 namespace rezolus {
 namespace {
@@ -25,10 +27,14 @@ class CutStream : public DerivedStream {
     bool gap = false;
     while (true) {
       auto snapshot = stream_->next();
-      if (!snapshot || !*snapshot) return snapshot;
+      if (!snapshot) return snapshot;
+      clip_gaps();
+      if (!*snapshot) return snapshot;
       const std::uint64_t now_ns = (*snapshot)->realtime_ns;
       gap = gap || stream_->after_gap();
       if (now_ns < from_ns_ || now_ns > to_ns_) continue;
+      // What was missed before the first tick of the cut is not between two of them.
+      if (!std::exchange(begun_, true)) gap = false;
       if (interval_ns_ != 0) {
         const std::uint64_t slot = now_ns / interval_ns_;
         if (slot_ == slot) continue;
@@ -40,17 +46,55 @@ class CutStream : public DerivedStream {
   }
   Result<void> rewind() override {
     slot_.reset();
+    begun_ = false;
     after_gap_ = false;
+    clipped_count_ = 0;
+    missed_count_ = 0;
+    gaps_.clear();
     return stream_->rewind();
   }
   [[nodiscard]] bool after_gap() const override { return after_gap_; }
+  [[nodiscard]] const std::vector<Gap>& gaps() const override { return gaps_; }
+  [[nodiscard]] std::uint64_t missed_count() const override {
+    // Gaps that are not listed have no place: all of them count where nothing is cut off.
+    return whole() ? stream_->missed_count() : missed_count_;
+  }
 
  private:
+  [[nodiscard]] bool whole() const { return from_ns_ == 0 && to_ns_ == ~std::uint64_t{0}; }
+
+  // Takes over the gaps that came since, as far as they lie within the cut.
+  void clip_gaps() {
+    const std::vector<Gap>& all = stream_->gaps();
+    const std::uint64_t step_ns = metadata_interval_ns(stream_->metadata());
+    for (; clipped_count_ < all.size(); ++clipped_count_) {
+      Gap gap = all[clipped_count_];
+      if (gap.realtime_ns > to_ns_) continue;
+      if (gap.realtime_ns < from_ns_) {
+        if (step_ns == 0) continue;
+        const std::uint64_t before = (from_ns_ - gap.realtime_ns + step_ns - 1) / step_ns;
+        if (before >= gap.missed_count) continue;
+        gap.realtime_ns += before * step_ns;
+        gap.missed_count -= before;
+        if (gap.realtime_ns > to_ns_) continue;
+      }
+      if (step_ns != 0) {
+        gap.missed_count = std::min(gap.missed_count, (to_ns_ - gap.realtime_ns) / step_ns + 1);
+      }
+      missed_count_ += gap.missed_count;
+      gaps_.push_back(std::move(gap));
+    }
+  }
+
   std::uint64_t from_ns_;
   std::uint64_t to_ns_;
   std::uint64_t interval_ns_;
   std::optional<std::uint64_t> slot_;
+  bool begun_ = false;
   bool after_gap_ = false;
+  std::size_t clipped_count_ = 0;  // of the stream's gaps
+  std::uint64_t missed_count_ = 0;
+  std::vector<Gap> gaps_;
 };
 
 std::optional<std::uint64_t> parse_utc(const std::string& text) {
@@ -101,8 +145,10 @@ Result<Moment> parse_moment(std::string_view text) {
   const auto parsed = std::from_chars(text.data(), text.data() + text.size(), seconds);
   const bool whole = parsed.ec == std::errc() && parsed.ptr == text.data() + text.size();
   if (!whole || !(seconds >= 0) || seconds > 1e10) {
-    return usage_error("'{}' is no moment; write 2026-11-26T02:00:00Z, seconds since 1970, +10s "
-                       "(after the first tick) or -30s (before the last)", text);
+    return usage_error(
+        "'{}' is no moment; write 2026-11-26T02:00:00Z, seconds since 1970, +10s "
+        "(after the first tick) or -30s (before the last)",
+        text);
   }
   // A double has no nanoseconds of today's seconds: to the microsecond.
   return Moment{Moment::Base::kEpoch,

@@ -25,12 +25,13 @@ struct Moment {
 Result<Moment> parse_moment(std::string_view text);
 
 struct Cut {
-  std::optional<Moment> from;  // inclusive
-  std::optional<Moment> to;    // inclusive
+  std::optional<Moment> from;     // inclusive
+  std::optional<Moment> to;       // inclusive
   std::uint64_t interval_ns = 0;  // at most one tick in each of these; 0: all
 };
 
-// Reads the stream once where a moment is relative to its ends, and rewinds it.
+// Gaps are clipped to the cut, in ticks of the interval that the metadata names; where it names none,
+// a gap belongs to the moment at which it began. Reads the stream once where a moment is relative to its ends, and rewinds it.
 Result<std::unique_ptr<SnapshotStream>> cut_stream(std::unique_ptr<SnapshotStream> stream,
                                                    const Cut& cut);
 

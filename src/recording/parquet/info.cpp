@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/quantity.h"
 #include "recording/parquet/gap_finder.h"
+#include "recording/parquet/joined_stream.h"
 #include "recording/parquet/tables.h"
 
 namespace rezolus {
@@ -27,20 +28,8 @@ std::uint64_t median(std::vector<std::uint64_t> values) {
   return *middle;
 }
 
-// Files of several sources name them as a JSON array.
-void add_sources(const std::string& text, std::set<std::string>& sources) {
-  const auto json = nlohmann::json::parse(text, nullptr, false);
-  if (!json.is_array()) {
-    if (!text.empty()) sources.insert(text);
-    return;
-  }
-  for (const auto& name : json) {
-    if (name.is_string()) sources.insert(name.get<std::string>());
-  }
-}
-
-void add_series(const Schema& schema, std::set<std::string>& seen,
-                std::set<std::string>& sources, RecordingInfo& info) {
+void add_series(const Schema& schema, std::set<std::string>& seen, std::set<std::string>& sources,
+                RecordingInfo& info) {
   for (const auto& series : schema.series) {
     if (!series || !seen.insert(series_name(series->name, series->labels)).second) continue;
     auto& metric = info.metrics[series->name];
@@ -52,7 +41,6 @@ void add_series(const Schema& schema, std::set<std::string>& seen,
     }
   }
 }
-
 
 }  // namespace
 
@@ -97,7 +85,9 @@ Result<RecordingInfo> inspect_recording(const std::string& path) {
   info.gaps = stream.gaps();
   info.loss = stream.loss();
   const auto source = info.metadata.find(std::string(kMetaSource));
-  if (source != info.metadata.end()) add_sources(source->second, sources);
+  if (source != info.metadata.end() && !source->second.empty()) {
+    for (std::string& name : source_names(source->second)) sources.insert(std::move(name));
+  }
   info.sources.assign(sources.begin(), sources.end());
   info.interval_ns = metadata_interval_ns(info.metadata);
   if (info.interval_ns == 0) info.interval_ns = median(distances_ns);
@@ -158,8 +148,8 @@ std::string render_info(const RecordingInfo& info) {
   if (!info.metadata.empty()) text += "\n  metadata\n";
   for (const auto& [key, value] : info.metadata) {
     const bool longer = value.size() > kShownValueBytesMax;
-    text += fmt::format("  {}: {}\n", key,
-                        longer ? value.substr(0, kShownValueBytesMax) + "…" : value);
+    text +=
+        fmt::format("  {}: {}\n", key, longer ? value.substr(0, kShownValueBytesMax) + "…" : value);
   }
   return text;
 }
@@ -189,9 +179,8 @@ nlohmann::ordered_json info_json(const RecordingInfo& info) {
   }
   json["gaps"] = nlohmann::ordered_json::array();
   for (const Gap& gap : info.gaps) {
-    json["gaps"].push_back({{"at_ns", gap.realtime_ns},
-                            {"missed", gap.missed_count},
-                            {"reason", gap.reason}});
+    json["gaps"].push_back(
+        {{"at_ns", gap.realtime_ns}, {"missed", gap.missed_count}, {"reason", gap.reason}});
   }
   json["metrics"] = nlohmann::ordered_json::object();
   for (const auto& [name, metric] : info.metrics) {

@@ -7,6 +7,7 @@
 #include "base/fd.h"
 #include "recording/frame/frame_testing.h"
 #include "recording/parquet/snapshot_stream.h"
+#include "recording/parquet/write_log.h"
 
 namespace rezolus {
 namespace {
@@ -78,6 +79,46 @@ TEST_F(LogStreamTest, DamageIsAGap) {
   ASSERT_TRUE(stream);
   EXPECT_EQ(marks(**stream), "+!+");
   EXPECT_EQ((*stream)->loss().ticks, 1u);
+}
+
+TEST_F(LogStreamTest, ACopyHasTheGapsAndTheLateMetadata) {
+  auto log = LogWriter::create(path_, {{"source", "rezolus"}, {"sampling_interval_ms", "1000"}},
+                               {.segment_size_bytes_max = 1});
+  ASSERT_TRUE(log);
+  const Gap gap{.realtime_ns = 7, .missed_count = 3, .reason = "late"};
+  const Gap last{.realtime_ns = 9, .missed_count = 1, .reason = "down"};
+  std::uint64_t damaged_bytes = 0;
+  for (const std::uint64_t k : {0u, 1u, 5u, 6u, 7u, 8u}) {
+    if (k == 5) {
+      ASSERT_TRUE(log->append_gap(gap));
+    }
+    ASSERT_TRUE(log->append(source_.tick(k)));
+    if (k == 7) damaged_bytes = log->size_bytes();
+  }
+  ASSERT_TRUE(log->append_gap(last));
+  log->add_metadata({{"late", "yes"}, {"missed_ticks", "4"}});
+  ASSERT_TRUE(log->finish());
+  auto content = read_file(path_);
+  ASSERT_TRUE(content);
+  (*content)[damaged_bytes - 3] ^= 1;
+  ASSERT_TRUE(write_file_atomic(path_, *content));
+  auto stream = open_log_stream(path_);
+  ASSERT_TRUE(stream);
+  const std::string copy_path = folder_ + "/copy.rezlog";
+  const auto ticks = write_log(**stream, copy_path, {.metadata = {{"added", "1"}}});
+  ASSERT_TRUE(ticks) << ticks.error().message;
+  EXPECT_EQ(*ticks, 5u);
+  auto copy = open_log_stream(copy_path);
+  ASSERT_TRUE(copy);
+  EXPECT_EQ(marks(**copy), "++!+!");
+  const Gap lost{.realtime_ns = source_.tick(7).realtime_ns,
+                 .missed_count = 1,
+                 .reason = "unreadable in the log before"};
+  EXPECT_EQ((*copy)->gaps(), (std::vector<Gap>{gap, lost, last}));
+  EXPECT_EQ((*copy)->metadata().at("late"), "yes");
+  EXPECT_EQ((*copy)->metadata().at("added"), "1");
+  EXPECT_EQ((*copy)->metadata().at("missed_ticks"), "4");
+  EXPECT_EQ((*copy)->loss().bytes, 0u);
 }
 
 TEST_F(LogStreamTest, AMissingFileIsSaid) {

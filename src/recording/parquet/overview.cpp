@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/clock.h"
+#include "recording/parquet/joined_stream.h"
 
 namespace rezolus {
 namespace {
@@ -35,19 +36,6 @@ std::string interval_ms(const Overview& overview, const SourceMetadata& metadata
 
 std::string to_text(const nlohmann::ordered_json& json) {
   return json.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
-}
-
-// The names in `source`: one, or in a combined recording the texts of a JSON array.
-std::vector<std::string> source_names(const std::string& source) {
-  const auto parsed = nlohmann::json::parse(source, nullptr, false);
-  std::vector<std::string> names;
-  if (parsed.is_array()) {
-    for (const auto& name : parsed) {
-      if (name.is_string()) names.push_back(name.get<std::string>());
-    }
-  }
-  if (names.empty()) names.push_back(source);
-  return names;
 }
 
 }  // namespace

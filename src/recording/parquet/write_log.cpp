@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+#include "recording/parquet/write_log.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdio>
+#include <utility>
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "recording/log/log.h"
+#include "recording/parquet/gap_finder.h"
+#include "recording/parquet/output.h"
+#include "wire/msgpack.h"
+
+namespace rezolus {
+namespace {
+
+// Removes what was not finished.
+class TemporaryFile {
+ public:
+  explicit TemporaryFile(const std::string& output)
+      : path_(fmt::format("{}.tmp.{}", output, ::getpid())), output_(output) {}
+  TemporaryFile(const TemporaryFile&) = delete;
+  TemporaryFile& operator=(const TemporaryFile&) = delete;
+  ~TemporaryFile() { ::unlink(path_.c_str()); }
+
+  [[nodiscard]] const std::string& path() const { return path_; }
+  Result<void> commit() {
+    if (auto free = check_replaceable(output_, output_); !free) return free;
+    if (::rename(path_.c_str(), output_.c_str()) == 0) return {};
+    return system_error("rename to " + output_, errno);
+  }
+
+ private:
+  std::string path_;
+  std::string output_;
+};
+
+SourceMetadata with_metadata(const SnapshotStream& recording, const CopyOptions& options) {
+  SourceMetadata metadata = recording.metadata();
+  // The recorder's own count is of the whole recording, and this may be a part of it.
+  const auto missed = metadata.find(std::string(kMetaMissedTicks));
+  if (missed != metadata.end()) missed->second = std::to_string(recording.missed_count());
+  for (const auto& [key, value] : options.metadata) metadata[key] = value;
+  if (options.interval_ms) {
+    metadata[std::string(kMetaSamplingIntervalMs)] = std::to_string(*options.interval_ms);
+  }
+  return metadata;
+}
+
+// Metadata comes with the first tick.
+Result<SourceMetadata> first_metadata(SnapshotStream& recording, const CopyOptions& options) {
+  if (auto first = recording.next(); !first) return std::unexpected(first.error());
+  SourceMetadata metadata = with_metadata(recording, options);
+  if (auto rewound = recording.rewind(); !rewound) return std::unexpected(rewound.error());
+  return metadata;
+}
+
+// Hands on the gaps of a recording that another one is made of.
+class GapCopier {
+ public:
+  GapCopier(const SnapshotStream& recording, LogWriter& log) : recording_(recording), log_(log) {}
+
+  // Before the tick that next() returned last is appended, and at the end. last_ns: of the tick before,
+  // 0 when there is none: what was missed before the first tick is no gap.
+  Result<void> copy(std::uint64_t last_ns, bool at_end) {
+    bool found = false;
+    std::uint64_t missed =
+        recording_.missed_count() - std::exchange(missed_count_, recording_.missed_count());
+    for (; gap_count_ < recording_.gaps().size(); ++gap_count_) {
+      const Gap& gap = recording_.gaps()[gap_count_];
+      if (last_ns == 0) continue;
+      if (auto added = log_.append_gap(gap); !added) return added;
+      missed -= std::min(missed, gap.missed_count);
+      found = true;
+    }
+    const std::uint64_t lost_ticks = recording_.loss().ticks;
+    const std::uint64_t lost = lost_ticks - std::exchange(lost_ticks_, lost_ticks);
+    if (last_ns == 0) return {};
+    const bool unlisted = missed > 0 || lost > 0 || (!found && !at_end && recording_.after_gap());
+    if (!unlisted) return {};
+    return log_.append_gap({last_ns + metadata_interval_ns(recording_.metadata()), missed + lost,
+                            lost > 0 ? "unreadable in the log before" : "not listed"});
+  }
+
+ private:
+  const SnapshotStream& recording_;
+  LogWriter& log_;
+  std::size_t gap_count_ = 0;
+  std::uint64_t missed_count_ = 0;
+  std::uint64_t lost_ticks_ = 0;
+};
+
+}  // namespace
+
+Result<std::uint64_t> write_log(SnapshotStream& recording, const std::string& output,
+                                const CopyOptions& options) {
+  auto metadata = first_metadata(recording, options);
+  if (!metadata) return std::unexpected(metadata.error());
+  TemporaryFile file(output);
+  auto log = LogWriter::create(file.path(), *metadata);
+  if (!log) return std::unexpected(log.error());
+  GapCopier gaps(recording, *log);
+  std::uint64_t last_ns = 0;
+  while (true) {
+    auto snapshot = recording.next();
+    if (!snapshot) return std::unexpected(snapshot.error());
+    if (auto copied = gaps.copy(last_ns, !*snapshot); !copied) {
+      return std::unexpected(copied.error());
+    }
+    if (!*snapshot) break;
+    if (options.stopped()) return error("write {}: it was interrupted", output);
+    if (auto added = log->append(**snapshot); !added) return std::unexpected(added.error());
+    last_ns = (*snapshot)->realtime_ns;
+  }
+  if (log->tick_count() == 0) return error("{}: there is no sample in it", recording.name());
+  log->add_metadata(with_metadata(recording, options));
+  if (auto finished = log->finish(); !finished) return std::unexpected(finished.error());
+  if (auto renamed = file.commit(); !renamed) return std::unexpected(renamed.error());
+  return log->tick_count();
+}
+
+Result<std::uint64_t> write_raw(SnapshotStream& recording, const std::string& output,
+                                const CopyOptions& options) {
+  auto metadata = first_metadata(recording, options);
+  if (!metadata) return std::unexpected(metadata.error());
+  TemporaryFile file(output);
+  auto fd = Fd::open(file.path(), O_WRONLY | O_CREAT | O_TRUNC);
+  if (!fd) return std::unexpected(fd.error());
+  // Every snapshot repeats its metadata: only what readers look for.
+  SourceMetadata repeated;
+  for (const std::string_view key :
+       {kMetaSource, kMetaSamplingIntervalMs, std::string_view("version")}) {
+    const auto found = metadata->find(std::string(key));
+    if (found != metadata->end()) repeated.insert(*found);
+  }
+  MsgpackEncoder encoder;
+  std::uint64_t tick_count = 0;
+  while (true) {
+    auto snapshot = recording.next();
+    if (!snapshot) return std::unexpected(snapshot.error());
+    if (!*snapshot) break;
+    if (options.stopped()) return error("write {}: it was interrupted", output);
+    const std::string bytes = encoder.encode_v2(**snapshot, repeated);
+    if (auto written = write_all(fd->get(), bytes); !written) {
+      return context("write " + output, written.error());
+    }
+    ++tick_count;
+  }
+  if (tick_count == 0) return error("{}: there is no sample in it", recording.name());
+  if (::fsync(fd->get()) != 0) return system_error("sync " + output, errno);
+  if (auto renamed = file.commit(); !renamed) return std::unexpected(renamed.error());
+  return tick_count;
+}
+
+}  // namespace rezolus
