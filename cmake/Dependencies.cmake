@@ -45,6 +45,35 @@ else()
   endif()
 endif()
 
+# The field's own .proto files, fetched by scripts/setup, as C++ by protoc. Without them there are no
+# protobuf formats. Their generated code is not held to our warnings.
+add_library(rezolus_protocols INTERFACE)
+find_package(Protobuf)
+set(PROTOCOLS_DIR ${CMAKE_SOURCE_DIR}/.deps/protocols)
+if(Protobuf_FOUND AND EXISTS ${PROTOCOLS_DIR}/io/prometheus/client/metrics.proto)
+  set(REZOLUS_HAVE_PROTOCOLS ON)
+  set(generated ${CMAKE_BINARY_DIR}/protocols)
+  file(MAKE_DIRECTORY ${generated})
+  set(protocol_sources)
+  foreach(protocol io/prometheus/client/metrics)
+    add_custom_command(
+      OUTPUT ${generated}/${protocol}.pb.cc ${generated}/${protocol}.pb.h
+      COMMAND ${Protobuf_PROTOC_EXECUTABLE} -I${PROTOCOLS_DIR} --cpp_out=${generated}
+              ${protocol}.proto
+      DEPENDS ${PROTOCOLS_DIR}/${protocol}.proto
+      COMMENT "Protocol ${protocol}.proto" VERBATIM)
+    list(APPEND protocol_sources ${generated}/${protocol}.pb.cc)
+  endforeach()
+  add_library(rezolus_protocol_messages STATIC ${protocol_sources})
+  target_include_directories(rezolus_protocol_messages SYSTEM PUBLIC ${generated})
+  target_link_libraries(rezolus_protocol_messages PUBLIC protobuf::libprotobuf)
+  target_link_libraries(rezolus_protocols INTERFACE rezolus_protocol_messages)
+else()
+  set(REZOLUS_HAVE_PROTOCOLS OFF)
+  message(WARNING "The .proto files of Prometheus or protobuf were not found: no protobuf formats. "
+                  "Run scripts/setup.")
+endif()
+
 if(REZOLUS_TESTS)
   find_package(GTest REQUIRED)
   find_package(benchmark QUIET)

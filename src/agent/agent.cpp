@@ -85,7 +85,7 @@ class Agent {
     });
   }
   http::Response binary(const SnapshotRef& snapshot, bool frame);
-  http::Response metrics(const SnapshotRef& snapshot);
+  http::Response metrics(const SnapshotRef& snapshot, std::string_view accept);
   http::Response stream(const http::Request& request);
   [[nodiscard]] AgentFacts facts(StatusDetail detail) const;
 
@@ -121,15 +121,17 @@ http::Response Agent::binary(const SnapshotRef& snapshot, bool frame) {
                                  : msgpack_.encode_v2(*snapshot, metadata_));
 }
 
-http::Response Agent::metrics(const SnapshotRef& snapshot) {
+http::Response Agent::metrics(const SnapshotRef& snapshot, std::string_view accept) {
   const std::vector<ExtraFamily> extra = own_families(facts(StatusDetail::kSamplers));
-  const auto naming =
+  PrometheusOptions options;
+  options.full = full_detail_.load();
+  options.naming =
       upstream_names_.load() ? PrometheusNaming::kUpstream : PrometheusNaming::kPrometheus;
-  return http::make_response(std::string(kPrometheusContentType),
-                             prometheus_.encode(*snapshot, {.full = full_detail_.load(),
-                                                            .naming = naming,
-                                                            .folds = upstream_label_folds(),
-                                                            .extra = extra}));
+  options.format = negotiate_prometheus(accept, options.naming);
+  options.folds = upstream_label_folds();
+  options.extra = extra;
+  return http::make_response(std::string(prometheus_content_type(options.format)),
+                             prometheus_.encode(*snapshot, options));
 }
 
 http::Response Agent::stream(const http::Request& request) {
@@ -192,8 +194,10 @@ std::vector<http::Route> Agent::routes() {
          });
        }},
       {"/metrics",
-       [this](const http::Request&, http::Responder responder) {
-         answer(responder, [this](const SnapshotRef& snapshot) { return metrics(snapshot); });
+       [this](const http::Request& request, http::Responder responder) {
+         answer(responder, [this, accept = request.accept](const SnapshotRef& snapshot) {
+           return metrics(snapshot, accept);
+         });
        }},
       {"/metrics/binary",
        [this](const http::Request& request, http::Responder responder) {

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 #pragma once
-// The Prometheus page: text format 0.0.4, HELP and TYPE once for each family, families sorted by
-// name, base units, no timestamps. Series without a Prometheus name (a peer's) are left out.
+// The Prometheus page as text 0.0.4, OpenMetrics 1.0 or protobuf: HELP and TYPE once for each family,
+// families sorted by name, base units, no timestamps. Series without a Prometheus name (a peer's)
+// are left out.
 
 #include <array>
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <span>
 #include <string>
@@ -15,8 +17,29 @@
 
 namespace rezolus {
 
-inline constexpr std::string_view kPrometheusContentType =
-    "text/plain; version=0.0.4; charset=utf-8";
+enum class PrometheusFormat : std::uint8_t {
+  kText,         // 0.0.4
+  kOpenMetrics,  // 1.0.0, no `_created` lines: they would double the page
+  kProtobuf,     // MetricFamily messages, each with its length before it; histograms are both
+                 // classic and native (exponential)
+};
+
+std::string_view prometheus_content_type(PrometheusFormat format);
+
+// Whether this build has PrometheusFormat::kProtobuf: the set-up could fetch its definitions.
+bool prometheus_has_protobuf();
+
+// What families are called.
+enum class PrometheusNaming : std::uint8_t {
+  kPrometheus,  // rezolus_…_total, base units; a CPU is the label `cpu`
+  kUpstream,    // upstream's names and units (nanoseconds stay), histograms end in `_distribution`;
+  // a CPU is the label `id`. The families that do not come from a snapshot keep theirs.
+};
+
+// The format that an Accept header prefers among those that a page with these names has; text when
+// it names none. OpenMetrics cannot say upstream's counters, whose names lack `_total`, and
+// protobuf is for servers that take native histograms: under upstream's names all get text.
+PrometheusFormat negotiate_prometheus(std::string_view accept, PrometheusNaming naming);
 
 // The `le` bounds of a lean histogram are 2^p - 1 in the stored unit, one for each p listed here,
 // and +Inf. Each is the inclusive upper end of an H2 bucket of any grouping power, so that the
@@ -47,22 +70,22 @@ struct ExtraFamily {
   std::vector<ExtraSample> samples;
 };
 
-// What families are called.
-enum class PrometheusNaming : std::uint8_t {
-  kPrometheus,  // rezolus_…_total, base units; a CPU is the label `cpu`
-  kUpstream,    // upstream's names and units (nanoseconds stay), histograms end in `_distribution`;
-                // a CPU is the label `id`. The families that do not come from a snapshot keep theirs.
-};
-
 struct PrometheusOptions {
   // false, lean: only Series::lean, CPUs summed, 13 bounds a histogram.
   // true: every series, a label for its CPU where there is one, 62 bounds a histogram.
   bool full = false;
   PrometheusNaming naming = PrometheusNaming::kPrometheus;
+  PrometheusFormat format = PrometheusFormat::kText;
+  // Of native histograms: 2^schema buckets for each power of two. Ours have 8, which is schema 3;
+  // each of ours is put whole into one of theirs, at its middle, so that a value appears at most a
+  // bucket's width (an eighth) away from where it was. Within -4 to 8.
+  int native_schema = 3;
   // Applied under upstream's names only; the same at each call, since plans are kept.
   std::span<const LabelFold> folds;
   std::span<const ExtraFamily> extra;
 };
+
+struct PrometheusPage;
 
 // Encodes pages and keeps what depends on the schema alone for the next page. Not thread-safe.
 class PrometheusEncoder {
@@ -75,9 +98,11 @@ class PrometheusEncoder {
   std::string encode(const Snapshot& snapshot, const PrometheusOptions& options);
 
  private:
-  struct Plan;
+  const PrometheusPage& page(const PrometheusOptions& options);
+
   std::shared_ptr<const Schema> schema_;
-  std::array<std::unique_ptr<Plan>, 4> plans_;  // by naming, lean and full
+  // By naming, lean or full, format (text and OpenMetrics share one).
+  std::map<int, std::unique_ptr<PrometheusPage>> pages_;
   std::size_t size_bytes_hint_ = 0;
 };
 

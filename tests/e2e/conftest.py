@@ -5,6 +5,7 @@ import contextlib
 import json
 import os
 import pathlib
+import shutil
 import signal
 import socket
 import subprocess
@@ -24,6 +25,14 @@ def free_port():
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
+
+
+def tool(name):
+    """A program that the set-up installs or unpacks; the test is skipped where it is missing."""
+    found = shutil.which(name) or shutil.which(name, path=ROOT / ".deps/tools/usr/bin")
+    if found is None:
+        pytest.skip(f"{name} is not installed; scripts/setup fetches it")
+    return found
 
 
 def rezolus(*arguments, timeout=30, **options):

@@ -3,20 +3,17 @@
 
 import json
 import re
-import shutil
 import signal
 import subprocess
 import time
 
 import pytest
 
-from conftest import Process, free_port, rezolus
+from conftest import Process, free_port, rezolus, tool
 
 
 def test_promtool_finds_nothing(agent):
-    promtool = shutil.which("promtool")
-    if promtool is None:
-        pytest.skip("promtool (Debian: prometheus) is not installed")
+    promtool = tool("promtool")
     page = agent.get("/metrics")
     result = subprocess.run([promtool, "check", "metrics"], input=page, capture_output=True,
                             timeout=20, check=False)

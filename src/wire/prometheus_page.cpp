@@ -1,0 +1,216 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+#include "wire/prometheus_page.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include <fmt/format.h>
+
+#include "base/clock.h"
+#include "wire/utf8.h"
+
+namespace rezolus {
+namespace {
+
+// What upstream's names have instead of a value.
+std::string_view folded(const Series& series, std::string_view key, std::string_view value,
+                        std::span<const LabelFold> folds) {
+  for (const LabelFold& fold : folds) {
+    if (fold.metric == series.name && fold.key == key && fold.value == value) return fold.upstream;
+  }
+  return value;
+}
+
+Labels page_labels(const Series& series, const PrometheusOptions& options) {
+  const bool upstream = options.naming == PrometheusNaming::kUpstream;
+  Labels labels;
+  for (const auto& [key, value] : series.labels) {
+    if (key == "id") {
+      if (series.dimension == Dimension::kCpu && options.full) {
+        labels.emplace_back(upstream ? "id" : "cpu", valid_utf8(value));
+      }
+    } else if (key != "sampler" && key != "unit") {
+      labels.emplace_back(
+          prometheus_label_name(key),
+          valid_utf8(upstream ? folded(series, key, value, options.folds) : value));
+    }
+  }
+  return labels;
+}
+
+std::string family_name(const Series& series, PrometheusNaming naming) {
+  if (naming == PrometheusNaming::kPrometheus || series.prometheus.empty()) {
+    return series.prometheus;
+  }
+  return series.type == MetricType::kHistogram ? series.name + "_distribution" : series.name;
+}
+
+// The p of each bound 2^p - 1.
+std::vector<int> bound_powers(std::string_view unit, bool full) {
+  std::vector<int> powers;
+  if (full) {
+    for (int power = 1; power <= kFullPowerMax; ++power) powers.push_back(power);
+    return powers;
+  }
+  const auto& lean = unit == unit_name(Unit::kNanoseconds) ? kLeanPowersNanoseconds
+                     : unit == unit_name(Unit::kBytes)     ? kLeanPowersBytes
+                                                           : kLeanPowersOther;
+  powers.assign(lean.begin(), lean.end());
+  return powers;
+}
+
+void add_histogram_facts(PrometheusPage::Family& family, const Series& series,
+                         const PrometheusOptions& options) {
+  for (const int power : bound_powers(series.unit, options.full)) {
+    const std::uint64_t value = (std::uint64_t{1} << power) - 1;
+    family.bounds.push_back(
+        {value, family.seconds ? exact_seconds(value) : std::to_string(value)});
+  }
+  if (options.format != PrometheusFormat::kProtobuf) return;
+  family.native_config = series.histogram;
+  family.native_indexes =
+      native_bucket_indexes(series.histogram, family.seconds ? 1e-9 : 1, options.native_schema);
+}
+
+}  // namespace
+
+std::string prometheus_label_name(std::string_view key) {
+  std::string name(key);
+  for (char& c : name) {
+    const bool allowed = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+                         (c >= '0' && c <= '9') || c == '_';
+    if (!allowed) c = '_';
+  }
+  if (name.empty() || (name.front() >= '0' && name.front() <= '9')) name.insert(0, "_");
+  return name;
+}
+
+std::string prometheus_escaped(std::string_view text, bool quotes) {
+  std::string result;
+  for (const char c : valid_utf8(text)) {
+    if (c == '\\' || (quotes && c == '"')) result += '\\';
+    if (c == '\n') {
+      result += "\\n";
+    } else {
+      result += c;
+    }
+  }
+  return result;
+}
+
+void append_prometheus_label(std::string& text, std::string_view key, std::string_view value) {
+  if (!text.empty()) text += ',';
+  text += prometheus_label_name(key);
+  text += "=\"";
+  text += prometheus_escaped(value, true);
+  text += '"';
+}
+
+std::string exact_seconds(std::uint64_t ns) {
+  std::string text = std::to_string(ns / kNsPerSecond);
+  if (const std::uint64_t fraction = ns % kNsPerSecond; fraction != 0) {
+    text += fmt::format(".{:09}", fraction);
+    text.erase(text.find_last_not_of('0') + 1);
+  }
+  return text;
+}
+
+std::vector<std::int32_t> native_bucket_indexes(const HistogramConfig& config, double scale,
+                                                int schema) {
+  std::vector<std::int32_t> indexes(config.bucket_count());
+  const double per_octave = std::ldexp(1.0, schema);
+  for (std::uint64_t bucket = 0; bucket < indexes.size(); ++bucket) {
+    const double lower = static_cast<double>(config.lower(bucket));
+    const double middle = (lower + static_cast<double>(config.upper(bucket))) / 2;
+    if (middle == 0) continue;
+    indexes[bucket] =
+        static_cast<std::int32_t>(std::ceil(std::log2(middle * scale) * per_octave));
+  }
+  return indexes;
+}
+
+PrometheusPage::PrometheusPage(const Schema& schema, const PrometheusOptions& options) {
+  std::map<std::string, std::map<std::string, Row>> rows;
+  for (std::uint32_t index = 0; index < schema.series.size(); ++index) {
+    const Series* series = schema.series[index].get();
+    if (series == nullptr || (!options.full && !series->lean)) continue;
+    const std::string name = family_name(*series, options.naming);
+    if (name.empty()) continue;
+    const auto [at, added] = families.try_emplace(name);
+    Family& family = at->second;
+    if (added) {
+      family.type = series->type;
+      family.help = series->help;
+      const bool base_units = options.naming == PrometheusNaming::kPrometheus;
+      family.seconds = base_units && series->unit == unit_name(Unit::kNanoseconds);
+      family.unit = family.seconds                                           ? "seconds"
+                    : base_units && series->unit == unit_name(Unit::kBytes) ? "bytes"
+                                                                             : "";
+      if (series->type == MetricType::kHistogram) add_histogram_facts(family, *series, options);
+    }
+    CHECK(family.type == series->type, "one name on the page, one type");
+    Labels labels = page_labels(*series, options);
+    std::string text;
+    for (const auto& [key, value] : labels) append_prometheus_label(text, key, value);
+    Row& row = rows[name][text];
+    if (row.series.empty()) row = {std::move(labels), text, {}};
+    row.series.push_back(index);
+  }
+  for (auto& [name, by_labels] : rows) {
+    for (auto& [text, row] : by_labels) families[name].rows.push_back(std::move(row));
+  }
+}
+
+std::optional<std::uint64_t> PrometheusPage::scalar_total(const Snapshot& snapshot,
+                                                          const Row& row) {
+  std::optional<std::uint64_t> total;
+  for (const std::uint32_t index : row.series) {
+    if (snapshot.present[index] != 0) total = total.value_or(0) + snapshot.scalars[index];
+  }
+  return total;
+}
+
+std::optional<PrometheusPage::HistogramTotal> PrometheusPage::histogram_total(
+    const Snapshot& snapshot, const Family& family, const Row& row) {
+  HistogramTotal total;
+  total.cumulative.resize(family.bounds.size());
+  total.native_known = !family.native_indexes.empty();
+  bool present = false;
+  for (const std::uint32_t index : row.series) {
+    const Series& series = *snapshot.schema->series[index];
+    const HistogramValue* value = snapshot.histograms[series.histogram_index].get();
+    if (value == nullptr) continue;
+    present = true;
+    std::uint64_t seen = 0;
+    std::size_t bucket = 0;
+    for (std::size_t i = 0; i < family.bounds.size(); ++i) {
+      const std::uint64_t end =
+          std::min<std::uint64_t>(series.histogram.index(family.bounds[i].value) + 1,
+                                  value->buckets.size());
+      for (; bucket < end; ++bucket) seen += value->buckets[bucket];
+      total.cumulative[i] += seen;
+    }
+    for (; bucket < value->buckets.size(); ++bucket) seen += value->buckets[bucket];
+    total.count += seen;
+    total.sum += value->sum;
+    total.sum_known = total.sum_known && value->sum_known;
+    total.estimated_sum += value->sum_known
+                               ? static_cast<double>(value->sum)
+                               : histogram_estimated_sum(series.histogram, value->buckets);
+    total.native_known = total.native_known && series.histogram == family.native_config;
+    if (!total.native_known) continue;
+    if (!value->buckets.empty()) total.zeros += value->buckets[0];
+    for (std::size_t i = 1; i < value->buckets.size(); ++i) {
+      if (value->buckets[i] != 0) total.native[family.native_indexes[i]] += value->buckets[i];
+    }
+  }
+  if (!present) return std::nullopt;
+  return total;
+}
+
+double PrometheusPage::base_sum(const Family& family, const HistogramTotal& total) {
+  const double sum = total.sum_known ? static_cast<double>(total.sum) : total.estimated_sum;
+  return family.seconds ? sum * 1e-9 : sum;
+}
+
+}  // namespace rezolus

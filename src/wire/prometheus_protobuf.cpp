@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+#include "wire/prometheus_protobuf.h"
+
+#include <cmath>
+
+#include <google/protobuf/io/coded_stream.h>
+#include <google/protobuf/io/zero_copy_stream_impl_lite.h>
+#include <google/protobuf/util/delimited_message_util.h>
+
+#include "io/prometheus/client/metrics.pb.h"
+
+namespace rezolus {
+namespace {
+
+namespace proto = ::io::prometheus::client;
+
+// Spans may bridge so many empty buckets; a new span costs about as much as two deltas of zero.
+constexpr std::int32_t kBridgedBucketsMax = 2;
+
+// A native histogram's values of 0 are in the zero bucket; the next larger are 1 ns or 1.
+constexpr double kZeroThreshold = 0x1p-128;
+
+double base_value(const PrometheusPage::Family& family, std::uint64_t stored, bool is_signed) {
+  const double value = is_signed ? static_cast<double>(static_cast<std::int64_t>(stored))
+                                 : static_cast<double>(stored);
+  // A division, so that whole and decimal fractions come out as they are written.
+  return family.seconds ? value / 1e9 : value;
+}
+
+void set_labels(proto::Metric& metric, const Labels& labels) {
+  for (const auto& [key, value] : labels) {
+    proto::LabelPair& pair = *metric.add_label();
+    pair.set_name(key);
+    pair.set_value(value);
+  }
+}
+
+void set_native(proto::Histogram& histogram, const PrometheusPage::HistogramTotal& total,
+                int schema) {
+  histogram.set_schema(schema);
+  histogram.set_zero_threshold(kZeroThreshold);
+  histogram.set_zero_count(total.zeros);
+  proto::BucketSpan* span = nullptr;
+  std::int32_t next = 0;  // the index after the last that was written
+  std::int64_t previous = 0;
+  const auto write = [&](std::uint64_t count) {
+    histogram.add_positive_delta(static_cast<std::int64_t>(count) - previous);
+    previous = static_cast<std::int64_t>(count);
+    span->set_length(span->length() + 1);
+  };
+  for (const auto& [index, count] : total.native) {
+    if (span == nullptr || index - next > kBridgedBucketsMax) {
+      // The first offset counts from index 0, later ones from the end of the span before.
+      const std::int32_t offset = index - next;
+      span = histogram.add_positive_span();
+      span->set_offset(offset);
+      span->set_length(0);
+      next = index;
+    }
+    for (; next < index; ++next) write(0);
+    write(count);
+    next = index + 1;
+  }
+  // A native histogram without a span would be taken for a classic one.
+  if (total.native.empty()) {
+    span = histogram.add_positive_span();
+    span->set_offset(0);
+    span->set_length(0);
+  }
+}
+
+void set_histogram(proto::Histogram& histogram, const PrometheusPage::Family& family,
+                   const PrometheusPage::HistogramTotal& total, int schema) {
+  histogram.set_sample_count(total.count);
+  histogram.set_sample_sum(PrometheusPage::base_sum(family, total));
+  for (std::size_t i = 0; i < family.bounds.size(); ++i) {
+    proto::Bucket& bucket = *histogram.add_bucket();
+    bucket.set_cumulative_count(total.cumulative[i]);
+    bucket.set_upper_bound(base_value(family, family.bounds[i].value, false));
+  }
+  if (total.native_known) set_native(histogram, total, schema);
+}
+
+bool add_row(proto::MetricFamily& message, const Snapshot& snapshot,
+             const PrometheusPage::Family& family, const PrometheusPage::Row& row, int schema) {
+  if (family.type == MetricType::kHistogram) {
+    const auto total = PrometheusPage::histogram_total(snapshot, family, row);
+    if (!total) return false;
+    proto::Metric& metric = *message.add_metric();
+    set_labels(metric, row.labels);
+    set_histogram(*metric.mutable_histogram(), family, *total, schema);
+    return true;
+  }
+  const auto total = PrometheusPage::scalar_total(snapshot, row);
+  if (!total) return false;
+  proto::Metric& metric = *message.add_metric();
+  set_labels(metric, row.labels);
+  if (family.type == MetricType::kCounter) {
+    metric.mutable_counter()->set_value(base_value(family, *total, false));
+  } else {
+    metric.mutable_gauge()->set_value(base_value(family, *total, true));
+  }
+  return true;
+}
+
+proto::MetricType type_of(MetricType type) {
+  return type == MetricType::kCounter ? proto::COUNTER
+         : type == MetricType::kGauge ? proto::GAUGE
+                                      : proto::HISTOGRAM;
+}
+
+void add_extra(proto::MetricFamily& message, const ExtraFamily& family) {
+  message.set_name(family.name);
+  message.set_help(family.help);
+  message.set_type(family.type == "counter" ? proto::COUNTER
+                   : family.type == "gauge" ? proto::GAUGE
+                                            : proto::UNTYPED);
+  for (const ExtraSample& sample : family.samples) {
+    proto::Metric& metric = *message.add_metric();
+    set_labels(metric, sample.labels);
+    if (message.type() == proto::COUNTER) {
+      metric.mutable_counter()->set_value(sample.value);
+    } else if (message.type() == proto::GAUGE) {
+      metric.mutable_gauge()->set_value(sample.value);
+    } else {
+      metric.mutable_untyped()->set_value(sample.value);
+    }
+  }
+}
+
+}  // namespace
+
+bool prometheus_has_protobuf() { return true; }
+
+std::string encode_prometheus_protobuf(
+    const Snapshot& snapshot, const PrometheusPage& page,
+    const std::map<std::string_view, const ExtraFamily*>& extras, int native_schema) {
+  std::string body;
+  {
+    google::protobuf::io::StringOutputStream stream(&body);
+    google::protobuf::io::CodedOutputStream out(&stream);
+    proto::MetricFamily message;  // one for all: it keeps its memory
+    const auto write = [&] {
+      google::protobuf::util::SerializeDelimitedToCodedStream(message, &out);
+      message.Clear();
+    };
+    for (const auto& [name, family] : page.families) {
+      message.set_name(name);
+      message.set_help(family.help);
+      message.set_type(type_of(family.type));
+      if (!family.unit.empty()) message.set_unit(std::string(family.unit));
+      bool any = false;
+      for (const PrometheusPage::Row& row : family.rows) {
+        any |= add_row(message, snapshot, family, row, native_schema);
+      }
+      if (any) {
+        write();
+      } else {
+        message.Clear();
+      }
+    }
+    for (const auto& [name, family] : extras) {
+      add_extra(message, *family);
+      write();
+    }
+  }
+  return body;
+}
+
+}  // namespace rezolus
