@@ -56,9 +56,9 @@ void Overview::finish(const SnapshotStream& recording) {
   loss = recording.loss();
 }
 
-std::shared_ptr<const arrow::KeyValueMetadata> make_footer(const Overview& overview,
-                                                           const SourceMetadata& more,
-                                                           std::optional<std::uint64_t> interval) {
+std::shared_ptr<arrow::KeyValueMetadata> make_footer(const Overview& overview,
+                                                     const SourceMetadata& more,
+                                                     std::optional<std::uint64_t> interval) {
   SourceMetadata metadata = overview.metadata;
   for (const auto& [key, value] : more) metadata[key] = value;
   metadata.try_emplace(std::string(kMetaSource), "rezolus");

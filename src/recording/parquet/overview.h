@@ -33,7 +33,7 @@ struct Overview {
 };
 
 // The key/value pairs of a file. more: added to the recording's own metadata, and stronger than it.
-std::shared_ptr<const arrow::KeyValueMetadata> make_footer(
+std::shared_ptr<arrow::KeyValueMetadata> make_footer(
     const Overview& overview, const SourceMetadata& more,
     std::optional<std::uint64_t> interval_ms = std::nullopt);
 

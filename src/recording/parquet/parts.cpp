@@ -31,7 +31,7 @@ class BorrowedStream final : public arrow::io::OutputStream {
 
 Result<Parts> Parts::open(const std::string& output, std::shared_ptr<arrow::Schema> schema,
                           std::shared_ptr<parquet::WriterProperties> properties, Footer footer,
-                          std::uint64_t chunks_per_part_max) {
+                          std::uint64_t chunks_per_part_max, SchemaWrittenBy schema_written_by) {
   auto opened = Output::open(output);
   if (!opened) return std::unexpected(opened.error());
   Parts parts(std::move(*opened));
@@ -39,15 +39,18 @@ Result<Parts> Parts::open(const std::string& output, std::shared_ptr<arrow::Sche
   parts.properties_ = std::move(properties);
   parts.footer_ = std::move(footer);
   parts.chunks_per_part_max_ = chunks_per_part_max;
+  parts.schema_written_by_ = schema_written_by;
   return parts;
 }
 
 Result<void> Parts::begin_part() {
   auto sink = output_.begin_part();
   if (!sink) return std::unexpected(sink.error());
-  auto writer = parquet::arrow::FileWriter::Open(
-      *schema_, arrow::default_memory_pool(), std::make_shared<BorrowedStream>(*sink), properties_,
-      parquet::ArrowWriterProperties::Builder().store_schema()->build());
+  auto arrow_properties = parquet::ArrowWriterProperties::Builder();
+  if (schema_written_by_ == SchemaWrittenBy::kArrow) arrow_properties.store_schema();
+  auto writer = parquet::arrow::FileWriter::Open(*schema_, arrow::default_memory_pool(),
+                                                 std::make_shared<BorrowedStream>(*sink),
+                                                 properties_, arrow_properties.build());
   if (!writer.ok()) return arrow_error("begin a Parquet file", writer.status());
   writer_ = std::move(*writer);
   chunk_count_ = 0;

@@ -19,6 +19,9 @@ namespace rezolus {
 // About 600 bytes each while a file is written: 39 MiB of the converter's 256.
 inline constexpr std::uint64_t kChunksPerPartMax = 64u << 10;
 
+// Whose the footer's `ARROW:schema` is.
+enum class SchemaWrittenBy : std::uint8_t { kArrow, kFooter };
+
 class Parts {
  public:
   using Footer = std::function<std::shared_ptr<const arrow::KeyValueMetadata>()>;
@@ -26,7 +29,8 @@ class Parts {
   // footer: asked at the end of each part.
   static Result<Parts> open(const std::string& output, std::shared_ptr<arrow::Schema> schema,
                             std::shared_ptr<parquet::WriterProperties> properties, Footer footer,
-                            std::uint64_t chunks_per_part_max);
+                            std::uint64_t chunks_per_part_max,
+                            SchemaWrittenBy schema_written_by = SchemaWrittenBy::kArrow);
 
   // Writes a row group by calling write on the current part's writer, right after NewRowGroup().
   Result<void> write_row_group(
@@ -48,6 +52,7 @@ class Parts {
   std::shared_ptr<parquet::WriterProperties> properties_;
   Footer footer_;
   std::uint64_t chunks_per_part_max_ = kChunksPerPartMax;
+  SchemaWrittenBy schema_written_by_ = SchemaWrittenBy::kArrow;
   std::uint64_t chunk_count_ = 0;  // of the current part
   std::uint64_t row_group_count_ = 0;
   std::unique_ptr<parquet::arrow::FileWriter> writer_;

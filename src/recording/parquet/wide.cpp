@@ -12,8 +12,10 @@
 #include <parquet/arrow/writer.h>
 
 #include "base/version.h"
+#include "recording/parquet/arrow_schema.h"
 #include "recording/parquet/columns.h"
 #include "recording/parquet/overview.h"
+#include "recording/parquet/packed_column.h"
 #include "recording/parquet/parts.h"
 
 namespace rezolus {
@@ -108,74 +110,105 @@ std::shared_ptr<parquet::WriterProperties> writer_properties(const std::vector<C
   return builder.build();
 }
 
-// Which series of a row fills each column; shared by the rows of one schema.
-using SeriesOfColumns = std::shared_ptr<const std::vector<std::int32_t>>;
-
-struct Row {
-  SnapshotRef snapshot;
-  SeriesOfColumns series;
-  FoldedSums::Values folded;
-
-  // The series of a column; -1 when it has none here or no value.
-  [[nodiscard]] std::int32_t series_of(std::size_t column) const {
-    const std::int32_t index = (*series)[column];
-    return index >= 0 && snapshot->present[static_cast<std::size_t>(index)] != 0 ? index : -1;
-  }
-  [[nodiscard]] const HistogramValue* histogram_of(std::size_t column) const {
-    const std::int32_t index = series_of(column);
-    if (index < 0) return nullptr;
-    const Series& owner = *snapshot->schema->series[static_cast<std::size_t>(index)];
-    return snapshot->histograms[owner.histogram_index].get();
-  }
-};
-
-// Rows that wait to be written: snapshots, which share the histograms that did not change.
+// Rows that wait to be written, column by column.
 class Batch {
  public:
-  explicit Batch(const std::vector<Column>& columns) : columns_(columns), folded_(columns) {}
+  explicit Batch(const std::vector<Column>& columns)
+      : columns_(columns), folded_(columns), scalars_(columns.size() + kTimeColumns) {
+    histograms_.reserve(columns.size());
+    for (const Column& column : columns) {
+      histograms_.emplace_back(
+          column.kind == ColumnKind::kHistogramBuckets ? column.histogram.bucket_count() : 0);
+    }
+  }
 
-  void add(SnapshotRef snapshot) {
-    const Snapshot* before = rows_.empty() ? nullptr : rows_.back().snapshot.get();
-    if (snapshot->schema != schema_) {
-      schema_ = snapshot->schema;
-      series_ = std::make_shared<std::vector<std::int32_t>>(series_of_columns(*schema_, columns_));
-      size_bytes_ += columns_.size() * sizeof(std::int32_t) +
-                     schema_->series.size() * sizeof(schema_->series[0]);
+  void add(const Snapshot& snapshot) {
+    if (snapshot.schema != schema_) {
+      schema_ = snapshot.schema;
+      series_ = series_of_columns(*schema_, columns_);
     }
-    size_bytes_ +=
-        snapshot->scalars.size() * 9 + snapshot->histograms.size() * sizeof(HistogramRef);
-    for (std::size_t i = 0; i < snapshot->histograms.size(); ++i) {
-      const HistogramRef& histogram = snapshot->histograms[i];
-      const bool shared = before != nullptr && i < before->histograms.size() &&
-                          before->histograms[i] == histogram;
-      if (histogram && !shared) size_bytes_ += histogram->buckets.size() * 8 + 64;
+    if (row_count_++ == 0) first_ns_ = snapshot.realtime_ns;
+    const FoldedSums::Values folded =
+        folded_.empty() ? FoldedSums::Values() : folded_.add(snapshot);
+    size_bytes_ = 0;
+    append(0, snapshot.realtime_ns);
+    append(1, snapshot.duration_ns);
+    for (std::size_t i = 0; i < columns_.size(); ++i) {
+      const Column& column = columns_[i];
+      if (column.kind == ColumnKind::kHistogramBuckets) {
+        // A histogram of another shape than the column's cannot be put under its powers.
+        HistogramRef histogram = histogram_of(snapshot, i);
+        if (histogram && histogram->buckets.size() != histograms_[i].bucket_count()) histogram = {};
+        histograms_[i].append(std::move(histogram));
+        size_bytes_ += histograms_[i].size_bytes();
+      } else if (column.fold_index >= 0) {
+        append(i + kTimeColumns, folded[static_cast<std::size_t>(column.fold_index)]);
+      } else {
+        append(i + kTimeColumns, scalar_of(snapshot, i));
+      }
     }
-    FoldedSums::Values folded;
-    if (!folded_.empty()) folded = folded_.add(*snapshot);
-    size_bytes_ += folded.size() * sizeof(folded[0]);
-    rows_.push_back({std::move(snapshot), series_, std::move(folded)});
   }
 
   void clear() {
-    rows_.clear();
+    for (PackedScalars& scalars : scalars_) scalars.clear();
+    for (PackedHistograms& histograms : histograms_) histograms.clear();
+    row_count_ = 0;
     size_bytes_ = 0;
   }
 
-  [[nodiscard]] const std::vector<Row>& rows() const { return rows_; }
+  [[nodiscard]] std::uint64_t row_count() const { return row_count_; }
   [[nodiscard]] std::uint64_t size_bytes() const { return size_bytes_; }
   // Between its first row and a moment; 0 when there is none or the clock was set back.
   [[nodiscard]] std::uint64_t span_ns(std::uint64_t now_ns) const {
-    if (rows_.empty() || now_ns < rows_.front().snapshot->realtime_ns) return 0;
-    return now_ns - rows_.front().snapshot->realtime_ns;
+    return row_count_ == 0 || now_ns < first_ns_ ? 0 : now_ns - first_ns_;
   }
 
+  // Timestamp, duration, then the columns.
+  [[nodiscard]] const PackedScalars& scalars(std::size_t i) const { return scalars_[i]; }
+  [[nodiscard]] const PackedHistograms& histograms(std::size_t i) const { return histograms_[i]; }
+
+  static constexpr std::size_t kTimeColumns = 2;
+
  private:
+  void append(std::size_t i, std::optional<std::uint64_t> value) {
+    scalars_[i].append(value);
+    size_bytes_ += scalars_[i].size_bytes();
+  }
+
+  // The series of a column; -1 when it has none here or no value.
+  [[nodiscard]] std::int32_t series_of(const Snapshot& snapshot, std::size_t column) const {
+    const std::int32_t index = series_[column];
+    return index >= 0 && snapshot.present[static_cast<std::size_t>(index)] != 0 ? index : -1;
+  }
+
+  [[nodiscard]] HistogramRef histogram_of(const Snapshot& snapshot, std::size_t column) const {
+    const std::int32_t index = series_of(snapshot, column);
+    if (index < 0) return {};
+    const Series& owner = *snapshot.schema->series[static_cast<std::size_t>(index)];
+    return snapshot.histograms[owner.histogram_index];
+  }
+
+  [[nodiscard]] std::optional<std::uint64_t> scalar_of(const Snapshot& snapshot,
+                                                       std::size_t column) const {
+    if (columns_[column].kind == ColumnKind::kHistogramSum) {
+      const HistogramRef histogram = histogram_of(snapshot, column);
+      if (!histogram || !histogram->sum_known) return std::nullopt;
+      return histogram->sum;
+    }
+    const std::int32_t index = series_of(snapshot, column);
+    if (index < 0) return std::nullopt;
+    return snapshot.scalars[static_cast<std::size_t>(index)];
+  }
+
   const std::vector<Column>& columns_;
   FoldedSums folded_;
-  std::vector<Row> rows_;
+  std::vector<PackedScalars> scalars_;
+  std::vector<PackedHistograms> histograms_;  // by column; empty for the others
+  std::uint64_t row_count_ = 0;
+  std::uint64_t first_ns_ = 0;
   std::uint64_t size_bytes_ = 0;
   std::shared_ptr<const Schema> schema_;
-  SeriesOfColumns series_;
+  std::vector<std::int32_t> series_;  // of schema_, by column
 };
 
 class WideWriter {
@@ -184,96 +217,59 @@ class WideWriter {
              const std::function<bool()>& stopped)
       : columns_(columns), writer_(writer), stopped_(stopped) {}
 
-  // One row group. Columns are built one at a time, so that memory is the snapshots' and one column's.
+  // One row group. Columns are built one at a time, so that memory is the batch's and one column's.
   arrow::Status write(const Batch& batch) {
-    ARROW_RETURN_NOT_OK(write_scalars(batch, [](const Row& row) -> Scalar {
-      return row.snapshot->realtime_ns;
-    }));
-    ARROW_RETURN_NOT_OK(write_scalars(batch, [](const Row& row) -> Scalar {
-      return row.snapshot->duration_ns;
-    }));
+    const auto row_count = static_cast<std::int64_t>(batch.row_count());
+    for (std::size_t i = 0; i < Batch::kTimeColumns; ++i) {
+      ARROW_RETURN_NOT_OK(write_scalars<arrow::UInt64Builder>(batch.scalars(i), row_count));
+    }
     for (std::size_t i = 0; i < columns_.size(); ++i) {
       if (stopped_ && stopped_()) return arrow::Status::Cancelled("it was interrupted");
-      ARROW_RETURN_NOT_OK(write_column(i, batch));
+      const PackedScalars& scalars = batch.scalars(i + Batch::kTimeColumns);
+      switch (columns_[i].kind) {
+        case ColumnKind::kHistogramBuckets:
+          ARROW_RETURN_NOT_OK(write_histograms(batch.histograms(i), row_count));
+          break;
+        case ColumnKind::kGauge:
+          ARROW_RETURN_NOT_OK(write_scalars<arrow::Int64Builder>(scalars, row_count));
+          break;
+        case ColumnKind::kFloatingGauge:
+          ARROW_RETURN_NOT_OK(write_scalars<arrow::DoubleBuilder>(scalars, row_count));
+          break;
+        case ColumnKind::kCounter:
+        case ColumnKind::kHistogramSum:
+          ARROW_RETURN_NOT_OK(write_scalars<arrow::UInt64Builder>(scalars, row_count));
+      }
     }
     return arrow::Status::OK();
   }
 
  private:
-  using Scalar = std::optional<std::uint64_t>;
-
-  template <typename Scalars>
-  arrow::Status write_scalars(const Batch& batch, Scalars scalar) {
-    return write_values<arrow::UInt64Builder, std::uint64_t>(batch, scalar);
-  }
-
-  arrow::Status write_column(std::size_t column, const Batch& batch) {
-    if (columns_[column].fold_index >= 0) return write_folded(columns_[column], batch);
-    const auto own = [column](const Row& row) -> Scalar {
-      const std::int32_t index = row.series_of(column);
-      if (index < 0) return std::nullopt;
-      return row.snapshot->scalars[static_cast<std::size_t>(index)];
-    };
-    switch (columns_[column].kind) {
-      case ColumnKind::kHistogramBuckets:
-        return write_histograms(column, batch);
-      case ColumnKind::kGauge:
-        return write_values<arrow::Int64Builder, std::int64_t>(batch, own);
-      case ColumnKind::kFloatingGauge:
-        return write_values<arrow::DoubleBuilder, double>(batch, own);
-      case ColumnKind::kHistogramSum:
-        return write_scalars(batch, [column](const Row& row) -> Scalar {
-          const HistogramValue* histogram = row.histogram_of(column);
-          if (histogram == nullptr || !histogram->sum_known) return std::nullopt;
-          return histogram->sum;
-        });
-      case ColumnKind::kCounter:
-        break;
-    }
-    return write_scalars(batch, own);
-  }
-
-  arrow::Status write_folded(const Column& column, const Batch& batch) {
-    const auto fold = [&column](const Row& row) -> Scalar {
-      return row.folded[static_cast<std::size_t>(column.fold_index)];
-    };
-    if (column.kind == ColumnKind::kCounter) return write_scalars(batch, fold);
-    if (column.kind == ColumnKind::kGauge) {
-      return write_values<arrow::Int64Builder, std::int64_t>(batch, fold);
-    }
-    return write_values<arrow::DoubleBuilder, double>(batch, fold);
-  }
-
-  // scalar: of a row; its bits are the value's.
-  template <typename Builder, typename Value, typename Scalars>
-  arrow::Status write_values(const Batch& batch, Scalars scalar) {
+  template <typename Builder>
+  arrow::Status write_scalars(const PackedScalars& scalars, std::int64_t row_count) {
     Builder builder;
-    ARROW_RETURN_NOT_OK(builder.Reserve(static_cast<std::int64_t>(batch.rows().size())));
-    for (const Row& row : batch.rows()) {
-      const Scalar item = scalar(row);
-      item ? builder.UnsafeAppend(std::bit_cast<Value>(*item)) : builder.UnsafeAppendNull();
-    }
+    ARROW_RETURN_NOT_OK(builder.Reserve(row_count));
+    scalars.for_each([&builder](std::optional<std::uint64_t> bits) {
+      bits ? builder.UnsafeAppend(std::bit_cast<typename Builder::value_type>(*bits))
+           : builder.UnsafeAppendNull();
+    });
     return finish(builder);
   }
 
-  arrow::Status write_histograms(std::size_t column, const Batch& batch) {
+  arrow::Status write_histograms(const PackedHistograms& histograms, std::int64_t row_count) {
     auto items = std::make_shared<arrow::UInt64Builder>();
-    arrow::ListBuilder builder(
-        arrow::default_memory_pool(), items,
-        arrow::list(arrow::field("element", arrow::uint64(), true)));
-    const std::size_t bucket_count = columns_[column].histogram.bucket_count();
+    arrow::ListBuilder builder(arrow::default_memory_pool(), items,
+                               arrow::list(arrow::field("element", arrow::uint64(), true)));
+    ARROW_RETURN_NOT_OK(builder.Reserve(row_count));
     ARROW_RETURN_NOT_OK(
-        items->Reserve(static_cast<std::int64_t>(batch.rows().size() * bucket_count)));
-    for (const Row& row : batch.rows()) {
-      const HistogramValue* histogram = row.histogram_of(column);
-      // A histogram of another shape than the column's cannot be put under its powers.
-      if (histogram == nullptr || histogram->buckets.size() != bucket_count) {
-        ARROW_RETURN_NOT_OK(builder.AppendNull());
-        continue;
-      }
-      ARROW_RETURN_NOT_OK(builder.Append());
-      ARROW_RETURN_NOT_OK(items->AppendValues(histogram->buckets));
-    }
+        items->Reserve(row_count * static_cast<std::int64_t>(histograms.bucket_count())));
+    arrow::Status status;
+    histograms.for_each([&](const std::vector<std::uint64_t>* buckets) {
+      status = buckets != nullptr ? builder.Append() : builder.AppendNull();
+      if (status.ok() && buckets != nullptr) status = items->AppendValues(*buckets);
+      return status.ok();
+    });
+    ARROW_RETURN_NOT_OK(status);
     return finish(builder);
   }
 
@@ -300,21 +296,26 @@ std::uint64_t rows_per_group_max(const std::vector<Column>& columns, const WideO
 
 Result<WideReport> write_rows(SnapshotStream& recording, const Survey& found,
                               const std::string& output, const WideOptions& options) {
+  const auto schema = arrow_schema(found.columns);
   auto parts = Parts::open(
-      output, arrow_schema(found.columns), writer_properties(found.columns),
-      [&] { return make_footer(found.overview, options.metadata, options.interval_ms); },
-      options.chunks_per_part_max);
+      output, schema, writer_properties(found.columns),
+      [&] {
+        auto footer = make_footer(found.overview, options.metadata, options.interval_ms);
+        footer->Append(kArrowSchemaKey, arrow_schema_value(*schema));
+        return footer;
+      },
+      options.chunks_per_part_max, SchemaWrittenBy::kFooter);
   if (!parts) return std::unexpected(parts.error());
   WideReport report;
   Batch batch(found.columns);
   const std::uint64_t rows_max = rows_per_group_max(found.columns, options);
   const auto flush = [&]() -> Result<void> {
-    if (batch.rows().empty()) return {};
+    if (batch.row_count() == 0) return {};
     auto written = parts->write_row_group([&](parquet::arrow::FileWriter& file) {
       return WideWriter(found.columns, file, options.stopped).write(batch);
     });
     if (!written) return written;
-    report.rows += batch.rows().size();
+    report.rows += batch.row_count();
     batch.clear();
     return {};
   };
@@ -323,11 +324,11 @@ Result<WideReport> write_rows(SnapshotStream& recording, const Survey& found,
     auto snapshot = recording.next();
     if (!snapshot) return std::unexpected(snapshot.error());
     if (!*snapshot) break;
-    if (batch.size_bytes() >= options.row_group_bytes_max || batch.rows().size() >= rows_max ||
+    if (batch.size_bytes() >= options.row_group_bytes_max || batch.row_count() >= rows_max ||
         batch.span_ns((*snapshot)->realtime_ns) >= options.row_group_span_ns_max) {
       if (auto flushed = flush(); !flushed) return std::unexpected(flushed.error());
     }
-    batch.add(std::move(*snapshot));
+    batch.add(**snapshot);
   }
   if (auto flushed = flush(); !flushed) return std::unexpected(flushed.error());
   if (auto done = parts->commit(); !done) return std::unexpected(done.error());

@@ -17,8 +17,8 @@
 namespace rezolus {
 
 struct WideOptions {
-  // Snapshots held in memory before a row group is written.
-  std::uint64_t row_group_bytes_max = 48u << 20;
+  // What a row group's values may take in memory, packed, before it is written.
+  std::uint64_t row_group_bytes_max = 32u << 20;
   // One column of a row group, which is built with every bucket of every row.
   std::uint64_t column_bytes_max = 20u << 20;
   // Time that a row group spans, so that a reader of a short time reads little.
@@ -39,7 +39,7 @@ struct WideReport {
   std::uint64_t parts = 0;
   std::uint64_t folded_series = 0;    // share the columns that are labelled "other"
   std::uint64_t left_out_series = 0;  // had no room
-  std::uint64_t lost_ticks = 0;  // of damaged parts of the recording
+  std::uint64_t lost_ticks = 0;       // of damaged parts of the recording
   std::uint64_t lost_bytes = 0;
 };
 

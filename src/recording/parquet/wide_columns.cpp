@@ -22,8 +22,7 @@ constexpr std::size_t kRemarkedColumnsMax = 20;
 
 // Of the field, not labels. Reserved columns are upstream's own notes beside a series.
 constexpr std::array<std::string_view, 7> kNotLabels = {
-    "metric",  "metric_type",    "unit",           "description",
-    "sampler", "grouping_power", "max_value_power"};
+    "metric", "metric_type", "unit", "description", "sampler", "grouping_power", "max_value_power"};
 constexpr std::array<std::string_view, 3> kReservedSuffixes = {":window_begin", ":window_width",
                                                                ":wall_offset"};
 constexpr std::array<std::string_view, 2> kCommonKeys = {"source", "endpoint"};
@@ -121,8 +120,7 @@ class ColumnFinder {
       if (candidate.column < 0 || !metric_selected(options_, candidate.series.name)) continue;
       Labels& labels = candidate.series.labels;
       std::sort(labels.begin(), labels.end());
-      const auto key = std::pair(series_name(candidate.series.name, labels),
-                                 candidate.series.type);
+      const auto key = std::pair(series_name(candidate.series.name, labels), candidate.series.type);
       if (seen[key]++ > 0) {
         remark(fmt::format("{} stands in several columns; column {} is told apart by a label",
                            key.first, candidate.column));
@@ -188,8 +186,8 @@ class ColumnFinder {
       series.type = MetricType::kHistogram;
       series.histogram = {*grouping, *max};
     } else {
-      remark(fmt::format("column '{}' is of type {} and is left out", field.name(),
-                         type.ToString()));
+      remark(
+          fmt::format("column '{}' is of type {} and is left out", field.name(), type.ToString()));
       return false;
     }
     return true;
@@ -259,8 +257,8 @@ class ColumnFinder {
     for (Candidate& candidate : candidates_) {
       const std::string& name = candidate.series.name;
       if (candidate.series.type != MetricType::kCounter || !name.ends_with(kSumSuffix)) continue;
-      const auto found = histograms.find(series_name(
-          name.substr(0, name.size() - kSumSuffix.size()), candidate.series.labels));
+      const auto found = histograms.find(
+          series_name(name.substr(0, name.size() - kSumSuffix.size()), candidate.series.labels));
       if (found == histograms.end() || found->second->sum_column >= 0) continue;
       found->second->sum_column = std::exchange(candidate.column, -1);
     }

@@ -193,8 +193,10 @@ Result<OpenedRecording> open_parquet(const std::string& path, const OpenOptions&
   auto input = ParquetInput::open(path);
   if (!input) return std::unexpected(input.error());
   if (input->schema->GetFieldByName("bucket_indices") != nullptr) {
-    return error("{} is in the long layout, which is read by SQL engines and not by this program; "
-                 "use the log or wide file that it was made from", path);
+    return error(
+        "{} is in the long layout, which is read by SQL engines and not by this program; "
+        "use the log or wide file that it was made from",
+        path);
   }
   auto columns = find_wide_columns(*input->schema, input->metadata, options);
   if (!columns) return context(path, columns.error());

@@ -9,12 +9,12 @@
 #include <arrow/api.h>
 #include <arrow/io/file.h>
 #include <gtest/gtest.h>
-#include <nlohmann/json.hpp>
 #include <parquet/arrow/reader.h>
 #include <parquet/file_reader.h>
 #include <parquet/metadata.h>
 #include <parquet/statistics.h>
 #include <sys/stat.h>
+#include <nlohmann/json.hpp>
 
 #include "base/fd.h"
 #include "recording/frame/frame_testing.h"
@@ -298,7 +298,7 @@ TEST_F(WideTest, FloatingGaugesAreDoubles) {
 TEST_F(WideTest, RowGroupsAreBoundedByBytes) {
   write_log(100);
   WideOptions options;
-  options.row_group_bytes_max = 50'000;
+  options.row_group_bytes_max = 300;
   auto table = convert(options);
   ASSERT_NE(table, nullptr);
   EXPECT_GT(report_->row_groups, 5u);
