@@ -17,6 +17,7 @@ namespace rezolus {
 namespace {
 
 constexpr std::size_t kCompressedWriteSizeBytes = 64u << 10;
+constexpr const char* kFullHint = " (the disk is full; earlier segments are kept, make room)";
 
 std::uint64_t file_size_bytes(const std::string& path) {
   struct stat status{};
@@ -65,14 +66,14 @@ Result<void> FolderLog::take_over() {
   for (const std::uint64_t sequence : *sequences) {
     const std::string path = segment_path(folder_, sequence);
     const auto header = read_segment_header(path);
-    // The end of a segment is the begin of the next one; the last one's is when it was written.
-    if (header && !kept_.empty()) kept_.back().end_ns = header->realtime_ns;
+    // The end of a segment is the begin of the next one that says when it began.
+    if (header) end_kept(header->realtime_ns);
     kept_.push_back({.sequence = sequence, .size_bytes = file_size_bytes(path)});
     kept_size_bytes_ += kept_.back().size_bytes;
   }
   if (sequences->empty()) return {};
   sequence_ = sequences->back() + 1;
-  kept_.back().end_ns = options_.clock.realtime_ns();
+  end_kept(options_.clock.realtime_ns());
   // Only the last segments say how many ticks there were: the last may hold none that can be read.
   for (auto last = sequences->rbegin(); last != sequences->rend(); ++last) {
     auto reader = LogReader::open(segment_path(folder_, *last));
@@ -87,6 +88,13 @@ Result<void> FolderLog::take_over() {
     break;
   }
   return {};
+}
+
+// For the segments whose end is not known yet.
+void FolderLog::end_kept(std::uint64_t realtime_ns) {
+  for (auto kept = kept_.rbegin(); kept != kept_.rend() && kept->end_ns == 0; ++kept) {
+    kept->end_ns = realtime_ns;
+  }
 }
 
 Result<void> FolderLog::append(const Snapshot& snapshot) {
@@ -133,9 +141,7 @@ Result<void> FolderLog::begin_segment_if_due(std::uint64_t realtime_ns) {
         "left to remove",
         folder_, options_.free_size_bytes_min);
   }
-  auto fd = Fd::open(segment_path(folder_, sequence_), O_RDWR | O_CREAT | O_TRUNC);
-  if (!fd) return context("append to log", std::move(fd.error()));
-  fd_ = std::move(*fd);
+  if (auto created = create_segment(); !created) return created;
   segment_size_bytes_ = 0;
   segment_begin_ns_ = realtime_ns;
   encoder_.restart();
@@ -154,11 +160,27 @@ Result<void> FolderLog::begin_segment_if_due(std::uint64_t realtime_ns) {
   return {};
 }
 
+// A file system can be out of files as well as of bytes.
+Result<void> FolderLog::create_segment() {
+  while (true) {
+    auto fd = Fd::open(segment_path(folder_, sequence_), O_RDWR | O_CREAT | O_TRUNC);
+    if (fd) {
+      fd_ = std::move(*fd);
+      return {};
+    }
+    const int number = fd.error().error_number;
+    const bool full = number == ENOSPC || number == EDQUOT;
+    if (full && remove_oldest()) continue;
+    return context(fmt::format("append to log {}{}", folder_, full ? kFullHint : ""),
+                   std::move(fd.error()));
+  }
+}
+
 // Writes buffer_, or removes again what got into the file.
 Result<void> FolderLog::write_buffer() {
   if (auto wrote = write_or_make_room(); !wrote) {
     segment_due_ = true;
-    const char* hint = wrote.error().error_number == ENOSPC ? " (the disk is full)" : "";
+    const char* hint = wrote.error().error_number == ENOSPC ? kFullHint : "";
     return context(fmt::format("append to log {}{}", folder_, hint), std::move(wrote.error()));
   }
   compress_buffer();

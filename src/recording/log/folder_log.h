@@ -75,7 +75,9 @@ class FolderLog {
 
   FolderLog(std::string folder, Fd lock, SourceMetadata metadata, const FolderLogOptions& options);
   Result<void> take_over();
+  void end_kept(std::uint64_t realtime_ns);
   Result<void> begin_segment_if_due(std::uint64_t realtime_ns);
+  Result<void> create_segment();
   Result<void> write_buffer();
   Result<void> write_or_make_room();
   Result<void> complete_segment();

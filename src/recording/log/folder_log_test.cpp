@@ -5,6 +5,7 @@
 #include <cstdlib>
 #include <filesystem>
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sched.h>
 #include <sys/mount.h>
@@ -65,6 +66,44 @@ class FolderLogTest : public ::testing::Test {
   std::vector<std::uint64_t> sequences() { return list_segments(folder_).value(); }
   std::uint16_t flags(std::uint64_t sequence) {
     return read_segment_header(segment_path(folder_, sequence)).value().flags;
+  }
+
+  // In the header of a segment; once more, it is whole again.
+  void damage(std::uint64_t sequence) {
+    const std::string path = segment_path(folder_, sequence);
+    auto content = read_file(path);
+    ASSERT_TRUE(content);
+    (*content)[20] ^= 0x40;
+    const Fd fd(::open(path.c_str(), O_WRONLY | O_CLOEXEC));
+    ASSERT_TRUE(write_all(fd.get(), *content));
+  }
+  // The last tick of the log; a number that no test expects where something was lost.
+  std::uint64_t last_tick() {
+    auto reader = LogReader::open(folder_);
+    std::uint64_t last = ~std::uint64_t{0};
+    if (!reader) return last;
+    while (auto snapshot = reader->next_snapshot().value()) last = (snapshot->scalars[0] - 100) / 3;
+    return reader->loss().ticks == 0 && reader->loss().bytes == 0 ? last : ~std::uint64_t{0};
+  }
+  // On a small disk of its own, in a child, since mounting is for a namespace. run: 0 is success.
+  template <typename Run>
+  void on_a_disk(const char* options, Run run) {
+    const pid_t child = ::fork();
+    ASSERT_GE(child, 0);
+    if (child == 0) {
+      const int alone = CLONE_NEWNS | (::geteuid() == 0 ? 0 : CLONE_NEWUSER);
+      if (::unshare(alone) != 0 ||
+          ::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0 ||
+          ::mount("none", root_.c_str(), "tmpfs", 0, options) != 0) {
+        ::_exit(77);
+      }
+      ::_exit(run());
+    }
+    int status = 0;
+    ASSERT_EQ(::waitpid(child, &status, 0), child);
+    ASSERT_TRUE(WIFEXITED(status));
+    if (WEXITSTATUS(status) == 77) GTEST_SKIP() << "no file system can be mounted here";
+    EXPECT_EQ(WEXITSTATUS(status), 0);
   }
 
   std::string root_;
@@ -214,37 +253,73 @@ TEST_F(FolderLogTest, NothingIsWrittenWhenTooLittleIsFree) {
   EXPECT_TRUE(sequences().empty());
 }
 
-// On a small disk of its own, in a child: mounting is for a namespace.
+TEST_F(FolderLogTest, AgeIsKeptWhereTheNextHeaderIsDamaged) {
+  options_.segment_duration_ns_max = 10 * kNsPerSecond;
+  options_.segment_size_bytes_max = 1u << 20;
+  options_.retention_ns = 1000 * kNsPerSecond;
+  {
+    FolderLog log = open();
+    append(log, 0, 50);
+    ASSERT_TRUE(log.finish());
+  }
+  ASSERT_EQ(sequences().size(), 5u);
+  for (const std::uint64_t sequence : {1u, 2u, 4u}) damage(sequence);
+  FolderLog log = open();
+  append(log, 50, 51);
+  EXPECT_EQ(log.removed_count(), 0u);
+  EXPECT_EQ(sequences().size(), 6u);
+  // The first ends for sure when the fourth begins, at 30 s.
+  now_ns_ = kFirstNs + 1029 * kNsPerSecond;
+  append(log, 1029, 1030);
+  EXPECT_EQ(log.removed_count(), 0u);
+  append(log, 1040, 1041);
+  EXPECT_EQ(log.removed_count(), 3u);
+}
+
 TEST_F(FolderLogTest, AFullDiskCostsTheOldestSegments) {
   options_.segment_size_bytes_max = 24u << 10;
-  const pid_t child = ::fork();
-  ASSERT_GE(child, 0);
-  if (child == 0) {
-    const int alone = CLONE_NEWNS | (::geteuid() == 0 ? 0 : CLONE_NEWUSER);
-    if (::unshare(alone) != 0 || ::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0 ||
-        ::mount("none", root_.c_str(), "tmpfs", 0, "size=128k") != 0) {
-      ::_exit(77);
-    }
+  on_a_disk("size=128k", [this] {
     auto log = FolderLog::open(folder_, {{"source", "x"}}, options_);
-    if (!log) ::_exit(2);
+    if (!log) return 2;
     std::uint64_t k = 0;
     for (; log->removed_count() < 3 && k < 100'000; ++k) {
-      if (!log->append(source_.tick(k))) ::_exit(3);
+      if (!log->append(source_.tick(k))) return 3;
     }
-    if (log->removed_count() < 3) ::_exit(4);
-    auto reader = LogReader::open(folder_);
-    if (!reader) ::_exit(5);
-    std::uint64_t last = 0;
-    while (auto snapshot = reader->next_snapshot().value()) {
-      last = (snapshot->scalars[0] - 100) / 3;
+    if (log->removed_count() < 3) return 4;
+    return last_tick() == k - 1 ? 0 : 6;
+  });
+}
+
+TEST_F(FolderLogTest, ADiskOutOfFilesCostsTheOldestSegments) {
+  options_.segment_size_bytes_max = 2000;
+  on_a_disk("nr_inodes=8", [this] {
+    auto log = FolderLog::open(folder_, {{"source", "x"}}, options_);
+    if (!log) return 2;
+    std::uint64_t k = 0;
+    for (; log->removed_count() < 3 && k < 10'000; ++k) {
+      if (!log->append(source_.tick(k))) return 3;
     }
-    ::_exit(last == k - 1 && reader->loss().ticks == 0 && reader->loss().bytes == 0 ? 0 : 6);
-  }
-  int status = 0;
-  ASSERT_EQ(::waitpid(child, &status, 0), child);
-  ASSERT_TRUE(WIFEXITED(status));
-  if (WEXITSTATUS(status) == 77) GTEST_SKIP() << "no file system can be mounted here";
-  EXPECT_EQ(WEXITSTATUS(status), 0);
+    if (log->removed_count() < 3) return 4;
+    return last_tick() == k - 1 ? 0 : 6;
+  });
+}
+
+TEST_F(FolderLogTest, ADiskOutOfFilesAndNothingToRemoveIsSaidAndCostsNothing) {
+  options_.segment_size_bytes_max = 2000;
+  on_a_disk("nr_inodes=6", [this] {
+    auto log = FolderLog::open(folder_, {{"source", "x"}}, options_);
+    if (!log) return 2;
+    // Others take all files that there are.
+    for (int i = 0;
+         Fd(::open(fmt::format("{}/{}", root_, i).c_str(), O_CREAT | O_CLOEXEC, 0600)).valid();
+         ++i) {
+    }
+    const auto refused = log->append(source_.tick(0));
+    if (refused || !refused.error().message.contains("the disk is full")) return 3;
+    ::unlink((root_ + "/0").c_str());
+    if (!log->append(source_.tick(0)) || !log->append(source_.tick(1))) return 4;
+    return last_tick() == 1 ? 0 : 5;
+  });
 }
 
 TEST_F(FolderLogTest, SeekGoesToTheSegmentOfATime) {
@@ -266,6 +341,37 @@ TEST_F(FolderLogTest, SeekGoesToTheSegmentOfATime) {
   }
   ASSERT_TRUE(reader.seek_to(0));
   expect_ticks(reader, 0, 200);
+}
+
+// The ticks of a damaged segment are lost; those before it are not passed over.
+TEST_F(FolderLogTest, SeekPassesOverHeadersThatCannotBeRead) {
+  FolderLog log = open();
+  append(log, 0, 200);
+  const auto segments = sequences();
+  ASSERT_GT(segments.size(), 6u);
+  std::vector<std::uint64_t> begins;
+  for (const std::uint64_t sequence : segments) {
+    const auto header = read_segment_header(segment_path(folder_, sequence));
+    begins.push_back((header.value().realtime_ns - kFirstNs) / kNsPerSecond);
+  }
+  const auto first_after_seek = [this](std::uint64_t k) {
+    LogReader reader = read();
+    EXPECT_TRUE(reader.seek_to(kFirstNs + k * kNsPerSecond));
+    auto snapshot = reader.next_snapshot();
+    EXPECT_TRUE(snapshot && *snapshot) << k;
+    return ((*snapshot)->realtime_ns - kFirstNs) / kNsPerSecond;
+  };
+  for (std::size_t i = 0; i + 2 < segments.size(); ++i) {
+    damage(segments[i]);
+    damage(segments[i + 1]);
+    for (std::size_t k = 0; k < segments.size(); ++k) {
+      const bool lost = k == i || k == i + 1;
+      const std::size_t expected = !lost ? k : i > 0 ? i - 1 : i + 2;
+      EXPECT_EQ(first_after_seek(begins[k]), begins[expected]) << i << ' ' << k;
+    }
+    damage(segments[i]);
+    damage(segments[i + 1]);
+  }
 }
 
 }  // namespace

@@ -91,6 +91,12 @@ class UnreadBytes {
  public:
   [[nodiscard]] std::string_view view() const { return std::string_view(bytes_).substr(consumed_); }
   void consume(std::size_t size_bytes) { consumed_ += size_bytes; }
+  // Takes back what was consumed last; false when that much is no longer there.
+  bool back(std::size_t size_bytes) {
+    if (size_bytes > consumed_) return false;
+    consumed_ -= size_bytes;
+    return true;
+  }
   void clear() {
     bytes_.clear();
     consumed_ = 0;

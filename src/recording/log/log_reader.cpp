@@ -298,12 +298,17 @@ Result<void> LogReader::give_up_segment() {
 
 // Reads on from a place of the file.
 Result<void> LogReader::restart_at(std::uint64_t offset) {
+  in_segment_ = false;
+  // Damage that comes every few bytes must not cost a read each.
+  if (offset <= file_offset_ && file_bytes_.back(file_offset_ - offset)) {
+    file_offset_ = offset;
+    return {};
+  }
   if (::lseek(fd_.get(), static_cast<off_t>(offset), SEEK_SET) < 0) {
     return system_error("seek in " + path_, errno);
   }
   file_bytes_.clear();
   file_offset_ = offset;
-  in_segment_ = false;
   return {};
 }
 
@@ -433,13 +438,21 @@ Result<void> LogReader::seek_to(std::uint64_t realtime_ns) {
 Result<void> LogReader::seek_in_folder(std::uint64_t realtime_ns) {
   auto sequences = list_segments(path_);
   if (!sequences) return std::unexpected(sequences.error());
-  // A header that cannot be read is damage, for next() to count; here it is passed over.
-  const auto is_later = [&](std::uint64_t sequence) {
-    const auto header = read_segment_header(segment_path(path_, sequence));
-    return header && header->realtime_ns > realtime_ns;
-  };
-  auto after = std::partition_point(sequences->begin(), sequences->end(),
-                                    [&](std::uint64_t sequence) { return !is_later(sequence); });
+  // The first segment that is known to begin later. A header that cannot be read says nothing: it is
+  // damage, for next() to count, and the next one that can be read decides.
+  auto after = sequences->begin();
+  auto end = sequences->end();
+  while (after != end) {
+    const auto middle = after + (end - after) / 2;
+    auto probe = middle;
+    Result<SegmentHeader> header = read_segment_header(segment_path(path_, *probe));
+    while (!header && ++probe != end) header = read_segment_header(segment_path(path_, *probe));
+    if (header && header->realtime_ns <= realtime_ns) {
+      after = probe + 1;
+    } else {
+      end = middle;
+    }
+  }
   while (after != sequences->begin()) {
     auto opened = open_file(*--after);
     if (!opened) return std::unexpected(opened.error());
