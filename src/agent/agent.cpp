@@ -8,8 +8,6 @@
 #include <memory>
 
 #include <nlohmann/json.hpp>
-#include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "agent/instance_lock.h"
@@ -17,6 +15,7 @@
 #include "agent/stream.h"
 #include "base/capabilities.h"
 #include "base/logging.h"
+#include "base/service_manager.h"
 #include "base/system_info.h"
 #include "base/version.h"
 #include "http/server.h"
@@ -35,22 +34,6 @@ sigset_t handled_signals() {
   ::sigemptyset(&set);
   for (const int number : {SIGTERM, SIGINT, SIGHUP}) ::sigaddset(&set, number);
   return set;
-}
-
-// Tells systemd, where it asked to be told (Type=notify).
-void notify_service_manager(std::string_view state) {
-  const char* path = std::getenv("NOTIFY_SOCKET");
-  if (path == nullptr) return;
-  sockaddr_un address{};
-  address.sun_family = AF_UNIX;
-  const std::size_t length = std::string_view(path).size();
-  if (length == 0 || length >= sizeof address.sun_path) return;
-  std::copy_n(path, length, address.sun_path);
-  if (address.sun_path[0] == '@') address.sun_path[0] = '\0';
-  const Fd fd(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
-  const auto size = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + length);
-  ::sendto(fd.get(), state.data(), state.size(), MSG_NOSIGNAL,
-           reinterpret_cast<const sockaddr*>(&address), size);
 }
 
 // What the routes share. The encoders belong to the server thread.

@@ -8,13 +8,16 @@
 
 #include <unistd.h>
 
-#include "config/toml_keys.h"
+#include "config/setters.h"
 #include "http/listen_address.h"
 
 namespace rezolus {
 namespace {
 
+using config::assign;
+using config::choose;
 using config::Key;
+using config::key;
 
 // Spellings of upstream's shipped files that mean a sampler of ours.
 constexpr std::array<std::pair<std::string_view, std::string_view>, 2> kSamplerAliases = {{
@@ -27,13 +30,6 @@ constexpr std::array<std::string_view, 11> kUpstreamSamplers = {
     "cpu_branch",  "cpu_dtlb",    "cpu_frequency", "cpu_l3",     "cpu_perf",       "drivehealth",
     "gpu_amd_pmu", "gpu_amd_smi", "gpu_apple",     "gpu_nvidia", "network_ethtool"};
 
-template <typename T>
-Result<void> assign(T& target, Result<T> value) {
-  if (!value) return std::unexpected(value.error());
-  target = std::move(*value);
-  return {};
-}
-
 Result<void> set_listen(AgentConfig& agent, const toml::node& value) {
   auto texts = config::as_strings(value);
   if (!texts) return std::unexpected(texts.error());
@@ -44,23 +40,6 @@ Result<void> set_listen(AgentConfig& agent, const toml::node& value) {
   }
   agent.listen = std::move(*texts);
   return {};
-}
-
-// One of the texts; the error lists them.
-template <typename T>
-Result<void> choose(T& target, const toml::node& value,
-                    std::initializer_list<std::pair<std::string_view, T>> choices) {
-  auto text = config::as_string(value);
-  if (!text) return std::unexpected(text.error());
-  std::string names;
-  for (const auto& [name, choice] : choices) {
-    if (*text == name) {
-      target = choice;
-      return {};
-    }
-    names += (names.empty() ? "" : ", ") + std::string(name);
-  }
-  return usage_error("'{}' is not one of {}", *text, names);
 }
 
 Result<void> set_sampler(AgentConfig& agent, const toml::node& value, const std::string& name) {
@@ -104,23 +83,9 @@ Result<void> set_external_metrics(const toml::node& value) {
   return {};
 }
 
-Result<void> set_level(AgentConfig& agent, const toml::node& value) {
-  std::string level;
-  auto chosen = choose<std::string>(level, value,
-                                    {{"error", "error"}, {"warn", "warn"}, {"info", "info"},
-                                     {"debug", "debug"}, {"trace", "trace"}});
-  if (chosen) agent.logging_level = level;
-  return chosen;
-}
-
 // A table of setters over one configuration.
 std::vector<Key> agent_keys(AgentConfig& agent) {
   using Policy = SchedulerConfig::Policy;
-  const auto key = [](std::string name, auto set) -> Key {
-    return {std::move(name), [set](const toml::node& value, const std::string&) -> Result<void> {
-              return set(value);
-            }};
-  };
   std::vector<Key> keys = {
       key("general.listen", [&](const toml::node& v) { return set_listen(agent, v); }),
       key("general.ttl",
@@ -157,8 +122,8 @@ std::vector<Key> agent_keys(AgentConfig& agent) {
             agent.stream_listeners_max = static_cast<std::uint64_t>(*number);
             return {};
           }),
-      key("logging.level", [&](const toml::node& v) { return set_level(agent, v); }),
-      key("log.level", [&](const toml::node& v) { return set_level(agent, v); }),
+      key("logging.level", [&](const toml::node& v) { return config::set_level(agent.logging_level, v); }),
+      key("log.level", [&](const toml::node& v) { return config::set_level(agent.logging_level, v); }),
       key("scheduler.policy",
           [&](const toml::node& v) {
             return choose<Policy>(agent.scheduler.policy, v,

@@ -1,26 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 #include "agent/pages.h"
 
-#include <ctime>
 #include <numeric>
 
 #include <nlohmann/json.hpp>
-#include <sys/resource.h>
 
 #include "base/clock.h"
 #include "base/version.h"
 #include "samplers/status_json.h"
+#include "wire/process_families.h"
 
 namespace rezolus {
 namespace {
 
 using Json = nlohmann::ordered_json;
-
-double process_cpu_seconds() {
-  timespec used{};
-  ::clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &used);
-  return static_cast<double>(used.tv_sec) + static_cast<double>(used.tv_nsec) * 1e-9;
-}
 
 Json maps_json(const CollectorStatus& status) {
   Json list = Json::array();
@@ -95,17 +88,7 @@ std::string status_page(const AgentFacts& facts) {
 }
 
 std::vector<ExtraFamily> own_families(const AgentFacts& facts) {
-  std::vector<ExtraFamily> families;
-  families.push_back({"rezolus_build_info", "gauge", "The running version; always 1.",
-                      {{{{"version", std::string(kVersion)}}, 1}}});
-  families.push_back(counter("process_cpu_seconds_total",
-                             "Total user and system CPU time spent in seconds.",
-                             process_cpu_seconds()));
-  families.push_back(gauge("process_resident_memory_bytes", "Resident memory size in bytes.",
-                           static_cast<double>(facts.memory.resident_bytes)));
-  families.push_back(gauge(
-      "process_start_time_seconds", "Start time of the process since unix epoch in seconds.",
-      static_cast<double>(facts.started_realtime_ns) * 1e-9));
+  std::vector<ExtraFamily> families = process_families(process_usage(), facts.started_realtime_ns);
   ExtraFamily up{"rezolus_agent_sampler_up", "gauge",
                  "Whether the sampler runs: 1, or 0 when it failed, is not supported or is off.",
                  {}};

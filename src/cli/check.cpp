@@ -10,6 +10,7 @@
 #include "agent/config.h"
 #include "cli/record_options.h"
 #include "cli/subcommand.h"
+#include "exporter/config.h"
 
 namespace rezolus::cli {
 
@@ -23,6 +24,13 @@ bool check_file(const std::string& file) {
     const auto options = arguments ? understand(std::move(*arguments))
                                    : std::unexpected(std::move(arguments.error()));
     if (!options) notes = context(file, options.error());
+  } else if (is_exporter_config(file)) {
+    auto config = read_exporter_config(file);
+    if (config) {
+      notes = std::move(config->notes);
+    } else {
+      notes = std::unexpected(std::move(config.error()));
+    }
   } else if (auto config = read_agent_config(file); config) {
     notes = std::move(config->notes);
   } else {
@@ -43,7 +51,7 @@ int run_check(std::span<const std::string> arguments) {
   CLI::App app("Check configuration files without running anything", "rezolus check");
   std::vector<std::string> files;
   bool samplers = false;
-  app.add_option("files", files, "Configuration files of the agent or of record");
+  app.add_option("files", files, "Configuration files of the agent, the exporter or record");
   app.add_flag("--samplers", samplers, "List the samplers that [samplers.NAME] knows");
   try {
     app.parse(std::vector<std::string>(arguments.rbegin(), arguments.rend()));

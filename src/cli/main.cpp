@@ -20,6 +20,7 @@ namespace {
 
 constexpr std::array kSubcommands = {
     Subcommand{"agent", "collect and serve over HTTP until stopped", run_agent},
+    Subcommand{"exporter", "serve what an agent measures to Prometheus", run_exporter},
     Subcommand{"record", "record into a Parquet file", run_record},
     Subcommand{"recording", "look into recordings, compare and convert them", run_recording_tools},
     Subcommand{"top", "show what the host does, live", run_top},

@@ -2,6 +2,7 @@
 #include "wire/prometheus.h"
 
 #include <cmath>
+#include <cstdlib>
 #include <iterator>
 
 #include <fmt/format.h>
@@ -73,7 +74,10 @@ void append_sample_name(Buffer& out, std::string_view name, std::string_view lab
 // The two text formats, which differ in the heads of families and in the bounds' spelling.
 class TextPage {
  public:
-  TextPage(Buffer& out, bool open_metrics) : out_(out), open_metrics_(open_metrics) {}
+  TextPage(Buffer& out, const PrometheusOptions& options)
+      : out_(out),
+        options_(options),
+        open_metrics_(options.format == PrometheusFormat::kOpenMetrics) {}
 
   void family(const Snapshot& snapshot, std::string_view name, const Family& family);
   void extra(const ExtraFamily& family);
@@ -85,9 +89,14 @@ class TextPage {
               const Row& row);
   bool histogram(const Snapshot& snapshot, std::string_view name, const Family& family,
                  const Row& row);
+  void buckets(std::string_view name, const Family& family, const Row& row,
+               const PrometheusPage::HistogramTotal& total);
+  void quantiles(const Snapshot& snapshot, std::string_view name, const Family& family,
+                 const Row& row);
 
   Buffer& out_;
-  bool open_metrics_;
+  const PrometheusOptions& options_;
+  const bool open_metrics_;
 };
 
 void TextPage::head(std::string_view name, std::string_view type, std::string_view unit,
@@ -129,10 +138,8 @@ bool TextPage::scalar(const Snapshot& snapshot, std::string_view name, const Fam
   return true;
 }
 
-bool TextPage::histogram(const Snapshot& snapshot, std::string_view name, const Family& family,
-                         const Row& row) {
-  const auto total = PrometheusPage::histogram_total(snapshot, family, row);
-  if (!total) return false;
+void TextPage::buckets(std::string_view name, const Family& family, const Row& row,
+                       const PrometheusPage::HistogramTotal& total) {
   const auto bucket = [&](std::string_view le, std::uint64_t below) {
     append(out_, name);
     append(out_, "_bucket{");
@@ -146,9 +153,39 @@ bool TextPage::histogram(const Snapshot& snapshot, std::string_view name, const 
     out_.push_back('\n');
   };
   for (std::size_t i = 0; i < family.bounds.size(); ++i) {
-    bucket(family.bounds[i].le, total->cumulative[i]);
+    bucket(family.bounds[i].le, total.cumulative[i]);
   }
-  bucket("+Inf", total->count);
+  bucket("+Inf", total.count);
+}
+
+void TextPage::quantiles(const Snapshot& snapshot, std::string_view name, const Family& family,
+                         const Row& row) {
+  const auto growth = PrometheusPage::growth(snapshot, options_.previous, row);
+  if (!growth) return;
+  for (const std::string& q : options_.quantiles) {
+    const auto value =
+        PrometheusPage::quantile(snapshot, row, *growth, std::strtod(q.c_str(), nullptr));
+    if (!value) continue;
+    append(out_, name);
+    out_.push_back('{');
+    append(out_, row.text);
+    append(out_, row.text.empty() ? "quantile=\"" : ",quantile=\"");
+    append(out_, q);
+    append(out_, "\"} ");
+    append_quantity(out_, *value, family.seconds);
+    out_.push_back('\n');
+  }
+}
+
+bool TextPage::histogram(const Snapshot& snapshot, std::string_view name, const Family& family,
+                         const Row& row) {
+  const auto total = PrometheusPage::histogram_total(snapshot, family, row);
+  if (!total) return false;
+  if (family.form == HistogramForm::kSummary) {
+    quantiles(snapshot, name, family, row);
+  } else {
+    buckets(name, family, row, *total);
+  }
   append(out_, name);
   append_sample_name(out_, "_sum", row.text);
   if (total->sum_known) {
@@ -166,7 +203,8 @@ bool TextPage::histogram(const Snapshot& snapshot, std::string_view name, const 
 
 void TextPage::family(const Snapshot& snapshot, std::string_view name, const Family& family) {
   const std::size_t start = out_.size();
-  head(name, metric_type_name(family.type), family.unit, family.help);
+  head(name, family.form == HistogramForm::kSummary ? "summary" : metric_type_name(family.type),
+       family.unit, family.help);
   bool any = false;
   for (const Row& row : family.rows) {
     any |= family.type == MetricType::kHistogram ? histogram(snapshot, name, family, row)
@@ -215,11 +253,11 @@ std::string PrometheusEncoder::encode(const Snapshot& snapshot, const Prometheus
     if (!page.families.contains(family.name)) extras.emplace(family.name, &family);
   }
   if (options.format == PrometheusFormat::kProtobuf) {
-    return encode_prometheus_protobuf(snapshot, page, extras, options.native_schema);
+    return encode_prometheus_protobuf(snapshot, page, extras, options);
   }
   Buffer out;
   out.reserve(size_bytes_hint_);
-  TextPage text(out, options.format == PrometheusFormat::kOpenMetrics);
+  TextPage text(out, options);
   auto extra = extras.begin();
   for (const auto& [name, family] : page.families) {
     for (; extra != extras.end() && extra->first < name; ++extra) text.extra(*extra->second);

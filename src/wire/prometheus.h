@@ -70,6 +70,18 @@ struct ExtraFamily {
   std::vector<ExtraSample> samples;
 };
 
+// What a histogram becomes.
+enum class HistogramForm : std::uint8_t {
+  kClassic,  // buckets with bounds; in protobuf native ones as well
+  kSummary,  // quantiles of what came since PrometheusOptions::previous, as type summary
+  kNone,     // it is left out
+};
+
+struct HistogramRule {
+  std::string pattern;  // of fnmatch(3), for the metric's own name: "scheduler_*"
+  HistogramForm form = HistogramForm::kClassic;
+};
+
 struct PrometheusOptions {
   // false, lean: only Series::lean, CPUs summed, 13 bounds a histogram.
   // true: every series, a label for its CPU where there is one, 62 bounds a histogram.
@@ -83,6 +95,12 @@ struct PrometheusOptions {
   // Applied under upstream's names only; the same at each call, since plans are kept.
   std::span<const LabelFold> folds;
   std::span<const ExtraFamily> extra;
+  // Of the rules that match, the one with the longest pattern decides; without one it is classic.
+  // The same at each call, since plans are kept.
+  std::span<const HistogramRule> histograms;
+  // Summaries only. Each a value of 0 to 1, written as it stands here.
+  std::span<const std::string> quantiles;
+  const Snapshot* previous = nullptr;  // null: no quantiles yet
 };
 
 struct PrometheusPage;

@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include <fmt/format.h>
+#include <fnmatch.h>
 
 #include "base/clock.h"
 #include "wire/utf8.h"
@@ -30,9 +31,8 @@ Labels page_labels(const Series& series, const PrometheusOptions& options) {
         labels.emplace_back(upstream ? "id" : "cpu", valid_utf8(value));
       }
     } else if (key != "sampler" && key != "unit") {
-      labels.emplace_back(
-          prometheus_label_name(key),
-          valid_utf8(upstream ? folded(series, key, value, options.folds) : value));
+      labels.emplace_back(prometheus_label_name(key),
+                          valid_utf8(upstream ? folded(series, key, value, options.folds) : value));
     }
   }
   return labels;
@@ -59,12 +59,20 @@ std::vector<int> bound_powers(std::string_view unit, bool full) {
   return powers;
 }
 
+HistogramForm form_of(const Series& series, std::span<const HistogramRule> rules) {
+  const HistogramRule* best = nullptr;
+  for (const HistogramRule& rule : rules) {
+    if (::fnmatch(rule.pattern.c_str(), series.name.c_str(), 0) != 0) continue;
+    if (best == nullptr || rule.pattern.size() > best->pattern.size()) best = &rule;
+  }
+  return best == nullptr ? HistogramForm::kClassic : best->form;
+}
+
 void add_histogram_facts(PrometheusPage::Family& family, const Series& series,
                          const PrometheusOptions& options) {
   for (const int power : bound_powers(series.unit, options.full)) {
     const std::uint64_t value = (std::uint64_t{1} << power) - 1;
-    family.bounds.push_back(
-        {value, family.seconds ? exact_seconds(value) : std::to_string(value)});
+    family.bounds.push_back({value, family.seconds ? exact_seconds(value) : std::to_string(value)});
   }
   if (options.format != PrometheusFormat::kProtobuf) return;
   family.native_config = series.histogram;
@@ -77,8 +85,8 @@ void add_histogram_facts(PrometheusPage::Family& family, const Series& series,
 std::string prometheus_label_name(std::string_view key) {
   std::string name(key);
   for (char& c : name) {
-    const bool allowed = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-                         (c >= '0' && c <= '9') || c == '_';
+    const bool allowed =
+        (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
     if (!allowed) c = '_';
   }
   if (name.empty() || (name.front() >= '0' && name.front() <= '9')) name.insert(0, "_");
@@ -123,8 +131,7 @@ std::vector<std::int32_t> native_bucket_indexes(const HistogramConfig& config, d
     const double lower = static_cast<double>(config.lower(bucket));
     const double middle = (lower + static_cast<double>(config.upper(bucket))) / 2;
     if (middle == 0) continue;
-    indexes[bucket] =
-        static_cast<std::int32_t>(std::ceil(std::log2(middle * scale) * per_octave));
+    indexes[bucket] = static_cast<std::int32_t>(std::ceil(std::log2(middle * scale) * per_octave));
   }
   return indexes;
 }
@@ -135,7 +142,10 @@ PrometheusPage::PrometheusPage(const Schema& schema, const PrometheusOptions& op
     const Series* series = schema.series[index].get();
     if (series == nullptr || (!options.full && !series->lean)) continue;
     const std::string name = family_name(*series, options.naming);
-    if (name.empty()) continue;
+    const HistogramForm form = series->type == MetricType::kHistogram
+                                   ? form_of(*series, options.histograms)
+                                   : HistogramForm::kClassic;
+    if (name.empty() || form == HistogramForm::kNone) continue;
     const auto [at, added] = families.try_emplace(name);
     Family& family = at->second;
     if (added) {
@@ -143,9 +153,10 @@ PrometheusPage::PrometheusPage(const Schema& schema, const PrometheusOptions& op
       family.help = series->help;
       const bool base_units = options.naming == PrometheusNaming::kPrometheus;
       family.seconds = base_units && series->unit == unit_name(Unit::kNanoseconds);
-      family.unit = family.seconds                                           ? "seconds"
+      family.unit = family.seconds                                          ? "seconds"
                     : base_units && series->unit == unit_name(Unit::kBytes) ? "bytes"
-                                                                             : "";
+                                                                            : "";
+      family.form = form;
       if (series->type == MetricType::kHistogram) add_histogram_facts(family, *series, options);
     }
     CHECK(family.type == series->type, "one name on the page, one type");
@@ -184,9 +195,8 @@ std::optional<PrometheusPage::HistogramTotal> PrometheusPage::histogram_total(
     std::uint64_t seen = 0;
     std::size_t bucket = 0;
     for (std::size_t i = 0; i < family.bounds.size(); ++i) {
-      const std::uint64_t end =
-          std::min<std::uint64_t>(series.histogram.index(family.bounds[i].value) + 1,
-                                  value->buckets.size());
+      const std::uint64_t end = std::min<std::uint64_t>(
+          series.histogram.index(family.bounds[i].value) + 1, value->buckets.size());
       for (; bucket < end; ++bucket) seen += value->buckets[bucket];
       total.cumulative[i] += seen;
     }
@@ -206,6 +216,43 @@ std::optional<PrometheusPage::HistogramTotal> PrometheusPage::histogram_total(
   }
   if (!present) return std::nullopt;
   return total;
+}
+
+std::optional<HistogramValue> PrometheusPage::growth(const Snapshot& snapshot,
+                                                     const Snapshot* previous, const Row& row) {
+  if (previous == nullptr) return std::nullopt;
+  std::optional<HistogramValue> total;
+  for (const std::uint32_t index : row.series) {
+    const auto& series = snapshot.schema->series[index];
+    const HistogramValue* value = snapshot.histograms[series->histogram_index].get();
+    if (value == nullptr) continue;
+    // Series are told apart by what they are, not by where they stand.
+    if (index >= previous->schema->series.size()) return std::nullopt;
+    const auto& before = previous->schema->series[index];
+    if (before == nullptr || (before != series && *before != *series)) return std::nullopt;
+    const HistogramValue* old = previous->histograms[before->histogram_index].get();
+    if (old == nullptr || old->buckets.size() != value->buckets.size()) return std::nullopt;
+    auto grown = histogram_subtract(*value, *old);
+    if (!grown || (total && total->buckets.size() != grown->buckets.size())) return std::nullopt;
+    if (total) {
+      histogram_merge(*total, *grown);
+    } else {
+      total = std::move(grown);
+    }
+  }
+  if (total && total->count() == 0) return std::nullopt;
+  return total;
+}
+
+std::optional<std::uint64_t> PrometheusPage::quantile(const Snapshot& snapshot, const Row& row,
+                                                      const HistogramValue& growth, double q) {
+  for (const std::uint32_t index : row.series) {
+    const HistogramConfig& config = snapshot.schema->series[index]->histogram;
+    if (config.bucket_count() == growth.buckets.size()) {
+      return histogram_quantile(config, growth.buckets, q);
+    }
+  }
+  return std::nullopt;
 }
 
 double PrometheusPage::base_sum(const Family& family, const HistogramTotal& total) {

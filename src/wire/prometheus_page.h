@@ -43,6 +43,7 @@ struct PrometheusPage {
     bool seconds = false;   // stored are nanoseconds
     std::vector<Row> rows;  // sorted by text
     // Histograms only:
+    HistogramForm form = HistogramForm::kClassic;
     std::vector<Bound> bounds;
     HistogramConfig native_config;             // of which the next is made
     std::vector<std::int32_t> native_indexes;  // by H2 bucket; empty: not wanted
@@ -50,12 +51,12 @@ struct PrometheusPage {
   // A histogram row's series added up.
   struct HistogramTotal {
     std::uint64_t count = 0;
-    std::uint64_t sum = 0;     // in the stored unit, where it is known
+    std::uint64_t sum = 0;  // in the stored unit, where it is known
     bool sum_known = true;
-    double estimated_sum = 0;  // in the stored unit, in any case
-    std::vector<std::uint64_t> cumulative;       // by bound
-    bool native_known = false;                   // every series has the family's configuration
-    std::uint64_t zeros = 0;                     // native: values of exactly 0
+    double estimated_sum = 0;                      // in the stored unit, in any case
+    std::vector<std::uint64_t> cumulative;         // by bound
+    bool native_known = false;                     // every series has the family's configuration
+    std::uint64_t zeros = 0;                       // native: values of exactly 0
     std::map<std::int32_t, std::uint64_t> native;  // native: by bucket index, none empty
   };
 
@@ -67,6 +68,13 @@ struct PrometheusPage {
   static std::optional<std::uint64_t> scalar_total(const Snapshot& snapshot, const Row& row);
   static std::optional<HistogramTotal> histogram_total(const Snapshot& snapshot,
                                                        const Family& family, const Row& row);
+  // What the row's histograms have grown by since another snapshot, added up; nothing where one of
+  // them is new, was reset or is of another shape, and where nothing came.
+  static std::optional<HistogramValue> growth(const Snapshot& snapshot, const Snapshot* previous,
+                                              const Row& row);
+  // The inclusive upper bound of the bucket that holds the quantile, in the stored unit.
+  static std::optional<std::uint64_t> quantile(const Snapshot& snapshot, const Row& row,
+                                               const HistogramValue& growth, double q);
   // The sum in the base unit.
   static double base_sum(const Family& family, const HistogramTotal& total);
 };

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 #include "wire/prometheus_protobuf.h"
 
-#include <cmath>
+#include <cstdlib>
 
 #include <google/protobuf/io/coded_stream.h>
 #include <google/protobuf/io/zero_copy_stream_impl_lite.h>
@@ -81,14 +81,36 @@ void set_histogram(proto::Histogram& histogram, const PrometheusPage::Family& fa
   if (total.native_known) set_native(histogram, total, schema);
 }
 
+void set_summary(proto::Summary& summary, const Snapshot& snapshot,
+                 const PrometheusPage::Family& family, const PrometheusPage::Row& row,
+                 const PrometheusPage::HistogramTotal& total, const PrometheusOptions& options) {
+  summary.set_sample_count(total.count);
+  summary.set_sample_sum(PrometheusPage::base_sum(family, total));
+  const auto growth = PrometheusPage::growth(snapshot, options.previous, row);
+  if (!growth) return;
+  for (const std::string& text : options.quantiles) {
+    const double q = std::strtod(text.c_str(), nullptr);
+    const auto value = PrometheusPage::quantile(snapshot, row, *growth, q);
+    if (!value) continue;
+    proto::Quantile& quantile = *summary.add_quantile();
+    quantile.set_quantile(q);
+    quantile.set_value(base_value(family, *value, false));
+  }
+}
+
 bool add_row(proto::MetricFamily& message, const Snapshot& snapshot,
-             const PrometheusPage::Family& family, const PrometheusPage::Row& row, int schema) {
+             const PrometheusPage::Family& family, const PrometheusPage::Row& row,
+             const PrometheusOptions& options) {
   if (family.type == MetricType::kHistogram) {
     const auto total = PrometheusPage::histogram_total(snapshot, family, row);
     if (!total) return false;
     proto::Metric& metric = *message.add_metric();
     set_labels(metric, row.labels);
-    set_histogram(*metric.mutable_histogram(), family, *total, schema);
+    if (family.form == HistogramForm::kSummary) {
+      set_summary(*metric.mutable_summary(), snapshot, family, row, *total, options);
+    } else {
+      set_histogram(*metric.mutable_histogram(), family, *total, options.native_schema);
+    }
     return true;
   }
   const auto total = PrometheusPage::scalar_total(snapshot, row);
@@ -103,10 +125,11 @@ bool add_row(proto::MetricFamily& message, const Snapshot& snapshot,
   return true;
 }
 
-proto::MetricType type_of(MetricType type) {
-  return type == MetricType::kCounter ? proto::COUNTER
-         : type == MetricType::kGauge ? proto::GAUGE
-                                      : proto::HISTOGRAM;
+proto::MetricType type_of(const PrometheusPage::Family& family) {
+  return family.type == MetricType::kCounter      ? proto::COUNTER
+         : family.type == MetricType::kGauge      ? proto::GAUGE
+         : family.form == HistogramForm::kSummary ? proto::SUMMARY
+                                                  : proto::HISTOGRAM;
 }
 
 void add_extra(proto::MetricFamily& message, const ExtraFamily& family) {
@@ -132,9 +155,9 @@ void add_extra(proto::MetricFamily& message, const ExtraFamily& family) {
 
 bool prometheus_has_protobuf() { return true; }
 
-std::string encode_prometheus_protobuf(
-    const Snapshot& snapshot, const PrometheusPage& page,
-    const std::map<std::string_view, const ExtraFamily*>& extras, int native_schema) {
+std::string encode_prometheus_protobuf(const Snapshot& snapshot, const PrometheusPage& page,
+                                       const std::map<std::string_view, const ExtraFamily*>& extras,
+                                       const PrometheusOptions& options) {
   std::string body;
   {
     google::protobuf::io::StringOutputStream stream(&body);
@@ -147,11 +170,11 @@ std::string encode_prometheus_protobuf(
     for (const auto& [name, family] : page.families) {
       message.set_name(name);
       message.set_help(family.help);
-      message.set_type(type_of(family.type));
+      message.set_type(type_of(family));
       if (!family.unit.empty()) message.set_unit(std::string(family.unit));
       bool any = false;
       for (const PrometheusPage::Row& row : family.rows) {
-        any |= add_row(message, snapshot, family, row, native_schema);
+        any |= add_row(message, snapshot, family, row, options);
       }
       if (any) {
         write();

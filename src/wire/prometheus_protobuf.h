@@ -14,8 +14,8 @@ namespace rezolus {
 
 // MetricFamily messages of the data model that servers scrape (io/prometheus/client/metrics.proto),
 // each preceded by its length as a varint; families by name, extras after them.
-std::string encode_prometheus_protobuf(
-    const Snapshot& snapshot, const PrometheusPage& page,
-    const std::map<std::string_view, const ExtraFamily*>& extras, int native_schema);
+std::string encode_prometheus_protobuf(const Snapshot& snapshot, const PrometheusPage& page,
+                                       const std::map<std::string_view, const ExtraFamily*>& extras,
+                                       const PrometheusOptions& options);
 
 }  // namespace rezolus

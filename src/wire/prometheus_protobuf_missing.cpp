@@ -8,7 +8,7 @@ bool prometheus_has_protobuf() { return false; }
 
 std::string encode_prometheus_protobuf(const Snapshot&, const PrometheusPage&,
                                        const std::map<std::string_view, const ExtraFamily*>&,
-                                       int) {
+                                       const PrometheusOptions&) {
   CHECK(false, "this build has no protobuf formats");
   return {};
 }

@@ -1,0 +1,244 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+#include "exporter/exporter.h"
+
+#include <cerrno>
+#include <csignal>
+#include <memory>
+
+#include <nlohmann/json.hpp>
+
+#include "base/host.h"
+#include "base/logging.h"
+#include "base/service_manager.h"
+#include "base/version.h"
+#include "exporter/puller.h"
+#include "http/server.h"
+#include "samplers/collector.h"
+#include "wire/json.h"
+#include "wire/msgpack.h"
+#include "wire/process_families.h"
+
+namespace rezolus {
+namespace {
+
+constexpr const char* kTextType = "text/plain; charset=utf-8";
+constexpr const char* kJsonType = "application/json";
+
+// How long an answer may take: as long as the interval, but never so long that a page would show
+// what is long past.
+constexpr std::uint64_t kTimeoutMinMs = 500;
+constexpr std::uint64_t kTimeoutMaxMs = 10'000;
+
+http::Response unavailable(const PulledState& state) {
+  return {503,
+          kTextType,
+          std::make_shared<const std::string>(
+              fmt::format("the source does not answer: {}\n",
+                          state.error.empty() ? "it was not asked yet" : state.error)),
+          {}};
+}
+
+// What the routes share. The encoders belong to the server thread.
+class Exporter {
+ public:
+  Exporter(const ExporterConfig& config, const Puller& puller)
+      : config_(config), puller_(puller), started_realtime_ns_(realtime_ns()) {}
+
+  std::vector<http::Route> routes();
+  void set_server(const http::Server* server) { server_ = server; }
+
+ private:
+  [[nodiscard]] std::string metrics(std::string_view accept, PrometheusFormat& format);
+  [[nodiscard]] std::vector<ExtraFamily> own_families(const PulledState& state) const;
+  [[nodiscard]] std::string status(const PulledState& state) const;
+
+  const ExporterConfig& config_;
+  const Puller& puller_;
+  const std::uint64_t started_realtime_ns_;
+  const SourceMetadata metadata_{{"source", "rezolus"}, {"version", std::string(kVersion)}};
+  std::atomic<const http::Server*> server_ = nullptr;
+  PrometheusEncoder prometheus_;
+  MsgpackEncoder msgpack_;
+  std::shared_ptr<const Snapshot> nothing_ = [] {
+    auto snapshot = std::make_shared<Snapshot>();
+    snapshot->schema = SchemaBuilder().publish();
+    return snapshot;
+  }();
+};
+
+std::vector<ExtraFamily> Exporter::own_families(const PulledState& state) const {
+  std::vector<ExtraFamily> families = process_families(process_usage(), started_realtime_ns_);
+  const Labels source = {{"source", config_.source_url.display()}};
+  const auto add = [&](std::string name, std::string type, std::string help, double value) {
+    families.push_back({std::move(name), std::move(type), std::move(help), {{source, value}}});
+  };
+  add("rezolus_exporter_source_up", "gauge",
+      "Whether the source answered last time; its series are absent while it does not.",
+      state.current != nullptr ? 1 : 0);
+  add("rezolus_exporter_source_answers_total", "counter", "Answers of the source.",
+      static_cast<double>(state.answers));
+  add("rezolus_exporter_source_failures_total", "counter",
+      "Requests to the source that failed, or whose answer could not be read.",
+      static_cast<double>(state.failures));
+  add("rezolus_exporter_missed_ticks_total", "counter",
+      "Ticks without a request, because the one before took longer than the interval.",
+      static_cast<double>(state.missed_ticks));
+  add("rezolus_exporter_source_duration_seconds", "gauge", "How long the last request took.",
+      state.duration_seconds);
+  return families;
+}
+
+std::string Exporter::metrics(std::string_view accept, PrometheusFormat& format) {
+  const PulledState state = puller_.state();
+  const std::vector<ExtraFamily> extra = own_families(state);
+  PrometheusOptions options;
+  options.full = config_.full_detail;
+  options.naming = config_.naming;
+  options.format = format = negotiate_prometheus(accept, config_.naming);
+  options.folds = upstream_label_folds();
+  options.extra = extra;
+  options.histograms = config_.histograms;
+  options.quantiles = config_.quantiles;
+  options.previous = state.previous.get();
+  return prometheus_.encode(state.current != nullptr ? *state.current : *nothing_, options);
+}
+
+std::string Exporter::status(const PulledState& state) const {
+  nlohmann::ordered_json page = {
+      {"version", kVersion},
+      {"source", config_.source_url.display()},
+      {"up", state.current != nullptr},
+      {"error", state.error},
+      {"interval_ms", config_.interval_ns / kNsPerMs},
+      {"answers", state.answers},
+      {"failures", state.failures},
+      {"missed_ticks", state.missed_ticks},
+      {"duration_seconds", state.duration_seconds},
+  };
+  if (const http::Server* server = server_.load()) {
+    page["listen"] = server->endpoints();
+    page["http"] = {{"requests", server->counters().requests.load()},
+                    {"connections", server->counters().connections.load()},
+                    {"connections_refused", server->counters().connections_refused.load()},
+                    {"connections_timed_out", server->counters().timeouts.load()}};
+  }
+  return page.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
+}
+
+std::vector<http::Route> Exporter::routes() {
+  const auto route = [](std::string path, auto answer) {
+    return http::Route{std::move(path),
+                       [answer](const http::Request& request, const http::Responder& responder) {
+                         responder.send([answer, request] { return answer(request); });
+                       }};
+  };
+  return {
+      route("/",
+            [](const http::Request&) {
+              return http::make_response(
+                  kTextType, fmt::format("Rezolus {} Exporter\nFor metrics, see /metrics, "
+                                         "/metrics/binary and /metrics/json; for the source, "
+                                         "/status\n",
+                                         kVersion));
+            }),
+      route("/healthz",
+            [](const http::Request&) { return http::make_response(kTextType, "ok\n"); }),
+      route("/readyz",
+            [this](const http::Request&) {
+              const PulledState state = puller_.state();
+              return state.current != nullptr ? http::make_response(kTextType, "ready\n")
+                                              : unavailable(state);
+            }),
+      route("/metrics",
+            [this](const http::Request& request) {
+              PrometheusFormat format{};
+              std::string page = metrics(request.accept, format);
+              return http::make_response(std::string(prometheus_content_type(format)),
+                                         std::move(page));
+            }),
+      route("/metrics/binary",
+            [this](const http::Request&) {
+              const PulledState state = puller_.state();
+              if (state.current == nullptr) return unavailable(state);
+              return http::make_response(std::string(kMsgpackContentType),
+                                         msgpack_.encode_v2(*state.current, metadata_));
+            }),
+      route("/metrics/json",
+            [this](const http::Request&) {
+              const PulledState state = puller_.state();
+              if (state.current == nullptr) return unavailable(state);
+              return http::make_response(std::string(kJsonContentType),
+                                         encode_json(*state.current, metadata_));
+            }),
+      route("/status",
+            [this](const http::Request&) {
+              return http::make_response(kJsonType, status(puller_.state()));
+            }),
+  };
+}
+
+sigset_t handled_signals() {
+  sigset_t set;
+  ::sigemptyset(&set);
+  for (const int number : {SIGTERM, SIGINT, SIGHUP}) ::sigaddset(&set, number);
+  return set;
+}
+
+// One configuration's life. True: SIGHUP, and it begins anew.
+Result<bool> serve(const ExporterConfig& config, const sigset_t& signals) {
+  auto host = read_host();
+  if (!host) return std::unexpected(host.error());
+  std::atomic<bool> cancel = false;
+  const std::uint64_t timeout_ms =
+      std::clamp(config.interval_ns / kNsPerMs, kTimeoutMinMs, kTimeoutMaxMs);
+  Puller puller(std::make_unique<AgentSource>(config.source_url, timeout_ms, &cancel),
+                config.interval_ns, cancel);
+  Exporter exporter(config, puller);
+  http::ServerConfig server_config;
+  server_config.listen = config.listen;
+  server_config.allowed_hosts = config.allowed_hosts;
+  server_config.allowed_hosts.push_back(host->hostname);
+  auto server = http::Server::start(server_config, exporter.routes());
+  if (!server) return std::unexpected(server.error());
+  exporter.set_server(server->get());
+  std::string endpoints;
+  for (const std::string& endpoint : (*server)->endpoints()) endpoints += " " + endpoint;
+  for (const std::string& note : config.notes) spdlog::info("configuration: {}", note);
+  spdlog::info("rezolus exporter {}: the agent at {}, every {} ms, listening on{}", kVersion,
+               config.source_url.display(), config.interval_ns / kNsPerMs, endpoints);
+  notify_service_manager("READY=1");
+  int number = 0;
+  while ((number = ::sigwaitinfo(&signals, nullptr)) < 0 && errno == EINTR) {
+  }
+  exporter.set_server(nullptr);
+  (*server)->stop();
+  return number == SIGHUP;
+}
+
+}  // namespace
+
+Result<void> run_exporter(const ExporterConfig& config, const std::string& path) {
+  // Blocked in every thread: only the loop in serve() takes them.
+  const sigset_t signals = handled_signals();
+  ::pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  ::signal(SIGPIPE, SIG_IGN);
+  ExporterConfig running = config;
+  while (true) {
+    auto again = serve(running, signals);
+    if (!again) return std::unexpected(again.error());
+    if (!*again) break;
+    auto read = path.empty() ? Result<ExporterConfig>(running) : read_exporter_config(path);
+    if (read) {
+      running = std::move(*read);
+      (void)spdlog::set_level(spdlog::level::from_str(running.logging_level));
+      spdlog::info("read {} again", path.empty() ? "no file" : path);
+    } else {
+      spdlog::error("the configuration stays as it is: {}", read.error().message);
+    }
+  }
+  notify_service_manager("STOPPING=1");
+  spdlog::info("stopping");
+  return {};
+}
+
+}  // namespace rezolus
