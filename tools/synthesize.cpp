@@ -9,8 +9,8 @@
 #include <string>
 #include <vector>
 
-#include <CLI/CLI.hpp>
 #include <fmt/core.h>
+#include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
 
 #include "metrics/histogram.h"
@@ -27,9 +27,10 @@ struct Options {
   std::uint64_t interval_ms = 10'000;
   std::uint64_t start_s = 1'767'225'600;  // 2026-01-01
   std::uint64_t series_count = 60;
-  std::uint64_t gap_at = 0;     // this tick and the one after it are missing; 0: none
-  std::uint64_t change_at = 0;  // from this tick on, everything takes twice as long; 0: never
-  std::uint64_t churn = 0;      // containers that come and go each tick
+  std::uint64_t histogram_count = 0;  // beside those and the first five
+  std::uint64_t gap_at = 0;           // this tick and the one after it are missing; 0: none
+  std::uint64_t change_at = 0;        // from this tick on, everything takes twice as long; 0: never
+  std::uint64_t churn = 0;            // containers that come and go each tick
 };
 
 // SplitMix64, so that the numbers are the same everywhere.
@@ -55,6 +56,9 @@ class SyntheticHost {
     for (const char* op : {"read", "write", "poll", "lock"}) {
       histogram("syscall_latency", {{"op", op}});
     }
+    for (std::uint64_t i = 0; i < options.histogram_count; ++i) {
+      histogram("softirq_latency", {{"id", std::to_string(i)}});
+    }
     for (int cpu = 0; cpu < 8; ++cpu) {
       for (const char* state : {"user", "system"}) {
         scalar("cpu_usage", MetricType::kCounter, "nanoseconds",
@@ -65,7 +69,8 @@ class SyntheticHost {
       scalar("cgroup_cpu_usage", MetricType::kCounter, "nanoseconds", {{"name", container(i)}});
     }
     scalar("cache_hit_ratio", MetricType::kGauge, "", {}, true);
-    for (std::uint64_t i = 0; series_.size() < options.series_count; ++i) {
+    for (std::uint64_t i = 0; series_.size() < options.series_count + options.histogram_count;
+         ++i) {
       const bool gauge = i % 2 == 0;
       scalar(gauge ? "queue_depth" : "network_bytes",
              gauge ? MetricType::kGauge : MetricType::kCounter, gauge ? "tasks" : "bytes",
@@ -88,8 +93,7 @@ class SyntheticHost {
       if (live.type == MetricType::kHistogram) {
         grow(*live.value, k);
         const Series& series = *snapshot.schema->series[live.index];
-        snapshot.histograms[series.histogram_index] =
-            std::make_shared<HistogramValue>(*live.value);
+        snapshot.histograms[series.histogram_index] = std::make_shared<HistogramValue>(*live.value);
       } else {
         snapshot.scalars[live.index] = step(live);
       }
@@ -114,8 +118,8 @@ class SyntheticHost {
   void histogram(std::string name, Labels labels) {
     auto value = std::make_shared<HistogramValue>();
     value->buckets.resize(kAgentHistogram.bucket_count());
-    add({.type = MetricType::kHistogram, .value = std::move(value)}, std::move(name),
-        "nanoseconds", std::move(labels));
+    add({.type = MetricType::kHistogram, .value = std::move(value)}, std::move(name), "nanoseconds",
+        std::move(labels));
   }
 
   void scalar(std::string name, MetricType type, std::string unit, Labels labels,
@@ -138,7 +142,7 @@ class SyntheticHost {
   }
 
   void replace_containers(std::uint64_t k) {
-    while (series_.size() > options_.series_count) {
+    while (series_.size() > options_.series_count + options_.histogram_count) {
       builder_.retire(series_.back().index);
       series_.pop_back();
     }
@@ -229,14 +233,13 @@ Result<void> write_log(const Options& options) {
     last = std::move(snapshot);
   }
   if (auto done = log->finish(); !done) return done;
-  nlohmann::ordered_json found = {{"ticks", written},
-                                  {"seconds", static_cast<double>(last.realtime_ns -
-                                                                  first.realtime_ns) / 1e9}};
+  nlohmann::ordered_json found = {
+      {"ticks", written},
+      {"seconds", static_cast<double>(last.realtime_ns - first.realtime_ns) / 1e9}};
   // With containers that come and go, indexes do not last.
   if (options.churn == 0) {
     for (const auto& live : host.series()) {
-      found["series"].push_back(
-          answer(*last.schema->series[live.index], live.index, first, last));
+      found["series"].push_back(answer(*last.schema->series[live.index], live.index, first, last));
     }
   }
   fmt::print("{}\n", found.dump());
@@ -253,6 +256,7 @@ int run(int argc, char** argv) {
   app.add_option("--interval-ms", options.interval_ms, "Their distance");
   app.add_option("--start", options.start_s, "The first one's time, seconds since 1970");
   app.add_option("--series", options.series_count, "How many series, at least 34");
+  app.add_option("--histograms", options.histogram_count, "How many more, histograms all");
   app.add_option("--gap-at", options.gap_at, "Two samples are missing from here on");
   app.add_option("--change-at", options.change_at, "Latencies double from this sample on");
   app.add_option("--churn", options.churn, "Containers that live for one sample each");

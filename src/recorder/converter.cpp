@@ -22,6 +22,7 @@ namespace {
 constexpr std::string_view kConverterName = "rezolus-recording";
 constexpr int kNiceness = 19;
 constexpr int kExitCannotRun = 127;
+constexpr int kExitFolded = 3;  // as in recording/parquet/commands.h
 // Thread stacks count against RLIMIT_DATA in full, used or not; eight of 8 MiB would take a
 // quarter.
 constexpr rlim_t kStackBytesMax = 1u << 20;
@@ -110,8 +111,8 @@ std::string conversion_command(const std::string& log_path, const std::string& p
                      shell_word(parquet_path));
 }
 
-Result<void> convert_log(const std::string& converter, const std::string& log_path,
-                         const std::string& parquet_path, const std::string& layout) {
+Result<Conversion> convert_log(const std::string& converter, const std::string& log_path,
+                               const std::string& parquet_path, const std::string& layout) {
   std::vector<std::string> arguments = {converter, "convert", "--layout",
                                         layout,    log_path,  parquet_path};
   std::vector<std::string> environment = child_environment();
@@ -134,10 +135,11 @@ Result<void> convert_log(const std::string& converter, const std::string& log_pa
   if (WEXITSTATUS(status) == kExitCannotRun) {
     return error("{} could not be started; are its libraries installed?", converter);
   }
+  if (WEXITSTATUS(status) == kExitFolded) return Conversion::kFolded;
   if (WEXITSTATUS(status) != 0) {
     return error("{} failed with exit code {}", converter, WEXITSTATUS(status));
   }
-  return {};
+  return Conversion::kWhole;
 }
 
 }  // namespace rezolus

@@ -17,11 +17,14 @@ inline constexpr std::uint64_t kConverterMemoryBytesMax = 256u << 20;
 // error says which package has it.
 Result<std::string> find_converter();
 
+// Whether all series of the log have a column of their own in the Parquet file.
+enum class Conversion : std::uint8_t { kWhole, kFolded };
+
 // Writes parquet_path from log_path and waits for it. An error says why; whatever happens, the log
 // stays as it is.
 // layout: "wide" or "long"; parquet_path may be the URL of an object store.
-Result<void> convert_log(const std::string& converter, const std::string& log_path,
-                         const std::string& parquet_path, const std::string& layout = "wide");
+Result<Conversion> convert_log(const std::string& converter, const std::string& log_path,
+                               const std::string& parquet_path, const std::string& layout = "wide");
 
 // "rezolus-recording convert LOG OUTPUT": what to type when the conversion did not happen.
 std::string conversion_command(const std::string& log_path, const std::string& parquet_path,

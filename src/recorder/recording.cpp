@@ -246,6 +246,10 @@ Result<std::uint64_t> count_ticks(const std::string& log_path) {
   }
 }
 
+std::string folded_text(const std::string& path) {
+  return path + " has not room for every series: some are summed by metric or left out";
+}
+
 Result<void> rename_file(const std::string& from, const std::string& to) {
   if (std::rename(from.c_str(), to.c_str()) == 0) return {};
   return system_error(fmt::format("rename {} to {}", from, to), errno);
@@ -275,14 +279,14 @@ Result<std::optional<Leftover>> recover_leftover(const std::string& output) {
   leftover.tick_count = ticks.value_or(0);
   const std::string parquet_path = recovered_path(output, status.st_mtime, ".parquet");
   auto converter = find_converter();
-  const Result<void> converted = converter ? convert_log(*converter, log_path, parquet_path)
-                                           : std::unexpected(std::move(converter.error()));
-  if (converted) {
+  const Result<Conversion> converted = converter ? convert_log(*converter, log_path, parquet_path)
+                                                 : std::unexpected(std::move(converter.error()));
+  if (converted && *converted == Conversion::kWhole) {
     if (::unlink(log_path.c_str()) != 0) return system_error("remove " + log_path, errno);
     leftover.path = parquet_path;
     return leftover;
   }
-  leftover.problem = converted.error().message;
+  leftover.problem = converted ? folded_text(parquet_path) : converted.error().message;
   leftover.path = recovered_path(output, status.st_mtime, kLogSuffix);
   if (auto renamed = rename_file(log_path, leftover.path); !renamed) {
     return std::unexpected(std::move(renamed.error()));
@@ -312,11 +316,16 @@ Result<void> finish_output(const std::string& log_path, const std::string& outpu
     }
   } else {
     auto converter = find_converter();
-    Result<void> converted = converter ? convert_log(*converter, log_path, output, layout)
-                                       : std::unexpected(std::move(converter.error()));
+    const Result<Conversion> converted = converter
+                                             ? convert_log(*converter, log_path, output, layout)
+                                             : std::unexpected(std::move(converter.error()));
     if (!converted) {
       return error("{}. What was recorded is in {}; to convert it: {}", converted.error().message,
                    log_path, conversion_command(log_path, output, layout));
+    }
+    if (*converted == Conversion::kFolded) {
+      return error("{}. Every series is in {}; to have them all: {}", folded_text(output), log_path,
+                   conversion_command(log_path, output, "long"));
     }
   }
   if (::unlink(log_path.c_str()) != 0) return system_error("remove " + log_path, errno);

@@ -19,8 +19,8 @@ namespace {
 // Where something stands: how many bytes lie from its beginning to the end of the buffer.
 using Position = std::uint32_t;
 
-// A FlatBuffer, written from its end to its beginning since references only point forward. What is equal
-// is written once.
+// A FlatBuffer, written from its end to its beginning since references only point forward. What is
+// equal is written once.
 class FlatBuffer {
  public:
   // A table's field.

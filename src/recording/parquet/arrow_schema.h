@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 #pragma once
 // The footer's value of `ARROW:schema`, from which readers take the metadata of the fields. Arrow's
-// own writer repeats every text for every field; here texts that are equal stand once, which halves the
-// footer of a file with many columns. docs/formats/wide.md has the layout.
+// own writer repeats every text for every field; here texts that are equal stand once, which halves
+// the footer of a file with many columns. docs/formats/wide.md has the layout.
 
 #include <string>
 

@@ -61,16 +61,18 @@ int convert_wide(SnapshotStream& recording, const std::string& output, const Wid
   auto report = write_wide(recording, output, options);
   if (!report) return fail(report.error());
   say_loss(recording.name(), report->lost_bytes, report->lost_ticks);
+  int exit_code = kExitOk;
   if (report->folded_series != 0 || report->left_out_series != 0) {
     fmt::print(stderr,
                "rezolus-recording: {} has more series than {} columns: {} are summed by "
                "metric into series labelled \"other\", {} are left out; --layout long "
                "keeps all\n",
                recording.name(), kColumnsMax, report->folded_series, report->left_out_series);
+    exit_code = kExitFolded;
   }
   fmt::print("{}: {} rows, {} columns{}\n", output, report->rows, report->columns,
              report->parts > 1 ? fmt::format(", {} files", report->parts) : "");
-  return kExitOk;
+  return exit_code;
 }
 
 int convert_long(SnapshotStream& recording, const std::string& output, const LongOptions& options) {
@@ -204,7 +206,7 @@ int recover(const std::string& path, std::string output) {
   auto log = open_log_stream(log_path);
   if (!log) return fail(log.error());
   const int converted = convert_wide(**log, output, {.stopped = [] { return interrupted != 0; }});
-  if (converted != kExitOk) return converted;
+  if (converted != kExitOk && converted != kExitFolded) return converted;
   // The writer stops at the last row; what is lost may stand behind it.
   while (true) {
     auto rest = (*log)->next();

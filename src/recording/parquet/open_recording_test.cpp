@@ -11,6 +11,7 @@
 #include "base/fd.h"
 #include "recording/frame/frame_testing.h"
 #include "recording/log/log.h"
+#include "recording/parquet/output.h"
 #include "recording/parquet/tables.h"
 #include "recording/parquet/wide.h"
 
@@ -31,9 +32,9 @@ class OpenRecordingTest : public ::testing::Test {
   void TearDown() override { std::filesystem::remove_all(folder_); }
 
   void write_log(const std::vector<std::uint64_t>& ticks) {
-    auto log = LogWriter::create(log_path_, {{"source", "rezolus"},
-                                             {"endpoint", "http://h:4241/"},
-                                             {"sampling_interval_ms", "1000"}});
+    auto log = LogWriter::create(
+        log_path_,
+        {{"source", "rezolus"}, {"endpoint", "http://h:4241/"}, {"sampling_interval_ms", "1000"}});
     ASSERT_TRUE(log);
     for (const std::uint64_t k : ticks) ASSERT_TRUE(log->append(source_.tick(k)));
     ASSERT_TRUE(log->finish());
@@ -269,6 +270,48 @@ TEST_F(OpenRecordingTest, Info) {
   EXPECT_NE(text.find("5, one every 1s; 2 missed"), std::string::npos) << text;
   EXPECT_NE(text.find("2023-11-14T22:13:20Z to 2023-11-14T22:13:26Z, 6s"), std::string::npos)
       << text;
+}
+
+TEST_F(OpenRecordingTest, PartsAreReadAsOne) {
+  std::vector<std::uint64_t> ticks(40);
+  for (std::uint64_t k = 0; k < ticks.size(); ++k) ticks[k] = k;
+  write_log(ticks);
+  auto log = open_log_stream(log_path_);
+  ASSERT_TRUE(log);
+  // Nine columns: a row group a part.
+  const auto report = write_wide(
+      **log, parquet_path_, {.row_group_span_ns_max = 10'000'000'000, .chunks_per_part_max = 9});
+  ASSERT_TRUE(report) << report.error().message;
+  ASSERT_EQ(report->parts, 4u);
+  ASSERT_TRUE(write_file_atomic(folder_ + "/test.partly.parquet", "no part"));
+  auto opened = open_recording(parquet_path_);
+  ASSERT_TRUE(opened) << opened.error().message;
+  EXPECT_TRUE(opened->remarks.empty());
+  EXPECT_NE(opened->facts.find("40 rows"), std::string::npos) << opened->facts;
+  EXPECT_NE(opened->facts.find("in 4 files"), std::string::npos) << opened->facts;
+  for (int pass = 0; pass < 2; ++pass) {
+    const auto snapshots = read_all(*opened->stream);
+    ASSERT_EQ(snapshots.size(), 40u);
+    for (std::uint64_t k = 0; k < 40; ++k) {
+      EXPECT_EQ(snapshots[k]->realtime_ns, source_.tick(k).realtime_ns);
+    }
+    EXPECT_EQ(opened->stream->missed_count(), 0u);
+    ASSERT_TRUE(opened->stream->rewind());
+  }
+
+  std::filesystem::remove(part_name(parquet_path_, 2));
+  opened = open_recording(parquet_path_);
+  ASSERT_TRUE(opened) << opened.error().message;
+  ASSERT_EQ(opened->remarks.size(), 1u);
+  EXPECT_NE(opened->remarks[0].find("test.part2.parquet is missing"), std::string::npos);
+  EXPECT_EQ(read_all(*opened->stream).size(), 30u);
+  EXPECT_EQ(opened->stream->missed_count(), 10u);
+  EXPECT_EQ(opened->stream->gaps().size(), 1u);
+
+  ASSERT_TRUE(write_file_atomic(part_name(parquet_path_, 2), "damaged"));
+  opened = open_recording(parquet_path_);
+  ASSERT_FALSE(opened);
+  EXPECT_NE(opened.error().message.find("test.part2.parquet"), std::string::npos);
 }
 
 }  // namespace

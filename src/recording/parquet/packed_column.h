@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 #pragma once
-// One column's values of a row group that is not yet written, as differences of row to row: a hundredth
-// of what they take as an Arrow array. A row group can thus be long, and its share of the footer small.
+// One column's values of a row group that is not yet written, as differences of row to row: a
+// hundredth of what they take as an Arrow array. A row group can thus be long, and its share of the
+// footer small.
 
 #include <algorithm>
 #include <cstdint>

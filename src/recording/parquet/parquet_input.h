@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 #pragma once
-// A Parquet file read from front to back in batches of rows, so that memory does not grow with the
-// file or its row groups.
+// A Parquet file and the parts in which it goes on, read from front to back in batches of rows, so
+// that memory does not grow with the files or their row groups.
 
 #include <cstdint>
 #include <memory>
@@ -21,8 +21,9 @@ struct ParquetInput {
   SourceMetadata metadata;  // of the footer, less what is Arrow's own
   std::string facts;        // for people
   std::shared_ptr<arrow::Schema> schema;
+  std::vector<std::string> remarks;  // parts that are missing
 
-  // An error: it cannot be read or is damaged.
+  // An error: it cannot be read or is damaged, or a part of it is.
   static Result<ParquetInput> open(const std::string& path);
 
   // What next_batch() returns: these top-level fields in this order.
@@ -35,6 +36,13 @@ struct ParquetInput {
   Result<void> rewind();
 
  private:
+  Result<void> open_part(std::size_t part);
+  Result<void> begin_batches();
+  void find_parts();
+
+  std::vector<std::string> parts_;  // the first is path
+  std::size_t part_ = 0;            // that is open
+  std::int64_t rows_per_batch_ = 0;
   std::unique_ptr<parquet::arrow::FileReader> reader_;
   std::unique_ptr<arrow::RecordBatchReader> batches_;
   std::vector<int> leaves_;

@@ -301,6 +301,10 @@ Result<WideReport> write_rows(SnapshotStream& recording, const Survey& found,
       output, schema, writer_properties(found.columns),
       [&] {
         auto footer = make_footer(found.overview, options.metadata, options.interval_ms);
+        if (found.folded_series + found.left_out_series != 0) {
+          footer->Append("folded_series", std::to_string(found.folded_series));
+          footer->Append("left_out_series", std::to_string(found.left_out_series));
+        }
         footer->Append(kArrowSchemaKey, arrow_schema_value(*schema));
         return footer;
       },

@@ -204,6 +204,7 @@ Result<OpenedRecording> open_parquet(const std::string& path, const OpenOptions&
   opened.format = RecordingFormat::kWide;
   opened.facts = input->facts;
   opened.remarks = columns->remarks;
+  opened.remarks.insert(opened.remarks.end(), input->remarks.begin(), input->remarks.end());
   auto stream = std::make_unique<WideStream>(std::move(*input), std::move(*columns));
   if (auto started = stream->start(); !started) return std::unexpected(started.error());
   opened.stream = std::move(stream);

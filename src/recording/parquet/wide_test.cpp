@@ -381,6 +381,8 @@ TEST_F(WideTest, SeriesPastTheLimitShareAColumn) {
   EXPECT_EQ(report_->folded_series, 27u);
   EXPECT_EQ(report_->left_out_series, 0u);
   EXPECT_EQ(report_->columns, 17u);
+  EXPECT_EQ(footer("folded_series"), "27");
+  EXPECT_EQ(footer("left_out_series"), "0");
   const auto many = column<arrow::UInt64Array>(*table, "many{cgroup=\"other\"}");
   const auto level = column<arrow::Int64Array>(*table, "level{series=\"other\"}");
   EXPECT_EQ(many->Value(0), 13u * 10);

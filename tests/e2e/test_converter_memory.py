@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: Apache-2.0 OR MIT
+"""The converter's memory does not grow with the recording: a host's series at 10 ms, in both layouts."""
+
+import os
+import subprocess
+import sys
+
+import pyarrow.parquet
+import pytest
+
+from conftest import BUILD
+
+LIMIT_BYTES = 256 << 20  # as `record` starts it
+
+
+# In a small process of its own: what a child had before exec counts for its peak.
+LAUNCHER = """
+import os, resource, subprocess, sys
+def limit():
+    resource.setrlimit(resource.RLIMIT_DATA, (int(sys.argv[1]), int(sys.argv[1])))
+child = subprocess.Popen(sys.argv[2:], preexec_fn=limit, stdout=subprocess.DEVNULL)
+_, status, usage = os.wait4(child.pid, 0)
+child.returncode = os.waitstatus_to_exitcode(status)
+print(child.returncode, usage.ru_maxrss)
+"""
+
+
+def peak_bytes(*arguments):
+    """Runs the converter with the limits of its parent; returns how much was resident at most."""
+    environment = {**os.environ, "ARROW_DEFAULT_MEMORY_POOL": "system", "MALLOC_ARENA_MAX": "2"}
+    result = subprocess.run([sys.executable, "-S", "-c", LAUNCHER, str(LIMIT_BYTES),
+                             BUILD / "rezolus-recording", *map(str, arguments)],
+                            env=environment, text=True, capture_output=True, check=True)
+    exit_code, kib = map(int, result.stdout.split())
+    assert exit_code == 0, result.stderr
+    return kib * 1024
+
+
+@pytest.mark.parametrize("layout", ["wide", "long"])
+@pytest.mark.parametrize("ticks", [2_000, pytest.param(90_000, marks=pytest.mark.long)])
+def test_peak_is_bounded(ticks, layout, tmp_path):
+    if not (BUILD / "rezolus-recording").exists():
+        pytest.skip("rezolus-recording is not built: there is no Arrow")
+    log, output = tmp_path / "run.rezlog", tmp_path / "run.parquet"
+    subprocess.run([BUILD / "rezolus-synthesize", log, "--ticks", str(ticks), "--interval-ms", "10",
+                    "--series", "400", "--histograms", "50"], check=True, stdout=subprocess.DEVNULL)
+    peak = peak_bytes("convert", "--layout", layout, log, output)
+    print(f"{ticks} ticks, {layout}: {peak / 2**20:.0f} MiB, {output.stat().st_size} bytes")
+    assert peak <= LIMIT_BYTES
+    rows = sum(pyarrow.parquet.read_metadata(part).num_rows
+               for part in tmp_path.glob("run*.parquet"))
+    assert rows == (ticks if layout == "wide" else ticks * 450)
