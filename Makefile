@@ -57,6 +57,16 @@ bench: setup ## run the benchmarks and print their ratios
 	$(BUILD_RELEASE)
 	@$(AS_ROOT) scripts/check --build build/release bench-full
 
+.PHONY: bench-record
+bench-record: setup ## what recording at 1 ms costs, beside its targets
+	$(BUILD_RELEASE) --target rezolus rezolus-recording
+	@$(AS_ROOT) .deps/venv/bin/python bench/record cost
+
+.PHONY: soak
+soak: setup ## record at 10 ms for an hour and print memory over time: make soak SOAK_SECONDS=600
+	$(BUILD_RELEASE) --target rezolus rezolus-recording
+	@$(AS_ROOT) .deps/venv/bin/python -u bench/record soak --seconds $(or $(SOAK_SECONDS),3600)
+
 .PHONY: asan
 asan: ## the unit tests under AddressSanitizer and UndefinedBehaviorSanitizer
 	@scripts/check asan
