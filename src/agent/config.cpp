@@ -30,18 +30,6 @@ constexpr std::array<std::string_view, 11> kUpstreamSamplers = {
     "cpu_branch",  "cpu_dtlb",    "cpu_frequency", "cpu_l3",     "cpu_perf",       "drivehealth",
     "gpu_amd_pmu", "gpu_amd_smi", "gpu_apple",     "gpu_nvidia", "network_ethtool"};
 
-Result<void> set_listen(AgentConfig& agent, const toml::node& value) {
-  auto texts = config::as_strings(value);
-  if (!texts) return std::unexpected(texts.error());
-  if (texts->empty()) return usage_error("needs at least one address, such as 127.0.0.1:4241");
-  for (const std::string& text : *texts) {
-    auto address = http::parse_listen_address(text);
-    if (!address) return std::unexpected(address.error());
-  }
-  agent.listen = std::move(*texts);
-  return {};
-}
-
 Result<void> set_sampler(AgentConfig& agent, const toml::node& value, const std::string& name) {
   auto enabled = config::as_bool(value);
   if (!enabled) return std::unexpected(enabled.error());
@@ -87,7 +75,11 @@ Result<void> set_external_metrics(const toml::node& value) {
 std::vector<Key> agent_keys(AgentConfig& agent) {
   using Policy = SchedulerConfig::Policy;
   std::vector<Key> keys = {
-      key("general.listen", [&](const toml::node& v) { return set_listen(agent, v); }),
+      key("general.listen",
+          [&](const toml::node& v) -> Result<void> {
+            if (auto set = assign(agent.listen, config::as_strings(v)); !set) return set;
+            return http::check_listen_addresses(agent.listen);
+          }),
       key("general.ttl",
           [&](const toml::node& v) { return assign(agent.ttl_ns, config::as_duration_ns(v)); }),
       key("general.btf_path",

@@ -26,18 +26,6 @@ struct UpstreamSwitches {
   std::optional<bool> summaries;
 };
 
-Result<void> set_listen(ExporterConfig& exporter, const toml::node& value) {
-  auto texts = config::as_strings(value);
-  if (!texts) return std::unexpected(texts.error());
-  if (texts->empty()) return usage_error("needs at least one address, such as 127.0.0.1:4242");
-  for (const std::string& text : *texts) {
-    auto address = http::parse_listen_address(text);
-    if (!address) return std::unexpected(address.error());
-  }
-  exporter.listen = std::move(*texts);
-  return {};
-}
-
 Result<void> set_source(ExporterConfig& exporter, const toml::node& value) {
   if (auto set = assign(exporter.source, config::as_string(value)); !set) return set;
   auto url = parse_url(exporter.source);
@@ -104,7 +92,11 @@ std::vector<Key> exporter_keys(ExporterConfig& exporter, UpstreamSwitches& switc
     };
   };
   return {
-      key("general.listen", [&](const toml::node& v) { return set_listen(exporter, v); }),
+      key("general.listen",
+          [&](const toml::node& v) -> Result<void> {
+            if (auto set = assign(exporter.listen, config::as_strings(v)); !set) return set;
+            return http::check_listen_addresses(exporter.listen);
+          }),
       key("general.source", source),
       key("general.target", source),
       key("general.interval", interval),

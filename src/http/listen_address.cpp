@@ -73,6 +73,16 @@ std::string host_of_header(std::string_view header) {
   return lower(header);
 }
 
+Result<void> check_listen_addresses(std::span<const std::string> texts) {
+  if (texts.empty()) return usage_error("needs at least one address, such as 127.0.0.1:4241");
+  for (const std::string& text : texts) {
+    if (auto address = parse_listen_address(text); !address) {
+      return std::unexpected(address.error());
+    }
+  }
+  return {};
+}
+
 bool is_allowed_host(std::string_view header, std::string_view local_address,
                      std::span<const std::string> allowed) {
   const std::string host = host_of_header(header);

@@ -22,6 +22,9 @@ struct ListenAddress {
 // A usage error names the text and the forms that are understood.
 Result<ListenAddress> parse_listen_address(std::string_view text);
 
+// Whether a server could be asked to listen on these: there is at least one, and each is understood.
+Result<void> check_listen_addresses(std::span<const std::string> texts);
+
 // The host part of a Host header in lower case: no port, no brackets, no final dot.
 std::string host_of_header(std::string_view header);
 
