@@ -9,6 +9,7 @@
 
 #include "base/fd.h"
 #include "recording/frame/frame.h"
+#include "recording/log/folder_log.h"
 #include "recording/log/log.h"
 
 namespace rezolus {
@@ -20,11 +21,15 @@ std::string as_hex(std::string_view bytes) {
   return text;
 }
 
-// The bytes of the last code block of a document: on each line those before the explanation.
-std::string listing(const std::string& name) {
+// The bytes of a code block of a document, counted from its end: on each line those before the
+// explanation.
+std::string listing(const std::string& name, int from_end = 1) {
   const auto document = read_file(std::string(REZOLUS_SOURCE_DIR) + "/docs/formats/" + name);
   EXPECT_TRUE(document);
-  const std::size_t end = document->rfind("```");
+  std::size_t end = document->rfind("```");
+  for (int i = 1; i < from_end; ++i) {
+    end = document->rfind("```", document->rfind("```", end - 1) - 1);
+  }
   const std::size_t begin = document->rfind("```", end - 1) + 4;
   std::istringstream lines(document->substr(begin, end - begin));
   std::string hex;
@@ -89,6 +94,19 @@ TEST(FormatExample, Log) {
   auto writer = LogWriter::create(folder + "/x.rezlog", {{"source", "rezolus"}}, options);
   ASSERT_TRUE(writer && writer->finish());
   const auto content = read_file(folder + "/x.rezlog");
+  std::filesystem::remove_all(folder);
+  ASSERT_TRUE(content);
+  EXPECT_EQ(as_hex(*content), listing("log.md", 2));
+}
+
+TEST(FormatExample, CompressedSegment) {
+  std::string folder = (std::filesystem::temp_directory_path() / "rezolus-log-XXXXXX").string();
+  ASSERT_NE(::mkdtemp(folder.data()), nullptr);
+  FolderLogOptions options;
+  options.clock.realtime_ns = [] { return std::uint64_t{1'700'000'000'000'000'000}; };
+  auto writer = FolderLog::open(folder, {{"source", "rezolus"}}, options);
+  ASSERT_TRUE(writer && writer->finish());
+  const auto content = read_file(segment_path(folder, 0));
   std::filesystem::remove_all(folder);
   ASSERT_TRUE(content);
   EXPECT_EQ(as_hex(*content), listing("log.md"));

@@ -142,6 +142,7 @@ class LogReader {
   [[nodiscard]] std::uint64_t tick_count() const { return tick_count_; }
   [[nodiscard]] std::uint64_t missed_count() const { return missed_count_; }
   [[nodiscard]] std::uint64_t segment_count() const { return segment_count_; }
+  [[nodiscard]] std::uint64_t compressed_count() const { return compressed_count_; }  // of them
   // The number of the segment being read, and of the tick after the last that was read.
   [[nodiscard]] std::uint64_t sequence() const { return sequence_; }
   [[nodiscard]] std::uint64_t next_tick() const { return next_tick_; }
@@ -192,6 +193,7 @@ class LogReader {
   std::uint64_t tick_count_ = 0;
   std::uint64_t missed_count_ = 0;
   std::uint64_t segment_count_ = 0;
+  std::uint64_t compressed_count_ = 0;
   bool finished_ = false;
 };
 

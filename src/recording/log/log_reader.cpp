@@ -185,7 +185,10 @@ Result<bool> LogReader::open_segment() {
   inflated_ = false;
   body_offset_ = file_offset_;
   inflater_.reset();
-  if ((header.flags & kSegmentCompressed) != 0) inflater_ = std::make_unique<Inflater>();
+  if ((header.flags & kSegmentCompressed) != 0) {
+    inflater_ = std::make_unique<Inflater>();
+    ++compressed_count_;
+  }
   return true;
 }
 

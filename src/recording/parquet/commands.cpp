@@ -6,8 +6,8 @@
 #include <string>
 
 #include <fmt/core.h>
-#include <nlohmann/json.hpp>
 #include <unistd.h>
+#include <nlohmann/json.hpp>
 
 #include "base/clock.h"
 #include "recording/parquet/tables.h"
@@ -71,28 +71,21 @@ Result<Digest> digest_recording(const std::string& path, const std::vector<std::
   if (digest.tick_count() == 0) return error("{}: there is no sample in it", path);
   const LogLoss loss = opened->stream->loss();
   if (loss.bytes != 0) {
-    fmt::print(stderr, "rezolus-recording: {} bytes of {} were unreadable, {} samples are known to "
-                       "be lost\n", loss.bytes, path, loss.ticks);
+    fmt::print(stderr,
+               "rezolus-recording: {} bytes of {} were unreadable, {} samples are known to "
+               "be lost\n",
+               loss.bytes, path, loss.ticks);
   }
   return digest;
 }
 
-// `--by cgroup` means containers by their names, which is a label `name` of upstream's metrics.
-DigestOptions digest_options(const std::vector<std::string>& by) {
-  DigestOptions options{.by = by};
-  for (const std::string& label : by) {
-    if (label == "cgroup") options.by.emplace_back("name");
-  }
-  return options;
-}
-
 int run_summary(const SummaryOptions& options) {
   std::vector<std::string> metrics = options.metrics;
-  const bool by_cgroup = std::ranges::find(options.by, "cgroup") != options.by.end();
+  const bool by_cgroup = std::ranges::find(options.by, kByCgroup) != options.by.end();
   if (by_cgroup && metrics.empty()) metrics = {"cgroup_*"};
   const auto digest = digest_recording(options.file, metrics);
   if (!digest) return fail(digest.error());
-  const auto rows = digest->rows(digest_options(options.by));
+  const auto rows = digest->rows({.by = options.by});
   if (options.json) {
     fmt::print("{}", to_text(digest_json(rows, digest->elapsed_ns())));
     return kExitOk;
@@ -123,7 +116,7 @@ int run_diff(const DiffOptions& options) {
   for (const auto& [path, side] : {std::pair(&options.a, &sides[0]), {&options.b, &sides[1]}}) {
     const auto digest = digest_recording(*path, options.metrics);
     if (!digest) return fail(digest.error());
-    side->rows = digest->rows(digest_options(options.by));
+    side->rows = digest->rows({.by = options.by});
     side->elapsed_ns = digest->elapsed_ns();
   }
   const auto rows = compare_digests(sides[0], sides[1], options.sort == "change");
@@ -144,32 +137,36 @@ Command add_info(CLI::App& app) {
       "info", "What is in recordings: span, ticks, gaps, jitter, sources, metrics, metadata");
   parser->add_option("FILE", options->files, "Recordings of any format")->required();
   parser->add_flag("--json", options->json, kJsonHelp);
-  parser->footer("Jitter is how far a tick came from one interval after the tick before it.\n\n"
-                 "Examples:\n"
-                 "  rezolus recording info rezolus.parquet\n"
-                 "  rezolus recording info --json *.parquet | jq '.[].missed'");
+  parser->footer(
+      "Jitter is how far a tick came from one interval after the tick before it.\n\n"
+      "Examples:\n"
+      "  rezolus recording info rezolus.parquet\n"
+      "  rezolus recording info --json *.parquet | jq '.[].missed'");
   return {parser, [options] { return run_info(*options); }};
 }
 
 Command add_summary(CLI::App& app) {
   auto options = std::make_shared<SummaryOptions>();
-  CLI::App* parser = app.add_subcommand(
-      "summary", "Rates of counters, ranges of gauges, quantiles of histograms");
+  CLI::App* parser =
+      app.add_subcommand("summary", "Rates of counters, ranges of gauges, quantiles of histograms");
   parser->add_option("FILE", options->file, "A recording of any format")->required();
-  parser->add_option("--by", options->by, "Split by this label, as op, id or source; 'cgroup' is "
-                                          "by container; may be repeated")
+  parser
+      ->add_option("--by", options->by,
+                   "Split by this label, as op, id or source; 'cgroup' is "
+                   "by container; may be repeated")
       ->allow_extra_args(false);
   parser->add_option("--metrics", options->metrics, kMetricsHelp)->allow_extra_args(false);
   parser->add_flag("--json", options->json, kJsonHelp);
-  parser->footer("CPUs and containers are summed up unless --by splits them. Rates are over the whole "
-                 "recording;\ncounters that started over are added up. Quantiles are those of what "
-                 "happened between the\nfirst tick and the last, as the upper bound of their "
-                 "bucket.\n\n"
-                 "Examples:\n"
-                 "  rezolus recording summary rezolus.parquet\n"
-                 "  rezolus recording summary rezolus.parquet --metrics 'blockio_*'\n"
-                 "  rezolus recording summary rezolus.parquet --by cgroup\n"
-                 "  rezolus recording summary rezolus.parquet --by id --metrics cpu_usage --json");
+  parser->footer(
+      "CPUs and containers are summed up unless --by splits them. Rates are over the whole "
+      "recording;\ncounters that started over are added up. Quantiles are those of what "
+      "happened between the\nfirst tick and the last, as the upper bound of their "
+      "bucket.\n\n"
+      "Examples:\n"
+      "  rezolus recording summary rezolus.parquet\n"
+      "  rezolus recording summary rezolus.parquet --metrics 'blockio_*'\n"
+      "  rezolus recording summary rezolus.parquet --by cgroup\n"
+      "  rezolus recording summary rezolus.parquet --by id --metrics cpu_usage --json");
   return {parser, [options] { return run_summary(*options); }};
 }
 
@@ -185,9 +182,10 @@ Command add_diff(CLI::App& app) {
   parser->add_option("--sort", options->sort, "'name', or 'change': the largest first")
       ->check(CLI::IsMember({"name", "change"}));
   parser->add_flag("--json", options->json, kJsonHelp);
-  parser->footer("Examples:\n"
-                 "  rezolus recording diff before.parquet after.parquet --sort change | head -30\n"
-                 "  rezolus recording diff a.parquet b.rezlog --metrics '*latency*'");
+  parser->footer(
+      "Examples:\n"
+      "  rezolus recording diff before.parquet after.parquet --sort change | head -30\n"
+      "  rezolus recording diff a.parquet b.rezlog --metrics '*latency*'");
   return {parser, [options] { return run_diff(*options); }};
 }
 

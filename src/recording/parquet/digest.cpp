@@ -14,13 +14,34 @@ bool names_instance(const Series& series, const std::string& key) {
   return key == "name" && series.name.starts_with("cgroup_");
 }
 
+// The container that a series is about; nothing when it is about none. The metrics of containers name
+// theirs by `name`, those of tasks by `cgroup`. A slot that never got a name counts as well: what runs
+// outside of all known containers is in one.
+std::optional<std::string> container_of(const Series& series) {
+  std::optional<std::string> id;
+  for (const auto& [key, value] : series.labels) {
+    if (key == kByCgroup) return value;
+    if (!series.name.starts_with("cgroup_")) continue;
+    if (key == "name") return value;
+    if (key == "id") id = fmt::format("(no name, id {})", value);
+  }
+  return id;
+}
+
 // The labels of a series' row; nothing when the table has no row for it.
 std::optional<Labels> row_labels(const Series& series, const std::vector<std::string>& by) {
   Labels labels;
   for (const auto& label : series.labels) {
-    const bool kept = by.empty() ? !names_instance(series, label.first)
-                                 : std::ranges::find(by, label.first) != by.end();
+    const bool kept =
+        by.empty() ? !names_instance(series, label.first)
+                   : label.first != kByCgroup && std::ranges::find(by, label.first) != by.end();
     if (kept) labels.push_back(label);
+  }
+  if (std::ranges::find(by, kByCgroup) != by.end()) {
+    auto container = container_of(series);
+    if (!container) return std::nullopt;
+    labels.emplace_back(kByCgroup, std::move(*container));
+    std::ranges::sort(labels);
   }
   if (!by.empty() && labels.empty()) return std::nullopt;
   return labels;
@@ -52,10 +73,9 @@ void Digest::follow(const std::shared_ptr<const Schema>& schema) {
     const auto& series = schema->series[i];
     if (!series) continue;
     // A name that changes its kind or shape is another series.
-    const std::string key =
-        fmt::format("{} {}/{}/{}", series_name(series->name, series->labels),
-                    metric_type_name(series->type), series->histogram.grouping_power,
-                    series->histogram.max_value_power);
+    const std::string key = fmt::format(
+        "{} {}/{}/{}", series_name(series->name, series->labels), metric_type_name(series->type),
+        series->histogram.grouping_power, series->histogram.max_value_power);
     const auto [found, added] = by_name_.try_emplace(key, known_.size());
     if (added) known_.push_back({.series = series});
     known_of_series_[i] = found->second;

@@ -9,6 +9,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <unordered_map>
 #include <utility>
 #include <vector>
@@ -37,9 +38,13 @@ struct DigestRow {
   std::uint64_t left_out_count = 0;
 };
 
+// The label that stands for a container whatever its metric calls it.
+inline constexpr std::string_view kByCgroup = "cgroup";
+
 struct DigestOptions {
   // Empty: rows by all labels but those that count instances: `id`, `endpoint`, and of containers
-  // `name` and `cgroup`. Else by these labels alone; series that have none of them are left out.
+  // `name` and `cgroup`. Else by these labels alone; series that have none of them are left out. By
+  // kByCgroup: every series of a container, under the label `cgroup`; those of none are left out.
   std::vector<std::string> by;
 };
 

@@ -3,6 +3,8 @@
 
 #include <bit>
 
+#include <map>
+
 #include <gtest/gtest.h>
 
 #include "recording/frame/frame_testing.h"
@@ -127,6 +129,47 @@ TEST(Digest, FloatingGaugesAndShapesThatDiffer) {
   EXPECT_EQ(find_row(rows, "load")->mean, -0.25);
   EXPECT_EQ(find_row(rows, "latency")->left_out_count, 1u);
   EXPECT_EQ(find_row(rows, "latency")->series_count, 1u);
+}
+
+TEST(Digest, ByContainerWhateverItsLabelIsCalled) {
+  SchemaBuilder builder;
+  const auto add = [&builder](const char* name, Labels labels) {
+    builder.add(test_series(name, MetricType::kCounter, std::move(labels)));
+  };
+  add("cgroup_syscall", {{"id", "7"}, {"name", "/a"}, {"op", "read"}});
+  add("cgroup_syscall", {{"id", "7"}, {"name", "/a"}, {"op", "write"}});
+  add("cgroup_syscall", {{"id", "9"}, {"name", "/a"}, {"op", "read"}});  // the slot of a restart
+  add("cgroup_syscall", {{"id", "0"}, {"op", "read"}});
+  add("task_cpu_usage", {{"cgroup", "/a"}, {"id", "55"}});
+  add("syscall", {{"id", "0"}, {"name", "/a"}});  // of no container
+  Digest digest;
+  for (const std::uint64_t value : {0u, 10u}) {
+    auto snapshot = std::make_shared<Snapshot>();
+    snapshot->schema = builder.publish();
+    resize_to_schema(*snapshot);
+    snapshot->realtime_ns = 1'000'000'000 * (1 + value);
+    for (std::size_t i = 0; i < snapshot->present.size(); ++i) {
+      snapshot->present[i] = 1;
+      snapshot->scalars[i] = value * (i + 1);
+    }
+    digest.add(snapshot);
+  }
+  const auto by = [&digest](std::vector<std::string> labels) {
+    std::map<std::string, std::uint64_t> increases;
+    for (const DigestRow& row : digest.rows({.by = std::move(labels)})) {
+      increases[series_name(row.metric, row.labels)] = row.increase;
+    }
+    return increases;
+  };
+  using Map = std::map<std::string, std::uint64_t>;
+  EXPECT_EQ(by({"cgroup"}), (Map{{R"(cgroup_syscall{cgroup="/a"})", 60},
+                                 {R"x(cgroup_syscall{cgroup="(no name, id 0)"})x", 40},
+                                 {R"(task_cpu_usage{cgroup="/a"})", 50}}));
+  EXPECT_EQ(by({"cgroup", "op"}),
+            (Map{{R"(cgroup_syscall{cgroup="/a",op="read"})", 40},
+                 {R"(cgroup_syscall{cgroup="/a",op="write"})", 20},
+                 {R"x(cgroup_syscall{cgroup="(no name, id 0)",op="read"})x", 40},
+                 {R"(task_cpu_usage{cgroup="/a"})", 50}}));
 }
 
 }  // namespace

@@ -2,7 +2,6 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
-#include <filesystem>
 #include <set>
 
 #include <nlohmann/json.hpp>
@@ -78,8 +77,8 @@ Result<RecordingInfo> inspect_recording(const std::string& path) {
   info.format = opened->format;
   info.facts = std::move(opened->facts);
   info.remarks = std::move(opened->remarks);
-  std::error_code ignored;
-  info.size_bytes = std::filesystem::file_size(path, ignored);
+  info.size_bytes = recording_size_bytes(path);
+  info.log = stream.log_shape();
   info.metadata = stream.metadata();
   info.missed_count = stream.missed_count();
   info.gaps = stream.gaps();
@@ -107,6 +106,11 @@ std::string render_info(const RecordingInfo& info) {
     text += fmt::format("  {:<10}{}\n", title, value);
   };
   line("file", info.facts);
+  if (info.log) {
+    line("segments",
+         fmt::format("{}, {} of them compressed; {}", info.log->segment_count,
+                     info.log->compressed_count, info.log->finished ? "finished" : "not finished"));
+  }
   if (info.tick_count > 0) {
     const std::uint64_t span_ns = (info.last_ns - info.first_ns) / kNsPerMs * kNsPerMs;
     line("span", fmt::format("{} to {}, {}", format_utc(info.first_ns), format_utc(info.last_ns),
@@ -170,6 +174,11 @@ nlohmann::ordered_json info_json(const RecordingInfo& info) {
       {"cut_off", info.loss.torn_tail},
       {"sources", info.sources},
   };
+  if (info.log) {
+    json["segments"] = info.log->segment_count;
+    json["compressed_segments"] = info.log->compressed_count;
+    json["finished"] = info.log->finished;
+  }
   if (!info.jitter_ns.empty()) {
     auto& jitter = json["jitter_ns"];
     for (std::size_t i = 0; i < kQuantiles.size(); ++i) {

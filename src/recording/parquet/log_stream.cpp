@@ -43,6 +43,9 @@ class LogStream final : public SnapshotStream {
   [[nodiscard]] const std::vector<Gap>& gaps() const override { return gaps_; }
   [[nodiscard]] std::uint64_t missed_count() const override { return log_.missed_count(); }
   [[nodiscard]] LogLoss loss() const override { return log_.loss(); }
+  [[nodiscard]] std::optional<LogShape> log_shape() const override {
+    return LogShape{log_.segment_count(), log_.compressed_count(), log_.finished()};
+  }
   [[nodiscard]] const std::string& name() const override { return path_; }
 
  private:

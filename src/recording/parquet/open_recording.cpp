@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "recording/log/log_segment.h"
 
 namespace rezolus {
 namespace {
@@ -81,6 +82,22 @@ std::unique_ptr<SnapshotStream> select_metrics(std::unique_ptr<SnapshotStream> s
   return std::make_unique<SelectedStream>(std::move(stream), options);
 }
 
+std::uint64_t recording_size_bytes(const std::string& path) {
+  std::error_code failure;
+  if (!std::filesystem::is_directory(path, failure)) {
+    const auto size_bytes = std::filesystem::file_size(path, failure);
+    return failure ? 0 : size_bytes;
+  }
+  std::uint64_t sum = 0;
+  const auto sequences = list_segments(path);
+  if (!sequences) return 0;
+  for (const std::uint64_t sequence : *sequences) {
+    const auto size_bytes = std::filesystem::file_size(segment_path(path, sequence), failure);
+    if (!failure) sum += size_bytes;  // else its writer has just removed it
+  }
+  return sum;
+}
+
 Result<OpenedRecording> open_recording(const std::string& path, const OpenOptions& options) {
   auto fd = Fd::open(path, 0);
   if (!fd) return std::unexpected(fd.error());
@@ -94,7 +111,7 @@ Result<OpenedRecording> open_recording(const std::string& path, const OpenOption
   if (!stream) return std::unexpected(stream.error());
   OpenedRecording opened;
   std::error_code ignored;
-  opened.facts = fmt::format("{} bytes", std::filesystem::file_size(path, ignored));
+  opened.facts = std::filesystem::is_directory(path, ignored) ? "a folder of segments" : "one file";
   opened.stream = select_metrics(std::move(*stream), options);
   return opened;
 }

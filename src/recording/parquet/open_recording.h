@@ -32,6 +32,9 @@ struct OpenedRecording {
 // Memory is bounded by a batch of rows, not by the file.
 Result<OpenedRecording> open_recording(const std::string& path, const OpenOptions& options = {});
 
+// On disk: of the file, or of a folder's segments.
+std::uint64_t recording_size_bytes(const std::string& path);
+
 // Whether a metric is asked for.
 bool metric_selected(const OpenOptions& options, const std::string& metric);
 

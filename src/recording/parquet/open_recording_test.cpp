@@ -7,9 +7,11 @@
 #include <arrow/io/file.h>
 #include <gtest/gtest.h>
 #include <parquet/arrow/writer.h>
+#include <nlohmann/json.hpp>
 
 #include "base/fd.h"
 #include "recording/frame/frame_testing.h"
+#include "recording/log/folder_log.h"
 #include "recording/log/log.h"
 #include "recording/parquet/output.h"
 #include "recording/parquet/tables.h"
@@ -312,6 +314,35 @@ TEST_F(OpenRecordingTest, PartsAreReadAsOne) {
   opened = open_recording(parquet_path_);
   ASSERT_FALSE(opened);
   EXPECT_NE(opened.error().message.find("test.part2.parquet"), std::string::npos);
+}
+
+TEST_F(OpenRecordingTest, InfoOfAFolder) {
+  const std::string path = folder_ + "/folder";
+  auto log = FolderLog::open(path, {{"source", "rezolus"}, {"sampling_interval_ms", "1000"}},
+                             {.segment_size_bytes_max = 600});
+  ASSERT_TRUE(log);
+  testing::TestSource source;
+  for (std::uint64_t k = 0; k < 60; ++k) ASSERT_TRUE(log->append(source.tick(k)));
+  std::uint64_t size_bytes = 0;
+  const auto sequences = list_segments(path).value();
+  for (const std::uint64_t sequence : sequences) {
+    size_bytes += std::filesystem::file_size(segment_path(path, sequence));
+  }
+  const auto info = inspect_recording(path);
+  ASSERT_TRUE(info) << info.error().message;
+  EXPECT_EQ(info->size_bytes, size_bytes);
+  EXPECT_EQ(info->tick_count, 60u);
+  ASSERT_TRUE(info->log);
+  EXPECT_GE(info->log->segment_count, 2u);
+  EXPECT_EQ(info->log->segment_count, log->segment_count());
+  EXPECT_EQ(info->log->compressed_count, log->segment_count() - 1);
+  EXPECT_FALSE(info->log->finished);
+  EXPECT_EQ(info_json(*info)["size_bytes"], size_bytes);
+  EXPECT_EQ(info_json(*info)["segments"], log->segment_count());
+  ASSERT_TRUE(log->finish());
+  const std::string text = render_info(inspect_recording(path).value());
+  EXPECT_NE(text.find("of them compressed; finished"), std::string::npos) << text;
+  EXPECT_NE(text.find("a folder of segments"), std::string::npos) << text;
 }
 
 }  // namespace

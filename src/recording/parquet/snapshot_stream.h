@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -17,6 +18,13 @@ namespace rezolus {
 
 // Gaps are listed up to this many; those after it are only counted.
 inline constexpr std::size_t kListedGapsMax = 10'000;
+
+// How a log is laid out.
+struct LogShape {
+  std::uint64_t segment_count = 0;
+  std::uint64_t compressed_count = 0;  // of the segments
+  bool finished = false;               // its writer ended it; else it goes on, or was cut off
+};
 
 // Not thread safe. What it tells about itself holds for what next() has passed so far, and is
 // complete once next() returned null.
@@ -43,6 +51,9 @@ class SnapshotStream {
   [[nodiscard]] virtual std::uint64_t missed_count() const = 0;  // ticks in all gaps
   [[nodiscard]] virtual LogLoss loss() const = 0;                // what could not be read
 
+  // Nothing where the recording is no log.
+  [[nodiscard]] virtual std::optional<LogShape> log_shape() const { return std::nullopt; }
+
   // For messages: a path or URL.
   [[nodiscard]] virtual const std::string& name() const = 0;
 };
@@ -58,6 +69,7 @@ class DerivedStream : public SnapshotStream {
   [[nodiscard]] const std::vector<Gap>& gaps() const override { return stream_->gaps(); }
   [[nodiscard]] std::uint64_t missed_count() const override { return stream_->missed_count(); }
   [[nodiscard]] LogLoss loss() const override { return stream_->loss(); }
+  [[nodiscard]] std::optional<LogShape> log_shape() const override { return stream_->log_shape(); }
   [[nodiscard]] const std::string& name() const override { return stream_->name(); }
 
  protected:

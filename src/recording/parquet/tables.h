@@ -24,11 +24,12 @@ struct RecordingInfo {
   std::uint64_t tick_count = 0;
   std::uint64_t first_ns = 0;
   std::uint64_t last_ns = 0;
-  std::uint64_t interval_ns = 0;  // 0: not known
+  std::uint64_t interval_ns = 0;         // 0: not known
   std::vector<std::uint64_t> jitter_ns;  // how far each tick came from one interval after the last
   std::uint64_t missed_count = 0;
   std::vector<Gap> gaps;
   LogLoss loss;
+  std::optional<LogShape> log;
   struct MetricInfo {
     MetricType type = MetricType::kCounter;
     std::string unit;
