@@ -48,6 +48,8 @@ class Agent {
         metadata_{{"source", "rezolus"}, {"version", std::string(kVersion)}},
         started_ns_(monotonic_ns()),
         started_realtime_ns_(realtime_ns()),
+        remote_budget_(static_cast<double>(config.stream_cpu_percent_max) / 100),
+        loopback_budget_(static_cast<double>(config.stream_loopback_cpu_percent_max) / 100),
         sampling_([&collector] { return collector.collect(); }, config.ttl_ns, config.scheduler) {}
 
   std::vector<http::Route> routes();
@@ -82,6 +84,8 @@ class Agent {
   const std::uint64_t started_realtime_ns_;
   std::atomic<const http::Server*> server_ = nullptr;
   StreamCounters streams_;
+  StreamBudget remote_budget_;
+  StreamBudget loopback_budget_;
   // Owned by the server thread:
   MsgpackEncoder msgpack_;
   PrometheusEncoder prometheus_;
@@ -94,8 +98,11 @@ http::Response Agent::binary(const SnapshotRef& snapshot, bool frame) {
     std::string body;
     FrameEncoder encoder(metadata_);
     auto encoded = encoder.encode(*snapshot, body);
-    if (!encoded) return {500, "text/plain; charset=utf-8",
-                          std::make_shared<std::string>(encoded.error().message + "\n"), {}};
+    if (!encoded)
+      return {500,
+              "text/plain; charset=utf-8",
+              std::make_shared<std::string>(encoded.error().message + "\n"),
+              {}};
     return http::make_response(std::string(kFrameMediaType), std::move(body));
   }
   return http::make_response(std::string(kMsgpackContentType),
@@ -127,12 +134,17 @@ http::Response Agent::stream(const http::Request& request) {
   if (streams_.listeners >= config_.stream_listeners_max) {
     ++streams_.refused;
     return refuse(503, fmt::format("{} clients listen already; raise [web] stream_listeners_max "
-                                   "to allow more.", config_.stream_listeners_max));
+                                   "to allow more.",
+                                   config_.stream_listeners_max));
   }
+  // Who may open the Unix socket is known; nobody else is.
+  StreamBudget* const budget = request.over_unix_socket ? nullptr
+                               : request.over_loopback  ? &loopback_budget_
+                                                        : &remote_budget_;
   http::Response response;
   response.content_type = kFrameMediaType;
   response.stream =
-      std::make_shared<StreamListener>(sampling_, *interval_ns, metadata_, streams_);
+      std::make_shared<StreamListener>(sampling_, *interval_ns, metadata_, streams_, budget);
   return response;
 }
 
@@ -156,6 +168,11 @@ AgentFacts Agent::facts(StatusDetail detail) const {
   facts.streams_opened = streams_.opened;
   facts.streams_refused = streams_.refused;
   facts.stream_missed_ticks = streams_.missed_ticks;
+  facts.streams_slowed = remote_budget_.slowed_count() + loopback_budget_.slowed_count();
+  facts.stream_cpu_share = remote_budget_.share();
+  facts.stream_cpu_share_max = remote_budget_.share_max();
+  facts.stream_loopback_cpu_share = loopback_budget_.share();
+  facts.stream_loopback_cpu_share_max = loopback_budget_.share_max();
   return facts;
 }
 
@@ -195,10 +212,8 @@ std::vector<http::Route> Agent::routes() {
                                       encode_json(*snapshot, metadata_));
          });
        }},
-      {"/stream",
-       [this](const http::Request& request, http::Responder responder) {
-         responder.send(stream(request));
-       }},
+      {"/stream", [this](const http::Request& request,
+                         http::Responder responder) { responder.send(stream(request)); }},
       page("/metrics/descriptions", kJsonType, [] { return descriptions_json().dump(); }),
       {"/systeminfo",
        [this](const http::Request&, http::Responder responder) {
@@ -239,8 +254,9 @@ Result<void> check_something_runs(const CollectorStatus& status) {
     return sampler.state == SamplerState::kActive;
   });
   if (any) return {};
-  return error("no sampler can run: switch some on in [samplers], and run as root or with CAP_BPF "
-               "and CAP_PERFMON");
+  return error(
+      "no sampler can run: switch some on in [samplers], and run as root or with CAP_BPF "
+      "and CAP_PERFMON");
 }
 
 void reload(const std::string& path, const AgentConfig& running, const std::string& hostname,
@@ -280,8 +296,10 @@ Result<void> run_agent(const AgentConfig& config, const std::string& config_path
   auto host = read_host();
   if (!host) return std::unexpected(host.error());
   if (const std::string missing = missing_bpf_capabilities(); !missing.empty()) {
-    spdlog::warn("{} missing: no BPF program can be loaded, only samplers that read files run; "
-                 "run as root or give the service these capabilities", missing);
+    spdlog::warn(
+        "{} missing: no BPF program can be loaded, only samplers that read files run; "
+        "run as root or give the service these capabilities",
+        missing);
   }
   CollectorConfig collector_config = config.collector;
   // Nobody who talks to us can have us use what we gave up. Only a real-time class is asked for

@@ -67,7 +67,15 @@ Key without_effect(AgentConfig& agent, std::string name) {
 Result<void> set_external_metrics(const toml::node& value) {
   auto enabled = config::as_bool(value);
   if (!enabled) return std::unexpected(enabled.error());
-  if (*enabled) return usage_error("external metrics are not part of this version; set it to false");
+  if (*enabled)
+    return usage_error("external metrics are not part of this version; set it to false");
+  return {};
+}
+
+Result<void> set_percent(std::uint64_t& target, const toml::node& value) {
+  auto number = config::as_integer(value, 0, 100);
+  if (!number) return std::unexpected(number.error());
+  target = static_cast<std::uint64_t>(*number);
   return {};
 }
 
@@ -93,8 +101,9 @@ std::vector<Key> agent_keys(AgentConfig& agent) {
           }),
       key("general.snapshot_format",
           [&](const toml::node& v) {
-            return choose<SnapshotFormat>(agent.snapshot_format, v,
-                                          {{"v2", SnapshotFormat::kV2}, {"v3", SnapshotFormat::kV3}});
+            return choose<SnapshotFormat>(
+                agent.snapshot_format, v,
+                {{"v2", SnapshotFormat::kV2}, {"v3", SnapshotFormat::kV3}});
           }),
       key("general.instance",
           [&](const toml::node& v) { return assign(agent.instance, config::as_string(v)); }),
@@ -114,6 +123,10 @@ std::vector<Key> agent_keys(AgentConfig& agent) {
             agent.stream_listeners_max = static_cast<std::uint64_t>(*number);
             return {};
           }),
+      key("web.stream_cpu_percent_max",
+          [&](const toml::node& v) { return set_percent(agent.stream_cpu_percent_max, v); }),
+      key("web.stream_loopback_cpu_percent_max",
+          [&](const toml::node& v) { return set_percent(agent.stream_loopback_cpu_percent_max, v); }),
       key("logging.level", [&](const toml::node& v) { return config::set_level(agent.logging_level, v); }),
       key("log.level", [&](const toml::node& v) { return config::set_level(agent.logging_level, v); }),
       key("scheduler.policy",
@@ -152,8 +165,7 @@ std::vector<Key> agent_keys(AgentConfig& agent) {
             return choose<bool>(agent.upstream_names, v,
                                 {{"prometheus", false}, {"upstream", true}});
           }),
-      key("external_metrics.enabled",
-          [](const toml::node& v) { return set_external_metrics(v); }),
+      key("external_metrics.enabled", [](const toml::node& v) { return set_external_metrics(v); }),
   };
   for (const char* name :
        {"external_metrics.socket_path", "external_metrics.protocol", "external_metrics.metric_ttl",

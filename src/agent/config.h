@@ -23,6 +23,8 @@ struct AgentConfig {
   std::string instance;  // two agents on one host need different names
   std::vector<std::string> allowed_hosts;
   std::uint64_t stream_listeners_max = 16;
+  std::uint64_t stream_cpu_percent_max = 5;  // of one core; 0: no limit
+  std::uint64_t stream_loopback_cpu_percent_max = 25;
   std::string logging_level = "info";
   bool full_detail = false;     // of /metrics
   bool upstream_names = false;  // on /metrics

@@ -39,8 +39,10 @@ ExtraFamily counter(std::string name, std::string help, double value) {
 }  // namespace
 
 std::string banner_page() {
-  return fmt::format("Rezolus {} Agent\nFor metrics, see /metrics, /metrics/binary and "
-                     "/metrics/json; for what runs, /status\n", kVersion);
+  return fmt::format(
+      "Rezolus {} Agent\nFor metrics, see /metrics, /metrics/binary and "
+      "/metrics/json; for what runs, /status\n",
+      kVersion);
 }
 
 std::uint64_t map_memory_bytes(const CollectorStatus& status) {
@@ -81,7 +83,12 @@ std::string status_page(const AgentFacts& facts) {
        {{"listeners", facts.stream_listeners},
         {"opened", facts.streams_opened},
         {"refused", facts.streams_refused},
-        {"missed_ticks", facts.stream_missed_ticks}}},
+        {"missed_ticks", facts.stream_missed_ticks},
+        {"slowed", facts.streams_slowed},
+        {"cpu_share", facts.stream_cpu_share},
+        {"cpu_share_max", facts.stream_cpu_share_max},
+        {"loopback_cpu_share", facts.stream_loopback_cpu_share},
+        {"loopback_cpu_share_max", facts.stream_loopback_cpu_share_max}}},
   };
   if (!facts.scheduler_error.empty()) page["scheduler_error"] = facts.scheduler_error;
   return page.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
@@ -110,6 +117,9 @@ std::vector<ExtraFamily> own_families(const AgentFacts& facts) {
   families.push_back(counter("rezolus_agent_stream_missed_ticks_total",
                              "Ticks that listeners of /stream did not get; each was told.",
                              static_cast<double>(facts.stream_missed_ticks)));
+  families.push_back(gauge("rezolus_agent_stream_slowed_listeners",
+                           "Clients of /stream that are granted a slower tick than they asked for.",
+                           static_cast<double>(facts.streams_slowed)));
   return families;
 }
 

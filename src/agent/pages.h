@@ -33,6 +33,11 @@ struct AgentFacts {
   std::uint64_t streams_opened = 0;
   std::uint64_t streams_refused = 0;
   std::uint64_t stream_missed_ticks = 0;
+  std::uint64_t streams_slowed = 0;  // listeners that are granted a slower tick now
+  double stream_cpu_share = 0;       // of one core, by listeners on other hosts
+  double stream_cpu_share_max = 0;   // 0: no limit
+  double stream_loopback_cpu_share = 0;
+  double stream_loopback_cpu_share_max = 0;
 };
 
 // "Rezolus 0.1.0 Agent" and where to read on.

@@ -5,10 +5,13 @@
 #include <mutex>
 #include <utility>
 
+#include "recording/frame/stream_metadata.h"
+
 namespace rezolus {
 namespace {
 
 constexpr std::string_view kLate = "the agent's sampling thread was late";
+constexpr std::string_view kShare = "the listeners' share of CPU time";
 constexpr std::string_view kSlow = "the listener was too slow";
 
 // "1s%20500ms" -> "1s 500ms"; what is no escape stays as it is.
@@ -94,21 +97,40 @@ class StreamListener::Mailbox {
 };
 
 StreamListener::StreamListener(SamplingThread& sampling, std::uint64_t interval_ns,
-                               SourceMetadata metadata, StreamCounters& counters)
+                               SourceMetadata metadata, StreamCounters& counters,
+                               StreamBudget* budget)
     : sampling_(sampling),
       interval_ns_(interval_ns),
       counters_(counters),
+      budget_(budget),
+      member_(interval_ns),
+      granted_ns_(interval_ns),
       encoder_(std::move(metadata)) {
   ++counters_.listeners;
+  if (budget_ != nullptr) budget_->join(member_, monotonic_ns());
 }
 
-StreamListener::~StreamListener() { --counters_.listeners; }
+StreamListener::~StreamListener() {
+  if (budget_ != nullptr) budget_->leave(member_);
+  --counters_.listeners;
+}
 
 void StreamListener::begin(Wake wake) {
   ++counters_.opened;
   mailbox_ = std::make_shared<Mailbox>(std::move(wake));
+  subscribe();
+}
+
+// Ticks at multiples of a whole interval are ticks of the interval as well.
+void StreamListener::subscribe() {
+  granted_ns_ = member_.granted_ns;
+  subscription_.reset();
   subscription_ = sampling_.subscribe(
-      interval_ns_, [mailbox = mailbox_](const SampledTick& tick) { mailbox->put(tick); });
+      granted_ns_, [mailbox = mailbox_](const SampledTick& tick) { mailbox->put(tick); });
+}
+
+void StreamListener::spent(std::uint64_t cpu_ns) {
+  if (budget_ != nullptr) budget_->spend(member_, cpu_ns);
 }
 
 void StreamListener::fill(std::string& pending) {
@@ -119,12 +141,36 @@ void StreamListener::fill(std::string& pending) {
   ticks_.clear();
   const Gap lost = mailbox_->take(ticks_);
   for (const SampledTick& tick : ticks_) take(tick, pending);
-  miss(lost.realtime_ns, lost.missed_count, kSlow);
+  // While ticks are granted seldom, the next one tells by its time what was before it.
+  if (granted_ns_ == interval_ns_) miss(lost.realtime_ns, lost.missed_count, kSlow);
   ticks_.clear();  // snapshots are large
+  if (member_.granted_ns == granted_ns_ || subscription_ == nullptr) return;
+  subscribe();
+  regranted_ = true;
+  encoder_.add_metadata({{std::string(kMetaGrantedInterval), std::to_string(granted_ns_)}});
+  [[maybe_unused]] const auto told = encoder_.encode_metadata(pending);
+}
+
+// Ticks of the interval that was asked for, between the last one and this.
+void StreamListener::miss_before(const SampledTick& tick) {
+  if (granted_ns_ == interval_ns_ && !regranted_) {
+    return miss(tick.missed_realtime_ns, tick.missed_count, kLate);
+  }
+  regranted_ = false;
+  const Snapshot& snapshot = *tick.snapshot;
+  if (seen_monotonic_ns_ == 0 || snapshot.monotonic_ns <= seen_monotonic_ns_) return;
+  const std::uint64_t elapsed_ns = snapshot.monotonic_ns - seen_monotonic_ns_;
+  const std::uint64_t count = (elapsed_ns + interval_ns_ / 2) / interval_ns_;
+  if (count <= 1) return;
+  miss(snapshot.realtime_ns - (count - 1) * interval_ns_, count - 1, kShare);
 }
 
 void StreamListener::take(const SampledTick& tick, std::string& pending) {
-  miss(tick.missed_realtime_ns, tick.missed_count, kLate);
+  miss_before(tick);
+  seen_monotonic_ns_ = tick.snapshot->monotonic_ns;
+  if (budget_ != nullptr) {
+    budget_->tick(member_, tick.snapshot->monotonic_ns, tick.cpu_ns, monotonic_ns());
+  }
   const bool room =
       pending.size() < kStreamPendingBytesMax && pending_ticks_ < kStreamPendingTicksMax;
   if (!room) return miss(tick.snapshot->realtime_ns, 1, kSlow);

@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "agent/stream_budget.h"
 #include "base/clock.h"
 #include "base/result.h"
 #include "http/server.h"
@@ -41,15 +42,16 @@ Result<std::uint64_t> parse_stream_query(std::string_view query);
 // One listener. Made and used on the server thread; ticks come from the sampling thread.
 class StreamListener final : public http::BodyStream {
  public:
-  // sampling and counters outlive this.
+  // sampling, counters and budget outlive this. budget: null where the listener may cost what it likes.
   StreamListener(SamplingThread& sampling, std::uint64_t interval_ns, SourceMetadata metadata,
-                 StreamCounters& counters);
+                 StreamCounters& counters, StreamBudget* budget = nullptr);
   ~StreamListener() override;
 
   void begin(Wake wake) override;
   void fill(std::string& pending) override;
   void keep_alive(std::string& pending) override;
   void end(std::string& pending) override;
+  void spent(std::uint64_t cpu_ns) override;
 
   // The sampling thread's side, shared with it so that a call under way finds it whatever happens.
   class Mailbox;
@@ -57,11 +59,18 @@ class StreamListener final : public http::BodyStream {
  private:
   void take(const SampledTick& tick, std::string& pending);
   void miss(std::uint64_t realtime_ns, std::uint64_t count, std::string_view reason);
+  void miss_before(const SampledTick& tick);
   void put_gap(std::string& pending);
+  void subscribe();
 
   SamplingThread& sampling_;
   const std::uint64_t interval_ns_;
   StreamCounters& counters_;
+  StreamBudget* const budget_;
+  StreamBudget::Member member_;
+  std::uint64_t granted_ns_;             // what subscription_ is for
+  bool regranted_ = false;               // and no tick came since
+  std::uint64_t seen_monotonic_ns_ = 0;  // of the last tick, sent or not
   FrameEncoder encoder_;
   std::shared_ptr<Mailbox> mailbox_;
   std::vector<SampledTick> ticks_;  // taken out of the mailbox; kept for its memory

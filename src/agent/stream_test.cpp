@@ -5,7 +5,9 @@
 
 #include <thread>
 
+#include "base/cpu_time.h"
 #include "metrics/schema.h"
+#include "recording/frame/stream_metadata.h"
 
 namespace rezolus {
 namespace {
@@ -139,6 +141,40 @@ TEST_F(StreamTest, ASlowListenerIsToldWhatItMissedAndThenGetsRightValues) {
   EXPECT_GE(gaps, 50u);
   // Every tick is either there or told; the last gap may not be told yet.
   EXPECT_NEAR(static_cast<double>(ticks + gaps), static_cast<double>(elapsed_ms), 45.0);
+}
+
+TEST_F(StreamTest, OneThatCostsTooMuchIsGrantedASlowerTickAndTold) {
+  // 2 µs for a tick of 1 ms, which no tick keeps to; it is looked at every 50 ms.
+  StreamBudget budget(0.002, 50 * kNsPerMs);
+  StreamListener listener(sampling_, kNsPerMs, SourceMetadata{}, counters_, &budget);
+  listener.begin([] {});
+  const std::uint64_t begin_ns = monotonic_ns();
+  std::uint64_t ticks = 0;
+  std::uint64_t gaps = 0;
+  std::uint64_t last_ns = 0;
+  std::string granted;
+  std::string bytes;
+  while (granted.empty() || ticks < 60) {
+    ASSERT_LT(monotonic_ns(), begin_ns + 20 * kNsPerSecond) << ticks << ' ' << granted;
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    const std::uint64_t cpu_ns = thread_cpu_ns();
+    listener.fill(bytes);
+    listener.spent(thread_cpu_ns() - cpu_ns);
+    for (const FrameEvent& event : decode(std::exchange(bytes, {}))) {
+      if (event.type == FrameType::kGap) gaps += event.gap.missed_count;
+      if (event.snapshot == nullptr) continue;
+      ++ticks;
+      last_ns = event.snapshot->monotonic_ns;
+    }
+    const auto found = decoder_.metadata().find(std::string(kMetaGrantedInterval));
+    if (found != decoder_.metadata().end()) granted = found->second;
+  }
+  EXPECT_EQ(budget.slowed_count(), 1u);
+  EXPECT_GT(std::stoull(granted), kNsPerMs);
+  EXPECT_EQ(std::stoull(granted) % kNsPerMs, 0u);
+  // What is granted seldom is told like what is late: every tick is there or in a gap.
+  const double due = static_cast<double>(last_ns - begin_ns) / kNsPerMs;
+  EXPECT_NEAR(static_cast<double>(ticks + gaps), due, 3 + due / 50);
 }
 
 }  // namespace

@@ -221,6 +221,8 @@ class Session : public std::enable_shared_from_this<Session> {
     accept_encoding_ = std::string(message[bhttp::field::accept_encoding]);
     Request request = parse_target({message.target().data(), message.target().size()});
     request.accept = std::string(message[bhttp::field::accept]);
+    request.over_unix_socket = local_address_.empty();
+    request.over_loopback = local_address_.starts_with("127.") || local_address_ == "::1";
     const std::string host(message[bhttp::field::host]);
     const bool get = head_ || message.method() == bhttp::verb::get;
     const bool host_sent = message.count(bhttp::field::host) > 0;

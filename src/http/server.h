@@ -41,6 +41,8 @@ struct Request {
   std::string path;   // without the query
   std::string query;  // after '?', as it was sent
   std::string accept;  // the Accept header
+  bool over_unix_socket = false;
+  bool over_loopback = false;  // a TCP client of this host
 };
 
 // A body that goes on until the client leaves or the server stops. The connection asks for more
@@ -61,6 +63,8 @@ class BodyStream {
   virtual void keep_alive(std::string& pending) = 0;
   // The server stops: appends last words.
   virtual void end(std::string& pending) = 0;
+  // How much CPU time it took to fill and to send, after each time.
+  virtual void spent(std::uint64_t /*cpu_ns*/) {}
 };
 
 struct Response {

@@ -7,6 +7,8 @@
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/write.hpp>
 
+#include "base/cpu_time.h"
+
 namespace rezolus::http {
 
 namespace asio = boost::asio;
@@ -50,8 +52,14 @@ void StreamWriter::start(std::string header, const Post& post) {
 void StreamWriter::on_wake() {
   woken_ = false;
   if (closed_ || finishing_) return;
+  const std::uint64_t begin_ns = thread_cpu_ns();
   stream_->fill(pending_);
   if (!busy_) write_pending();
+  account(begin_ns);
+}
+
+void StreamWriter::account(std::uint64_t begin_ns) {
+  if (stream_) stream_->spent(thread_cpu_ns() - begin_ns);
 }
 
 void StreamWriter::finish() {
@@ -117,11 +125,13 @@ void StreamWriter::on_written(bool ok) {
   if (closed_) return;
   if (!ok) return close();
   busy_ = false;
+  const std::uint64_t begin_ns = thread_cpu_ns();
   if (!finishing_) {
     arm(config_.keep_alive);
     stream_->fill(pending_);
   }
   write_pending();
+  account(begin_ns);
 }
 
 // Without a tick for long, only this tells that the client is gone.

@@ -45,6 +45,7 @@ class StreamWriter : public std::enable_shared_from_this<StreamWriter> {
   void arm(std::chrono::milliseconds timeout);
   void on_deadline();
   void write_pending();
+  void account(std::uint64_t begin_ns);
   void on_written(bool ok);
   void watch_for_end();
 

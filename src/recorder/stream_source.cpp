@@ -2,7 +2,10 @@
 #include "recorder/stream_source.h"
 
 #include <algorithm>
+#include <cstdlib>
 #include <utility>
+
+#include "recording/frame/stream_metadata.h"
 
 namespace rezolus {
 namespace {
@@ -181,10 +184,26 @@ std::optional<SourceEvent> StreamSource::understand(FrameEvent event) {
     if (event.gap.missed_count == 0) return std::nullopt;
     return SourceEvent{nullptr, std::move(event.gap)};
   }
+  if (event.type == FrameType::kMeta) note_grant();
   if (event.snapshot == nullptr) return std::nullopt;
   const std::uint64_t now_ns = monotonic_ns();
   const std::uint64_t missed = resumed_ ? missed_until(*event.snapshot, now_ns) : 0;
   return pass_on(std::move(event.snapshot), now_ns, missed, "the agent could not be reached");
+}
+
+// Said when it begins and when it is over, not at each change.
+void StreamSource::note_grant() {
+  const auto granted = decoder_.metadata().find(std::string(kMetaGrantedInterval));
+  if (granted == decoder_.metadata().end()) return;
+  const std::uint64_t granted_ns = std::strtoull(granted->second.c_str(), nullptr, 10);
+  const bool slowed = granted_ns > interval_ns_;
+  if (slowed == std::exchange(slowed_, slowed)) return;
+  notice_ = slowed ? fmt::format(
+                         "{} grants a tick every {} only: its listeners may take so much CPU time "
+                         "and no more ([web] stream_cpu_percent_max); listen on its Unix socket, "
+                         "or less often",
+                         url_.at("/").display(), format_duration(granted_ns))
+                   : fmt::format("{} grants every tick again", url_.at("/").display());
 }
 
 SourceEvent StreamSource::pass_on(SnapshotRef snapshot, std::uint64_t arrived_ns,

@@ -39,6 +39,7 @@ class StreamSource final : public AgentSource {
   std::optional<SourceEvent> understand(FrameEvent event);
   SourceEvent pass_on(SnapshotRef snapshot, std::uint64_t arrived_ns, std::uint64_t missed_count,
                       const char* reason);
+  void note_grant();
   Error lose(Error cause);
   [[nodiscard]] std::uint64_t missed_until(const Snapshot& snapshot, std::uint64_t now_ns) const;
   std::uint64_t allow(std::uint64_t claimed_count);
@@ -60,6 +61,7 @@ class StreamSource final : public AgentSource {
   std::string refusal_;     // in words
   std::optional<TickSchedule> polling_;
   std::uint64_t ask_again_ns_ = 0;  // while polling: when the stream is asked for again
+  bool slowed_ = false;             // the agent grants a slower tick, which was said
   std::string told_;                // the last notice, which is not repeated
   std::string notice_;
 

@@ -5,6 +5,7 @@
 
 #include "recorder/recorder_testing.h"
 #include "recorder/script_server_testing.h"
+#include "recording/frame/stream_metadata.h"
 
 namespace rezolus {
 namespace {
@@ -217,6 +218,31 @@ TEST(StreamSource, WhatWasMissedIsBoundByOurClock) {
   EXPECT_LE(heard.missed, due);
   // Three connections, 0.2 s apart.
   EXPECT_GE(heard.missed, 2 * (190 * kNsPerMs / kIntervalNs - 1));
+}
+
+TEST(StreamSource, ASlowerTickIsSaidWhenItBeginsAndWhenItEnds) {
+  ScriptServer server([](const std::string&, const auto& peer) {
+    SyntheticHost host;
+    FrameEncoder encoder;
+    peer.begin_stream();
+    for (const std::uint64_t times : {0, 3, 4, 1, 1}) {
+      std::string bytes;
+      host.advance(kIntervalNs);
+      if (times > 0) {
+        encoder.add_metadata(
+            {{std::string(kMetaGrantedInterval), std::to_string(times * kIntervalNs)}});
+      }
+      if (!encoder.encode(*host.snapshot(), bytes) || !peer.send(bytes)) return;
+      if (!peer.wait(kIntervalNs)) return;
+    }
+    (void)peer.wait();
+  });
+  StreamSource source(server.url(), 2000, nullptr);
+  ASSERT_EQ(source.begin_ticks(kIntervalNs).value(), true);
+  const Heard heard = listen_until(source, ticks(5));
+  ASSERT_EQ(heard.notices.size(), 2u);
+  EXPECT_NE(heard.notices[0].find("grants a tick every 60ms only"), std::string::npos);
+  EXPECT_NE(heard.notices[1].find("grants every tick again"), std::string::npos);
 }
 
 TEST(StreamSource, AStepOfTheAgentsRealTimeIsNoGap) {

@@ -12,6 +12,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "base/cpu_time.h"
+
 namespace rezolus {
 namespace {
 
@@ -128,14 +130,16 @@ bool SamplingThread::wait_for_work(std::unique_lock<std::mutex>& lock) {
   return !stopping_;
 }
 
-void SamplingThread::take_due(const SnapshotRef& snapshot, std::vector<Delivery>& due) {
+void SamplingThread::take_due(const SnapshotRef& snapshot, std::uint64_t cpu_ns,
+                              std::vector<Delivery>& due) {
   for (Listener& listener : listeners_) {
     TickSchedule& ticks = listener.ticks;
     const std::uint64_t first_due_ns = ticks.due_ns();
     if (snapshot->monotonic_ns < first_due_ns) continue;
     ticks.catch_up(snapshot->monotonic_ns);
     SampledTick tick{.snapshot = snapshot,
-                     .missed_count = ticks.missed_count() - listener.told_missed_count};
+                     .missed_count = ticks.missed_count() - listener.told_missed_count,
+                     .cpu_ns = cpu_ns};
     tick.missed_realtime_ns = snapshot->realtime_ns - (snapshot->monotonic_ns - first_due_ns);
     listener.told_missed_count = ticks.missed_count();
     ticks.advance(snapshot->monotonic_ns);
@@ -153,11 +157,13 @@ void SamplingThread::run(SchedulerConfig scheduler) {
   started_.notify_one();
   while (wait_for_work(lock)) {
     lock.unlock();
+    const std::uint64_t begin_ns = thread_cpu_ns();
     SnapshotRef snapshot = collect_();
+    const std::uint64_t cpu_ns = thread_cpu_ns() - begin_ns;
     lock.lock();
     latest_ = snapshot;
     std::vector<Callback> served = std::exchange(waiting_, {});
-    take_due(snapshot, due);
+    take_due(snapshot, cpu_ns, due);
     lock.unlock();
     for (const Delivery& delivery : due) (*delivery.callback)(delivery.tick);
     due.clear();

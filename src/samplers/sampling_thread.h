@@ -32,6 +32,7 @@ struct SampledTick {
   SnapshotRef snapshot;
   std::uint64_t missed_count = 0;        // ticks since the one before that this thread was late for
   std::uint64_t missed_realtime_ns = 0;  // when the first of them was due
+  std::uint64_t cpu_ns = 0;              // what the reading took, on this thread
 };
 
 class SamplingThread {
@@ -92,7 +93,7 @@ class SamplingThread {
   void run(SchedulerConfig scheduler);
   bool wait_for_work(std::unique_lock<std::mutex>& lock);
   [[nodiscard]] std::uint64_t clock_due_ns() const;
-  void take_due(const SnapshotRef& snapshot, std::vector<Delivery>& due);
+  void take_due(const SnapshotRef& snapshot, std::uint64_t cpu_ns, std::vector<Delivery>& due);
   void unsubscribe(std::uint64_t id);
 
   const Collect collect_;

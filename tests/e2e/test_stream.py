@@ -3,6 +3,7 @@
 
 import contextlib
 import http.client
+import json
 import re
 import signal
 import socket
@@ -13,7 +14,7 @@ import urllib.request
 
 import pytest
 
-from conftest import free_port, rezolus
+from conftest import free_port, rezolus, wait_for
 
 META, SCHEMA, KEY, DELTA, GAP, END = range(1, 7)
 
@@ -200,3 +201,40 @@ def test_a_recording_listens_at_its_interval(agent, tmp_path):
     assert rows + missed == 201
     assert rows >= 100  # the others a busy host was late for
     assert agent.json("/status")["stream"]["opened"] == opened + 1
+
+
+def test_listeners_that_cost_too_much_get_a_slower_tick(tmp_path, start):
+    """At 1 % of a core nobody gets 1 ms over TCP; on the Unix socket they do."""
+    port = free_port()
+    config = tmp_path / "agent.toml"
+    config.write_text(f'[general]\nlisten = ["127.0.0.1:{port}", "unix:{tmp_path}/socket"]\n'
+                      f'instance = "e2e-share"\n[web]\nstream_loopback_cpu_percent_max = 1\n')
+    start(config)
+
+    def stream():
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/status", timeout=5) as answer:
+            return json.load(answer)["stream"]
+
+    def answers():
+        with contextlib.suppress(OSError):
+            return stream() is not None
+
+    wait_for(answers, "the agent")
+    record = start("record", "-i", "1ms", "-d", "12s", "-f", "log", f"http://127.0.0.1:{port}",
+                   tmp_path / "tcp.rezlog")
+    wait_for(lambda: stream()["slowed"] == 1, "a slower tick")
+    wait_for(lambda: 0 < stream()["loopback_cpu_share"] <= 0.015, "the share to be kept")
+    result = record.finish()
+    assert result.returncode == 0, result.stderr
+    assert result.stderr.count("grants a tick every") == 1, result.stderr
+    rows, missed = map(int, re.search(r"(\d+) rows, (\d+) missed", result.stdout).groups())
+    assert missed > 4000, "most ticks of 1 ms are not granted, and are told"
+    assert 11500 <= rows + missed <= 12001
+    assert stream()["slowed"] == 0
+
+    result = rezolus("record", "-i", "1ms", "-d", "5s", "-f", "log", f"unix:{tmp_path}/socket",
+                     tmp_path / "unix.rezlog")
+    assert result.returncode == 0, result.stderr
+    assert "grants a tick" not in result.stderr
+    rows, missed = map(int, re.search(r"(\d+) rows, (\d+) missed", result.stdout).groups())
+    assert rows > missed, result.stdout
