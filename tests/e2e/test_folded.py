@@ -25,7 +25,7 @@ def test_the_log_is_kept_when_series_were_folded(tmp_path, large_page):
         pytest.skip("rezolus-recording is not built: there is no Arrow")
     output = tmp_path / "run.parquet"
     result = rezolus("record", "--endpoint", f"{large_page},source=web", "-i", "1s", "-d", "3s",
-                     "-o", output, timeout=120)
+                     "-o", output, timeout=300)
     log = tmp_path / "run.parquet.rezlog"
     assert result.returncode == 1
     assert log.exists()
@@ -41,11 +41,16 @@ def test_the_log_is_kept_when_series_were_folded(tmp_path, large_page):
     assert len(names) == SERIES - folded + 1
     assert sum(row[name] for name in names) == SERIES * (SERIES - 1) // 2
     whole = tmp_path / "whole.parquet"
-    result = rezolus("recording", "convert", "--layout", "long", log, whole, timeout=120)
+    result = rezolus("recording", "convert", "--layout", "long", log, whole, timeout=300)
     assert result.returncode == 0, result.stderr
     table = pyarrow.parquet.read_table(whole, columns=["timestamp_ns"])
     assert table.num_rows % SERIES == 0
     # The converter says it by its exit code, too.
-    result = rezolus("recording", "convert", log, tmp_path / "again.parquet", timeout=120)
+    result = rezolus("recording", "convert", log, tmp_path / "again.parquet", timeout=300)
     assert result.returncode == 3
     assert f"{folded} are summed" in result.stderr
+    # recover does not call a log superfluous that alone has every series.
+    result = rezolus("recording", "recover", log, "--output", tmp_path / "third.parquet",
+                     timeout=300)
+    assert result.returncode == 3
+    assert f"{log} is kept" in result.stdout

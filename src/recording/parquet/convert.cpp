@@ -214,14 +214,16 @@ int recover(const std::string& path, std::string output) {
     if (!*rest) break;
   }
   const LogLoss loss = (*log)->loss();
-  if (loss.bytes == 0) {
+  if (loss.bytes == 0 && converted == kExitFolded) {
+    fmt::print("nothing was lost; {} is kept, since it alone has every series\n", log_path);
+  } else if (loss.bytes == 0) {
     fmt::print("nothing was lost; {} is no longer needed\n", log_path);
   } else {
     fmt::print("lost: {} bytes{}, {} ticks{}; {} is kept\n", loss.bytes,
                loss.torn_tail ? " (the end was cut off)" : "", loss.ticks,
                loss.ticks_known ? "" : " at least", log_path);
   }
-  return kExitOk;
+  return converted;
 }
 
 }  // namespace
