@@ -58,12 +58,13 @@ bench: setup ## run the benchmarks and print their ratios
 	@$(AS_ROOT) scripts/check --build build/release bench-full
 
 .PHONY: bench-record
-bench-record: setup ## what recording at 1 ms costs, beside its targets
+bench-record: setup ## cost at 1 ms, and lateness on a busy host; 20 minutes
 	$(BUILD_RELEASE) --target rezolus rezolus-recording
 	@$(AS_ROOT) .deps/venv/bin/python bench/record cost
+	@$(AS_ROOT) .deps/venv/bin/python bench/record lateness
 
 .PHONY: soak
-soak: setup ## record at 10 ms for an hour and print memory over time: make soak SOAK_SECONDS=600
+soak: setup ## memory over an hour of recording at 10 ms: make soak SOAK_SECONDS=600
 	$(BUILD_RELEASE) --target rezolus rezolus-recording
 	@$(AS_ROOT) .deps/venv/bin/python -u bench/record soak --seconds $(or $(SOAK_SECONDS),3600)
 

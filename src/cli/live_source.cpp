@@ -23,20 +23,24 @@ std::uint64_t answer_timeout_ms(std::uint64_t interval_ns) {
 
 Result<std::unique_ptr<SnapshotSource>> open_source(const std::optional<std::string>& url,
                                                     std::uint64_t interval_ns,
-                                                    const CollectorConfig& collector) {
+                                                    const CollectorConfig& collector,
+                                                    const SchedulerConfig& scheduler) {
   const std::uint64_t timeout_ms =
       std::clamp(2 * interval_ns / kNsPerMs, kTimeoutMsMin, kTimeoutMsMax);
   auto address = parse_url(url.value_or(std::string(kDefaultAgentUrl)));
   if (!address) return std::unexpected(std::move(address.error()));
   auto agent = std::make_unique<StreamSource>(std::move(*address), timeout_ms, &Interrupt::flag());
   auto first = agent->sample();
-  if (first) return agent;
+  if (first) {
+    if (!scheduler.unchanged()) spdlog::warn("{}", kPriorityWithoutSamplers);
+    return agent;
+  }
   if (url) return std::unexpected(std::move(first.error()));
   spdlog::debug("{}", first.error().message);
 
   auto host = read_host();
   if (!host) return context("read this host", std::move(host.error()));
-  auto embedded = EmbeddedSource::create(*host, collector);
+  auto embedded = EmbeddedSource::create(*host, collector, scheduler);
   if (!embedded) {
     return context(
         fmt::format("no agent answers on {}, and the samplers cannot run in this process",
@@ -45,6 +49,9 @@ Result<std::unique_ptr<SnapshotSource>> open_source(const std::optional<std::str
   }
   const std::string limitations = (*embedded)->limitations();
   if (!limitations.empty()) spdlog::warn("{}", limitations);
+  if (const std::string& problem = (*embedded)->priority_problem(); !problem.empty()) {
+    spdlog::warn("--priority: {}; recording goes on without it", problem);
+  }
   return std::move(*embedded);
 }
 

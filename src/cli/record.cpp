@@ -191,6 +191,9 @@ Result<std::unique_ptr<SnapshotSource>> join_endpoints(const RecordOptions& opti
 }
 
 Result<std::unique_ptr<SnapshotSource>> open_chosen_source(const RecordOptions& options) {
+  if (!options.scheduler.unchanged() && (options.url || !options.endpoints.empty())) {
+    spdlog::warn("{}", kPriorityWithoutSamplers);
+  }
   if (!options.endpoints.empty()) return join_endpoints(options);
   const std::uint64_t interval_ns = options.plan.interval_ns;
   if (options.url) {
@@ -201,7 +204,7 @@ Result<std::unique_ptr<SnapshotSource>> open_chosen_source(const RecordOptions& 
     if (auto first = source->sample(); !first) return std::unexpected(std::move(first.error()));
     return choose(options, std::move(source));
   }
-  auto source = open_source(std::nullopt, interval_ns, embedded_config(options));
+  auto source = open_source(std::nullopt, interval_ns, embedded_config(options), options.scheduler);
   if (!source) return source;
   return choose(options, std::move(*source));
 }

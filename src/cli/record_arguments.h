@@ -20,6 +20,7 @@ struct RecordArguments {
   std::string format;
   std::string layout;
   std::string spool;
+  std::string priority;
   std::vector<std::string> samplers;
   std::vector<std::string> metrics;
   std::vector<std::string> labels;    // key=value

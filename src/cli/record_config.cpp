@@ -89,6 +89,7 @@ void add_section(std::vector<Key>& keys, RecordArguments& arguments, std::string
   text("format", arguments.format);
   text("layout", arguments.layout);
   text("spool", arguments.spool);
+  text("priority", arguments.priority);
   texts("samplers", arguments.samplers);
   texts("metrics", arguments.metrics);
   pairs("labels.*", arguments.labels);
@@ -160,6 +161,7 @@ void fill_in(RecordArguments& command_line, RecordArguments file) {
   take(command_line.format, file.format);
   take(command_line.layout, file.layout);
   take(command_line.spool, file.spool);
+  take(command_line.priority, file.priority);
   take(command_line.samplers, file.samplers);
   take(command_line.metrics, file.metrics);
   // One of the two says what is recorded.

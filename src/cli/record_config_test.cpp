@@ -31,6 +31,7 @@ TEST(RecordConfig, ShippedFileIsTheDefault) {
   EXPECT_EQ(shipped->url, defaults->url);
   EXPECT_TRUE(shipped->choice.everything());
   EXPECT_TRUE(shipped->endpoints.empty());
+  EXPECT_TRUE(shipped->scheduler.unchanged());
   EXPECT_TRUE(shipped->metadata.empty());
   EXPECT_EQ(shipped->verbose, defaults->verbose);
 }
@@ -41,6 +42,7 @@ interval = "10ms"
 duration = "5s"
 output = "x.parquet"
 format = "log"
+priority = "realtime"
 samplers = ["cpu_usage"]
 metrics = "tcp_*"
 labels.build = "7"
@@ -67,10 +69,18 @@ protocol = "prometheus"
   EXPECT_EQ(options->choice.labels, (Labels{{"build", "7"}}));
   EXPECT_EQ(options->metadata, (SourceMetadata{{"note", "a=b"}}));
   EXPECT_TRUE(options->verbose);
+  EXPECT_EQ(options->scheduler.policy, SchedulerConfig::Policy::kFifo);
   ASSERT_EQ(options->endpoints.size(), 2u);
   EXPECT_EQ(options->endpoints[1].source, "node");
   EXPECT_EQ(options->endpoints[1].role, "host");
   EXPECT_EQ(options->endpoints[1].protocol, Protocol::kPrometheus);
+}
+
+TEST(RecordConfig, PrioritiesHaveNames) {
+  EXPECT_TRUE(understand({.priority = "normal"})->scheduler.unchanged());
+  EXPECT_EQ(understand({.priority = "high"})->scheduler.niceness, -20);
+  EXPECT_NE(error_of("[record]\npriority = \"fast\"\n").find("normal, high or realtime"),
+            std::string::npos);
 }
 
 TEST(RecordConfig, AnObjectStoreIsSpooled) {

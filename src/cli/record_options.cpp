@@ -59,6 +59,11 @@ void declare(CLI::App& app, RecordArguments& arguments) {
   app.add_option("--spool", arguments.spool,
                  "Folder for the recording until it is in the object store (default $TMPDIR, else "
                  "/var/tmp)");
+  app.add_option("--priority", arguments.priority,
+                 "Of the thread that takes samples in this process, and only of it: normal "
+                 "(default), high (niceness -20) or realtime (SCHED_FIFO); with the last two, memory "
+                 "is locked as well")
+      ->allow_extra_args(false);
   app.add_option("--samplers", arguments.samplers,
                  "Only what these samplers measure, separated by commas; in this process, no other "
                  "is started. `rezolus check --samplers` lists them")
@@ -165,6 +170,18 @@ Result<void> take_times(const RecordArguments& arguments, RecordOptions& options
   return {};
 }
 
+Result<void> take_priority(const RecordArguments& arguments, RecordOptions& options) {
+  const std::string& priority = arguments.priority;
+  if (priority == "high") {
+    options.scheduler.niceness = -20;
+  } else if (priority == "realtime") {
+    options.scheduler.policy = SchedulerConfig::Policy::kFifo;
+  } else if (!priority.empty() && priority != "normal") {
+    return usage_error("--priority: '{}' is not known; it is normal, high or realtime", priority);
+  }
+  return {};
+}
+
 // "s3://bucket/a.parquet", recorded into "s3_bucket_a.parquet" of the spool until it is sent. Options
 // and credentials of the URL are no part of the name.
 std::string spooled_name(std::string url) {
@@ -242,7 +259,8 @@ Result<void> take_sources(const RecordArguments& arguments, RecordOptions& optio
 
 Result<RecordOptions> understand(RecordArguments arguments) {
   RecordOptions options;
-  for (const auto take : {take_sources, take_times, take_output, take_filters, take_pairs}) {
+  for (const auto take : {take_sources, take_times, take_priority, take_output, take_filters,
+                          take_pairs}) {
     if (auto taken = take(arguments, options); !taken) {
       return std::unexpected(std::move(taken.error()));
     }

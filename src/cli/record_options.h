@@ -13,6 +13,7 @@
 #include "recorder/endpoint.h"
 #include "recorder/projection.h"
 #include "recorder/recording.h"
+#include "samplers/sampling_thread.h"
 
 namespace rezolus::cli {
 
@@ -27,6 +28,7 @@ struct RecordOptions {
   RecordingPlan plan;
   SourceMetadata metadata;
   SeriesChoice choice;
+  SchedulerConfig scheduler;  // of samplers in this process
   std::vector<std::string> command;  // empty: none
   bool verbose = false;
 };

@@ -9,6 +9,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/capabilities.h"
+#include "base/memory_lock.h"
 #include "base/system_info.h"
 #include "base/version.h"
 #include "samplers/status_json.h"
@@ -194,13 +195,25 @@ std::optional<SourceEvent> TickQueue::take(std::uint64_t deadline_ns) {
   return event;
 }
 
-EmbeddedSource::EmbeddedSource(const Host& host, std::unique_ptr<Collector> collector)
+EmbeddedSource::EmbeddedSource(const Host& host, std::unique_ptr<Collector> collector,
+                               const SchedulerConfig& scheduler)
     : host_(host),
       collector_(std::move(collector)),
-      thread_(std::make_unique<SamplingThread>([this] { return collector_->collect(); }, 0)) {}
+      thread_(std::make_unique<SamplingThread>([this] { return collector_->collect(); }, 0,
+                                               scheduler)) {}
+
+// The first sample allocates what the later ones use, so that it is there to be locked.
+void EmbeddedSource::raise_priority() {
+  priority_problem_ = thread_->scheduler_error();
+  thread_->sample();
+  if (auto locked = lock_present_memory(); !locked) {
+    priority_problem_ += (priority_problem_.empty() ? "" : "; ") + locked.error().message;
+  }
+}
 
 Result<std::unique_ptr<EmbeddedSource>> EmbeddedSource::create(const Host& host,
-                                                               const CollectorConfig& config) {
+                                                               const CollectorConfig& config,
+                                                               const SchedulerConfig& scheduler) {
   const std::string missing = missing_bpf_capabilities();
   const auto advise = [&](Error cause) -> Error {
     if (!missing.empty()) {
@@ -211,11 +224,12 @@ Result<std::unique_ptr<EmbeddedSource>> EmbeddedSource::create(const Host& host,
   };
   auto collector = Collector::create(host, config);
   if (!collector) return std::unexpected(advise(std::move(collector.error())));
-  std::unique_ptr<EmbeddedSource> source(new EmbeddedSource(host, std::move(*collector)));
+  std::unique_ptr<EmbeddedSource> source(new EmbeddedSource(host, std::move(*collector), scheduler));
   const CollectorStatus status = source->collector_->status();
   const bool any = std::any_of(status.samplers.begin(), status.samplers.end(),
                                [](const auto& s) { return s.state == SamplerState::kActive; });
   if (!any) return std::unexpected(advise(Error{"no sampler can run on this host"}));
+  if (!scheduler.unchanged()) source->raise_priority();
   return source;
 }
 

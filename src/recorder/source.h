@@ -115,9 +115,11 @@ class TickQueue {
 // Runs the samplers in this process.
 class EmbeddedSource : public SnapshotSource {
  public:
-  // An error when nothing at all can be measured; it says which capability is missing.
+  // An error when nothing at all can be measured; it says which capability is missing. A scheduler
+  // that is not the default is for the sampling thread; memory is then locked as well.
   static Result<std::unique_ptr<EmbeddedSource>> create(const Host& host,
-                                                        const CollectorConfig& config = {});
+                                                        const CollectorConfig& config = {},
+                                                        const SchedulerConfig& scheduler = {});
 
   Result<SnapshotRef> sample() override;
   Result<bool> begin_ticks(std::uint64_t interval_ns) override;
@@ -128,15 +130,20 @@ class EmbeddedSource : public SnapshotSource {
 
   // What to tell the user before starting; empty when every sampler runs.
   [[nodiscard]] std::string limitations() const;
+  // Which part of the scheduler was refused, and what is needed; empty when it is as asked for.
+  [[nodiscard]] const std::string& priority_problem() const { return priority_problem_; }
 
  private:
-  EmbeddedSource(const Host& host, std::unique_ptr<Collector> collector);
+  EmbeddedSource(const Host& host, std::unique_ptr<Collector> collector,
+                 const SchedulerConfig& scheduler);
+  void raise_priority();
 
   const Host host_;
   std::unique_ptr<Collector> collector_;
   TickQueue ticks_;  // before the thread, whose last call may be under way when the rest goes
   std::unique_ptr<SamplingThread> thread_;  // after the collector, which it uses
   std::unique_ptr<SamplingThread::Subscription> subscription_;  // after what its calls use
+  std::string priority_problem_;
 };
 
 // next with every series object that equals the one at the same index of previous replaced by it;

@@ -25,6 +25,9 @@ struct SchedulerConfig {
   Policy policy = Policy::kNormal;
   int priority = 15;  // 1…99, real-time classes only
   int niceness = 0;   // −20…19, kNormal only
+
+  // Whether the thread stays in the class that it was started in.
+  [[nodiscard]] bool unchanged() const { return policy == Policy::kNormal && niceness == 0; }
 };
 
 // What a listener gets: a tick's snapshot, and what it did not get before it.
