@@ -1,0 +1,9 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+#include "query/query_fuzz.h"
+
+#include <cstdint>
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size_bytes) {
+  rezolus::fuzz_query(std::string_view(reinterpret_cast<const char*>(data), size_bytes));
+  return 0;
+}
