@@ -11,6 +11,7 @@ namespace {
 constexpr double kTarget = 0.9;
 constexpr double kCalm = 0.75;
 constexpr int kCalmWindows = 5;
+constexpr std::uint64_t kForgetWindows = 5;
 constexpr double kFloorNsMax = 3600e9;
 
 // The new value of an average that remembers about two windows.
@@ -19,7 +20,8 @@ double blend(double average, double now) { return average == 0 ? now : (average 
 }  // namespace
 
 void StreamBudget::join(Member& member, std::uint64_t now_ns) {
-  if (members_.empty()) {
+  // Not at once: who leaves and comes again is not cheaper for it.
+  if (members_.empty() && now_ns >= window_began_ns_ + kForgetWindows * window_ns_) {
     window_began_ns_ = now_ns;
     spent_ns_ = reading_ns_ = reading_count_ = 0;
     floor_ns_ = 0;

@@ -140,15 +140,9 @@ Result<RecordArguments> read_record_config(const std::string& path) {
 }
 
 bool is_record_config(const std::string& path) {
-  const auto text = rezolus::read_file(path, kFileBytesMax);
-  if (!text) return false;
-  try {
-    const toml::table table = toml::parse(std::string_view(*text), path);
-    return table.contains("endpoints") ||
-           std::ranges::any_of(kSections, [&](auto section) { return table.contains(section); });
-  } catch (const toml::parse_error&) {
-    return false;
-  }
+  std::vector<std::string_view> names(kSections.begin(), kSections.end());
+  names.push_back("endpoints");
+  return config::has_section(path, names);
 }
 
 void fill_in(RecordArguments& command_line, RecordArguments file) {

@@ -175,8 +175,7 @@ std::string_view type_name(const toml::node& value) {
 
 void refuse_key() { throw KeyRefused{}; }
 
-Result<void> read_text_into(std::string_view text, const std::string& path,
-                            std::span<const Key> keys) {
+Result<toml::table> parse_text(std::string_view text, const std::string& path) {
   // A byte order mark at the start is allowed.
   constexpr std::string_view kMark = "\xEF\xBB\xBF";
   const auto body = text.starts_with(kMark) ? text.substr(kMark.size()) : text;
@@ -184,9 +183,8 @@ Result<void> read_text_into(std::string_view text, const std::string& path,
     return usage_error("{}:{}: a character beyond ASCII is allowed only in quotes and comments",
                        path, line);
   }
-  toml::table table;
   try {
-    table = toml::parse(text, path);
+    return toml::parse(text, path);
   } catch (const toml::parse_error& wrong) {
     return usage_error("{}:{}: {}", path, wrong.source().begin.line, wrong.description());
   } catch (const KeyRefused&) {
@@ -195,15 +193,31 @@ Result<void> read_text_into(std::string_view text, const std::string& path,
         "only in quotes",
         path);
   }
+}
+
+bool has_section(const std::string& path, std::span<const std::string_view> names) {
+  const auto text = rezolus::read_file(path, kFileBytesMax);
+  if (!text) return false;
+  const auto table = parse_text(*text, path);
+  return table && std::ranges::any_of(names, [&](std::string_view name) {
+           return static_cast<bool>(table->at_path(name));
+         });
+}
+
+Result<void> read_text_into(std::string_view text, const std::string& path,
+                            std::span<const Key> keys) {
+  auto table = parse_text(text, path);
+  if (!table) return std::unexpected(table.error());
   Walker walker(path, keys);
-  walker.walk(table);
+  walker.walk(*table);
   if (!walker.errors().empty()) return usage_error("{}", walker.errors());
   return {};
 }
 
-Result<void> read_file_into(const std::string& path, std::span<const Key> keys) {
+Result<void> read_file_into(const std::string& path, std::span<const Key> keys,
+                            std::string_view fragment_folder) {
   std::vector<std::string> files = {path};
-  const auto fragments = std::filesystem::path(path).parent_path() / "conf.d";
+  const auto fragments = std::filesystem::path(path).parent_path() / fragment_folder;
   std::error_code ignored;
   for (const auto& entry : std::filesystem::directory_iterator(fragments, ignored)) {
     if (entry.path().extension() == ".toml") files.push_back(entry.path().string());

@@ -31,9 +31,17 @@ struct Key {
   std::function<Result<void>(const toml::node& value, const std::string& name)> set;
 };
 
-// Reads path, then conf.d/*.toml beside it in name order, and hands every value to its key: later
-// files win. The errors of the first file that has any, one sentence for each, joined by newlines.
-Result<void> read_file_into(const std::string& path, std::span<const Key> keys);
+// Reads path, then the *.toml of a folder beside it in name order, and hands every value to its key:
+// later files win. The errors of the first file that has any, one sentence for each, joined by
+// newlines. Each mode has a folder of its own, since it refuses the keys of the others.
+Result<void> read_file_into(const std::string& path, std::span<const Key> keys,
+                            std::string_view fragment_folder = "conf.d");
+
+// A text as a table. Every text that is none is an error; toml::parse alone may end the program.
+Result<toml::table> parse_text(std::string_view text, const std::string& path);
+
+// Whether the file can be read and has one of these keys or sections, dotted.
+bool has_section(const std::string& path, std::span<const std::string_view> names);
 
 // The same for one text; path is for messages.
 Result<void> read_text_into(std::string_view text, const std::string& path,

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 #include "exporter/config.h"
 
-#include <charconv>
+#include <algorithm>
+#include <array>
 #include <optional>
 
-#include "base/fd.h"
 #include "config/setters.h"
 #include "http/listen_address.h"
 
@@ -16,7 +16,6 @@ using config::choose;
 using config::Key;
 using config::key;
 
-constexpr std::size_t kFileBytesMax = 1 << 20;
 constexpr std::uint64_t kIntervalMinNs = 100'000'000;
 constexpr std::uint64_t kIntervalMaxNs = 3'600'000'000'000;
 
@@ -72,7 +71,11 @@ Result<void> set_quantiles(ExporterConfig& exporter, const toml::node& value) {
     if (!number || !(*number >= 0 && *number <= 1)) {
       return usage_error("a quantile is a number of 0 to 1");
     }
-    exporter.quantiles.push_back(fmt::format("{}", *number));
+    std::string text = fmt::format("{}", *number);
+    if (std::ranges::find(exporter.quantiles, text) != exporter.quantiles.end()) {
+      return usage_error("the quantile {} stands there twice", text);
+    }
+    exporter.quantiles.push_back(std::move(text));
   }
   return {};
 }
@@ -160,7 +163,8 @@ Result<ExporterConfig> read_exporter_config(const std::string& path) {
   ExporterConfig exporter;
   UpstreamSwitches switches;
   const std::vector<Key> keys = exporter_keys(exporter, switches);
-  if (auto read = config::read_file_into(path, keys); !read) return std::unexpected(read.error());
+  if (auto read = config::read_file_into(path, keys, "exporter.d"); !read)
+    return std::unexpected(read.error());
   return finish(std::move(exporter), switches);
 }
 
@@ -174,16 +178,10 @@ Result<ExporterConfig> parse_exporter_config(std::string_view text, const std::s
 }
 
 bool is_exporter_config(const std::string& path) {
-  const auto text = read_file(path, kFileBytesMax);
-  if (!text) return false;
-  try {
-    const toml::table table = toml::parse(std::string_view(*text), path);
-    const toml::node_view general = table["general"];
-    return table.contains("exporter") || table["prometheus"]["summaries"] || general["target"] ||
-           (general["source"] && !general["output"]);
-  } catch (const toml::parse_error&) {
-    return false;
-  }
+  constexpr std::array<std::string_view, 6> kNames = {"exporter",           "general.target",
+                                                      "general.source",     "prometheus",
+                                                      "metrics.histograms", "metrics.quantiles"};
+  return config::has_section(path, kNames);
 }
 
 }  // namespace rezolus

@@ -30,7 +30,7 @@ struct ExporterConfig {
   std::vector<std::string> notes;
 };
 
-// Reads a file and conf.d/*.toml beside it.
+// Reads a file and exporter.d/*.toml beside it.
 Result<ExporterConfig> read_exporter_config(const std::string& path);
 
 // The same for one text; path is for messages.

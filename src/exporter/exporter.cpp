@@ -4,6 +4,8 @@
 #include <cerrno>
 #include <csignal>
 #include <memory>
+#include <optional>
+#include <utility>
 
 #include <nlohmann/json.hpp>
 
@@ -41,8 +43,8 @@ http::Response unavailable(const PulledState& state) {
 // What the routes share. The encoders belong to the server thread.
 class Exporter {
  public:
-  Exporter(const ExporterConfig& config, const Puller& puller)
-      : config_(config), puller_(puller), started_realtime_ns_(realtime_ns()) {}
+  Exporter(const ExporterConfig& config, const Puller& puller, std::uint64_t started_realtime_ns)
+      : config_(config), puller_(puller), started_realtime_ns_(started_realtime_ns) {}
 
   std::vector<http::Route> routes();
   void set_server(const http::Server* server) { server_ = server; }
@@ -161,14 +163,14 @@ std::vector<http::Route> Exporter::routes() {
               const PulledState state = puller_.state();
               if (state.current == nullptr) return unavailable(state);
               return http::make_response(std::string(kMsgpackContentType),
-                                         msgpack_.encode_v2(*state.current, metadata_));
+                                         msgpack_.encode_v2(*state.answer, metadata_));
             }),
       route("/metrics/json",
             [this](const http::Request&) {
               const PulledState state = puller_.state();
               if (state.current == nullptr) return unavailable(state);
               return http::make_response(std::string(kJsonContentType),
-                                         encode_json(*state.current, metadata_));
+                                         encode_json(*state.answer, metadata_));
             }),
       route("/status",
             [this](const http::Request&) {
@@ -184,8 +186,25 @@ sigset_t handled_signals() {
   return set;
 }
 
-// One configuration's life. True: SIGHUP, and it begins anew.
-Result<bool> serve(const ExporterConfig& config, const sigset_t& signals) {
+// SIGHUP: the new configuration, when it is a right one; a wrong one is said, and nothing changes.
+std::optional<ExporterConfig> read_again(const std::string& path) {
+  if (path.empty()) {
+    spdlog::info("no configuration file to read again");
+    return std::nullopt;
+  }
+  auto read = read_exporter_config(path);
+  if (!read) {
+    spdlog::error("the configuration stays as it is: {}", read.error().message);
+    return std::nullopt;
+  }
+  spdlog::info("read {} again", path);
+  return std::move(*read);
+}
+
+// Serves until a signal ends it. What comes next; nothing: the end.
+Result<std::optional<ExporterConfig>> serve(const ExporterConfig& config, const std::string& path,
+                                            std::uint64_t started_realtime_ns,
+                                            const sigset_t& signals) {
   auto host = read_host();
   if (!host) return std::unexpected(host.error());
   std::atomic<bool> cancel = false;
@@ -193,7 +212,7 @@ Result<bool> serve(const ExporterConfig& config, const sigset_t& signals) {
       std::clamp(config.interval_ns / kNsPerMs, kTimeoutMinMs, kTimeoutMaxMs);
   Puller puller(std::make_unique<AgentSource>(config.source_url, timeout_ms, &cancel),
                 config.interval_ns, cancel);
-  Exporter exporter(config, puller);
+  Exporter exporter(config, puller, started_realtime_ns);
   http::ServerConfig server_config;
   server_config.listen = config.listen;
   server_config.allowed_hosts = config.allowed_hosts;
@@ -207,12 +226,16 @@ Result<bool> serve(const ExporterConfig& config, const sigset_t& signals) {
   spdlog::info("rezolus exporter {}: the agent at {}, every {} ms, listening on{}", kVersion,
                config.source_url.display(), config.interval_ns / kNsPerMs, endpoints);
   notify_service_manager("READY=1");
-  int number = 0;
-  while ((number = ::sigwaitinfo(&signals, nullptr)) < 0 && errno == EINTR) {
+  std::optional<ExporterConfig> next;
+  while (!next) {
+    const int number = ::sigwaitinfo(&signals, nullptr);
+    if (number < 0 && errno == EINTR) continue;
+    if (number != SIGHUP) break;
+    next = read_again(path);
   }
   exporter.set_server(nullptr);
   (*server)->stop();
-  return number == SIGHUP;
+  return next;
 }
 
 }  // namespace
@@ -222,19 +245,20 @@ Result<void> run_exporter(const ExporterConfig& config, const std::string& path)
   const sigset_t signals = handled_signals();
   ::pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   ::signal(SIGPIPE, SIG_IGN);
+  const std::uint64_t started_realtime_ns = realtime_ns();
   ExporterConfig running = config;
+  std::optional<ExporterConfig> before;  // to go back to
   while (true) {
-    auto again = serve(running, signals);
-    if (!again) return std::unexpected(again.error());
-    if (!*again) break;
-    auto read = path.empty() ? Result<ExporterConfig>(running) : read_exporter_config(path);
-    if (read) {
-      running = std::move(*read);
-      (void)spdlog::set_level(spdlog::level::from_str(running.logging_level));
-      spdlog::info("read {} again", path.empty() ? "no file" : path);
-    } else {
-      spdlog::error("the configuration stays as it is: {}", read.error().message);
+    auto next = serve(running, path, started_realtime_ns, signals);
+    if (!next && before) {
+      spdlog::error("back to the configuration before: {}", next.error().message);
+      running = *std::exchange(before, std::nullopt);
+      continue;
     }
+    if (!next) return std::unexpected(next.error());
+    if (!*next) break;
+    before = std::exchange(running, std::move(**next));
+    spdlog::set_level(spdlog::level::from_str(running.logging_level));
   }
   notify_service_manager("STOPPING=1");
   spdlog::info("stopping");

@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 
 #include "samplers/collector.h"
+#include "wire/prometheus_page.h"
 
 namespace rezolus {
 namespace {
@@ -25,20 +26,9 @@ const Table& metrics_by_name() {
   return table;
 }
 
-// The letters that a metric's name may have.
-std::string plain_name(std::string_view name) {
-  std::string plain(name);
-  for (char& c : plain) {
-    const bool allowed =
-        (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
-    if (!allowed) c = '_';
-  }
-  return plain;
-}
-
 // For a metric that no table knows.
 std::string derived_name(const Series& series) {
-  std::string name = "rezolus_" + plain_name(series.name);
+  std::string name = "rezolus_" + prometheus_label_name("_" + series.name).substr(1);
   const auto suffix = [&name](std::string_view text) {
     if (!name.ends_with(text)) name += text;
   };
@@ -46,6 +36,20 @@ std::string derived_name(const Series& series) {
   if (series.unit == unit_name(Unit::kBytes)) suffix("_bytes");
   if (series.type == MetricType::kCounter) suffix("_total");
   return name;
+}
+
+// A page adds CPUs up, and has no label `id`: what no table knows need not add up, such as the
+// temperatures of two devices. Where a `name` tells series apart, as of cgroups, nothing is to be
+// done.
+void keep_id(Series& series) {
+  const auto label = [&series](std::string_view key) {
+    return std::ranges::find(series.labels, key, [](const auto& pair) { return pair.first; });
+  };
+  if (label("name") != series.labels.end() || label("id") == series.labels.end()) return;
+  const char* key = series.name.starts_with("cpu") ? "cpu" : "device";
+  if (label(key) != series.labels.end()) return;
+  label("id")->first = key;
+  std::ranges::sort(series.labels);
 }
 
 Series named(const Series& series, bool sum_known) {
@@ -58,7 +62,9 @@ Series named(const Series& series, bool sum_known) {
     metric = nullptr;  // the same word for something else
   }
   result.prometheus = metric != nullptr ? std::string(metric->prometheus) : derived_name(series);
-  if (metric != nullptr) {
+  if (metric == nullptr) {
+    keep_id(result);
+  } else {
     result.dimension = metric->dimension;
     result.lean = metric->lean;
     if (result.help.empty()) result.help = metric->help;
@@ -66,19 +72,6 @@ Series named(const Series& series, bool sum_known) {
   if (result.help.empty()) result.help = fmt::format("The metric {} of the source.", series.name);
   if (!sum_known) result.help += " Its sum is estimated from the buckets: the source sends none.";
   return result;
-}
-
-// One name, one type: where two metrics would get the same name, the later one keeps none.
-void drop_collisions(Schema& schema) {
-  std::map<std::string_view, const Series*> first;
-  for (auto& series : schema.series) {
-    if (series == nullptr || series->prometheus.empty()) continue;
-    const auto [at, added] = first.emplace(series->prometheus, series.get());
-    if (added || (at->second->name == series->name && at->second->type == series->type)) continue;
-    auto without = std::make_shared<Series>(*series);
-    without->prometheus.clear();
-    series = std::move(without);
-  }
 }
 
 }  // namespace
@@ -100,7 +93,6 @@ SnapshotRef PeerNames::name(const SnapshotRef& snapshot) {
         series =
             std::make_shared<const Series>(named(*series, value == nullptr || value->sum_known));
       }
-      drop_collisions(*schema);
       named_ = std::move(schema);
     }
   }

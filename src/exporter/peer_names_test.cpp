@@ -38,19 +38,16 @@ TEST(PeerNames, OthersGetNamesInBaseUnits) {
       .scalar(peer("gpu_clock", MetricType::kGauge, "nanoseconds"), 1)
       // The word of a table of ours for something else.
       .scalar(peer("scheduler_runqueue_latency", MetricType::kGauge, ""), 1)
-      // Two that would be one name.
-      .scalar(peer("a.b", MetricType::kGauge, ""), 1)
-      .scalar(peer("a_b", MetricType::kCounter, ""), 1)
-      .scalar(peer("a.b_total", MetricType::kGauge, ""), 1);
+      .scalar(peer("gpu_temperature", MetricType::kGauge, "", {{"id", "1"}}), 1)
+      .scalar(peer("cpu_clock", MetricType::kGauge, "", {{"id", "1"}}), 1);
   PeerNames names;
   const auto snapshot = names.name(std::make_shared<Snapshot>(builder.build()));
   const auto& series = snapshot->schema->series;
   EXPECT_EQ(series[0]->prometheus, "rezolus_gpu_energy_bytes_total");
   EXPECT_EQ(series[1]->prometheus, "rezolus_gpu_clock_seconds");
   EXPECT_EQ(series[2]->prometheus, "rezolus_scheduler_runqueue_latency");
-  EXPECT_EQ(series[3]->prometheus, "rezolus_a_b");
-  EXPECT_EQ(series[4]->prometheus, "rezolus_a_b_total");
-  EXPECT_EQ(series[5]->prometheus, "") << "the name is taken by a counter";
+  EXPECT_EQ(series[3]->labels, (Labels{{"device", "1"}})) << "two devices are not added up";
+  EXPECT_EQ(series[4]->labels, (Labels{{"cpu", "1"}}));
 }
 
 TEST(PeerNames, EstimatedSumsAreSaid) {

@@ -63,6 +63,7 @@ void Puller::pull(std::uint64_t missed_ticks) {
     }
     state_.error = answer.error().message;
     ++state_.failures;
+    state_.answer = nullptr;
     state_.current = nullptr;
     state_.previous = nullptr;
     return;
@@ -72,6 +73,7 @@ void Puller::pull(std::uint64_t missed_ticks) {
   ++state_.answers;
   state_.previous = std::move(state_.current);
   state_.current = named;
+  state_.answer = std::move(*answer);
 }
 
 }  // namespace rezolus

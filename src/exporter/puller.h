@@ -19,7 +19,8 @@ namespace rezolus {
 
 // What is known of the source now.
 struct PulledState {
-  SnapshotRef current;   // null while the source does not answer: what is gone is not shown
+  SnapshotRef answer;    // as it came; null while the source does not answer
+  SnapshotRef current;   // the same with names for a page: what is gone is not shown
   SnapshotRef previous;  // the answer one tick before current; null where that failed
   std::uint64_t answers = 0;
   std::uint64_t failures = 0;

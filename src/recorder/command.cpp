@@ -61,6 +61,7 @@ Result<void> Command::start() {
     ::sigaction(SIGTTOU, &ignore, &before_);
   }
   if (failed == 0) return {};
+  if (has_terminal_) ::tcsetpgrp(STDIN_FILENO, ::getpgrp());  // from a group that has no name
   take_terminal_back();
   pid_ = 0;
   return system_error(fmt::format("cannot start '{}'", arguments_[0]), failed);
@@ -83,12 +84,13 @@ bool Command::ended() {
 void Command::take_terminal_back() {
   if (!has_terminal_) return;
   has_terminal_ = false;
-  ::tcsetpgrp(STDIN_FILENO, ::getpgrp());
+  // Only from the command: in the background the terminal is the shell's.
+  if (::tcgetpgrp(STDIN_FILENO) == pid_) ::tcsetpgrp(STDIN_FILENO, ::getpgrp());
   ::sigaction(SIGTTOU, &before_, nullptr);
 }
 
 void Command::stop_along() {
-  ::tcsetpgrp(STDIN_FILENO, ::getpgrp());
+  if (::tcgetpgrp(STDIN_FILENO) == pid_) ::tcsetpgrp(STDIN_FILENO, ::getpgrp());
   ::kill(0, SIGSTOP);
   // Continued: in the foreground, or in the background without a terminal.
   if (in_foreground()) ::tcsetpgrp(STDIN_FILENO, pid_);

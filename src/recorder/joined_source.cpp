@@ -147,15 +147,22 @@ void JoinedSource::ask(Input& input, std::uint64_t now_ns) const {
     input.answer.reset();
     input.asked = true;
     input.asked_ns = now_ns;
+  } else {
+    input.waited_for = false;  // what it is busy with is not for this tick
   }
+}
+
+// Whether its answer is one for this tick.
+bool JoinedSource::fits(const Input& input, std::uint64_t tick_ns) const {
+  if (!input.answer) return false;
+  if (!input.listens) return input.asked_ns == tick_ns;
+  // A stream whose ticks come just before ours is not waited for that long.
+  return input.answered_ns >= tick_ns - std::min(tick_ns, interval_ns_ / 8);
 }
 
 // What there is of it for the tick; nothing: too late.
 std::optional<Result<SnapshotRef>> JoinedSource::take(Input& input, std::uint64_t tick_ns) {
-  if (!input.answer) return std::nullopt;
-  // A stream whose ticks come just before ours is not waited for that long.
-  const std::uint64_t oldest_ns = tick_ns - std::min(tick_ns, input.listens ? interval_ns_ / 8 : 0);
-  if (input.answered_ns < oldest_ns) return std::nullopt;
+  if (!fits(input, tick_ns)) return std::nullopt;
   return std::exchange(input.answer, std::nullopt);
 }
 
@@ -168,7 +175,7 @@ std::vector<std::optional<Result<SnapshotRef>>> JoinedSource::gather(std::uint64
     changed_.notify_all();
     changed_.wait_for(lock, std::chrono::nanoseconds(grace_ns_), [&] {
       return std::ranges::all_of(inputs_, [&](const auto& input) {
-        return !input->waited_for || (input->answer && input->answered_ns >= tick_ns);
+        return !input->waited_for || fits(*input, tick_ns);
       });
     });
     for (const auto& input : inputs_) {

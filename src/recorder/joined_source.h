@@ -82,6 +82,7 @@ class JoinedSource : public SnapshotSource {
   void poll(Input& input, std::unique_lock<std::mutex>& lock);
   void put(Input& input, Result<SnapshotRef> answer);
   void ask(Input& input, std::uint64_t now_ns) const;
+  [[nodiscard]] bool fits(const Input& input, std::uint64_t tick_ns) const;
   std::optional<Result<SnapshotRef>> take(Input& input, std::uint64_t tick_ns);
   std::vector<std::optional<Result<SnapshotRef>>> gather(std::uint64_t tick_ns);
   void end_threads() const;

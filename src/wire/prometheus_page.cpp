@@ -42,7 +42,8 @@ std::string family_name(const Series& series, PrometheusNaming naming) {
   if (naming == PrometheusNaming::kPrometheus || series.prometheus.empty()) {
     return series.prometheus;
   }
-  return series.type == MetricType::kHistogram ? series.name + "_distribution" : series.name;
+  const std::string name = prometheus_label_name(series.name);
+  return series.type == MetricType::kHistogram ? name + "_distribution" : name;
 }
 
 // The p of each bound 2^p - 1.
@@ -57,6 +58,10 @@ std::vector<int> bound_powers(std::string_view unit, bool full) {
                                                            : kLeanPowersOther;
   powers.assign(lean.begin(), lean.end());
   return powers;
+}
+
+bool is_metric_name(std::string_view name) {
+  return !name.empty() && prometheus_label_name(name) == name;
 }
 
 HistogramForm form_of(const Series& series, std::span<const HistogramRule> rules) {
@@ -138,6 +143,8 @@ std::vector<std::int32_t> native_bucket_indexes(const HistogramConfig& config, d
 
 PrometheusPage::PrometheusPage(const Schema& schema, const PrometheusOptions& options) {
   std::map<std::string, std::map<std::string, Row>> rows;
+  // OpenMetrics names a family without `_total`: no two may differ by it alone.
+  std::map<std::string, std::string, std::less<>> names_by_stem;
   for (std::uint32_t index = 0; index < schema.series.size(); ++index) {
     const Series* series = schema.series[index].get();
     if (series == nullptr || (!options.full && !series->lean)) continue;
@@ -145,7 +152,12 @@ PrometheusPage::PrometheusPage(const Schema& schema, const PrometheusOptions& op
     const HistogramForm form = series->type == MetricType::kHistogram
                                    ? form_of(*series, options.histograms)
                                    : HistogramForm::kClassic;
-    if (name.empty() || form == HistogramForm::kNone) continue;
+    if (form == HistogramForm::kNone || !is_metric_name(name)) continue;
+    std::string stem = name;
+    if (series->type == MetricType::kCounter && stem.ends_with("_total")) {
+      stem.resize(stem.size() - std::string_view("_total").size());
+    }
+    if (names_by_stem.try_emplace(std::move(stem), name).first->second != name) continue;
     const auto [at, added] = families.try_emplace(name);
     Family& family = at->second;
     if (added) {
@@ -159,7 +171,7 @@ PrometheusPage::PrometheusPage(const Schema& schema, const PrometheusOptions& op
       family.form = form;
       if (series->type == MetricType::kHistogram) add_histogram_facts(family, *series, options);
     }
-    CHECK(family.type == series->type, "one name on the page, one type");
+    if (family.type != series->type) continue;  // a peer's: our tables are checked
     Labels labels = page_labels(*series, options);
     std::string text;
     for (const auto& [key, value] : labels) append_prometheus_label(text, key, value);

@@ -62,6 +62,8 @@ struct PrometheusPage {
 
   std::map<std::string, Family, std::less<>> families;
 
+  // What a peer sends may contradict itself: of two types under one name the first stands, and a
+  // name that the formats do not have is left out.
   PrometheusPage(const Schema& schema, const PrometheusOptions& options);
 
   // Nothing: none of the row's series has a value.

@@ -243,6 +243,22 @@ TEST(PrometheusEncoder, FollowsTheSchema) {
   }
 }
 
+TEST(Prometheus, WhatContradictsItselfIsLeftOut) {
+  test::SnapshotBuilder builder;
+  builder.scalar(named("rezolus_x", MetricType::kGauge, ""), 1)
+      .scalar(named("rezolus_x", MetricType::kCounter, ""), 2)
+      .scalar(named("rezolus_x_total", MetricType::kCounter, ""), 3)
+      .scalar(named("rezolus_y\nrezolus_z 1", MetricType::kGauge, ""), 4);
+  const Snapshot snapshot = builder.build();
+  const std::string page = encode_prometheus(snapshot, {});
+  EXPECT_TRUE(has(page, "rezolus_x 1")) << page;
+  EXPECT_EQ(lines(page).size(), 3u) << page;
+  // All have the name `m` there, two of them as counters.
+  const std::string upstream = encode_prometheus(snapshot, {.naming = PrometheusNaming::kUpstream});
+  EXPECT_TRUE(has(upstream, "m 5")) << upstream;
+  EXPECT_EQ(lines(upstream).size(), 3u) << upstream;
+}
+
 TEST(Prometheus, PassesPromtool) {
   // The set-up unpacks it where the system has none.
   const std::string path_of_tools = "PATH=$PATH:" REZOLUS_SOURCE_DIR "/.deps/tools/usr/bin ";

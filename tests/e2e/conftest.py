@@ -45,8 +45,8 @@ class Process:
     """A command that runs beside the test; ended when the test is over."""
 
     def __init__(self, *arguments, **options):
-        self.popen = subprocess.Popen([REZOLUS, *map(str, arguments)], text=True,
-                                      stdout=subprocess.PIPE, stderr=subprocess.PIPE, **options)
+        options = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **options}
+        self.popen = subprocess.Popen([REZOLUS, *map(str, arguments)], text=True, **options)
 
     def finish(self, timeout=30):
         out, err = self.popen.communicate(timeout=timeout)

@@ -16,6 +16,9 @@
 namespace rezolus {
 namespace {
 
+// No room on the disk, or none left of the owner's share.
+bool is_full(int error_number) { return error_number == ENOSPC || error_number == EDQUOT; }
+
 constexpr std::size_t kCompressedWriteSizeBytes = 64u << 10;
 constexpr const char* kFullHint = " (the disk is full; earlier segments are kept, make room)";
 
@@ -169,7 +172,7 @@ Result<void> FolderLog::create_segment() {
       return {};
     }
     const int number = fd.error().error_number;
-    const bool full = number == ENOSPC || number == EDQUOT;
+    const bool full = is_full(number);
     if (full && remove_oldest()) continue;
     return context(fmt::format("append to log {}{}", folder_, full ? kFullHint : ""),
                    std::move(fd.error()));
@@ -180,7 +183,7 @@ Result<void> FolderLog::create_segment() {
 Result<void> FolderLog::write_buffer() {
   if (auto wrote = write_or_make_room(); !wrote) {
     segment_due_ = true;
-    const char* hint = wrote.error().error_number == ENOSPC ? kFullHint : "";
+    const char* hint = is_full(wrote.error().error_number) ? kFullHint : "";
     return context(fmt::format("append to log {}{}", folder_, hint), std::move(wrote.error()));
   }
   compress_buffer();
@@ -200,7 +203,7 @@ Result<void> FolderLog::write_or_make_room() {
     if (wrote) return wrote;
     const auto end = static_cast<off_t>(segment_size_bytes_);
     if (::ftruncate(fd_.get(), end) == 0) ::lseek(fd_.get(), end, SEEK_SET);
-    if (wrote.error().error_number != ENOSPC) return wrote;
+    if (!is_full(wrote.error().error_number)) return wrote;
     if (compressed_fd_.valid()) {
       drop_compression();
     } else if (!remove_oldest()) {
