@@ -11,6 +11,7 @@
 #include "cli/record_options.h"
 #include "cli/subcommand.h"
 #include "exporter/config.h"
+#include "flight_recorder/options.h"
 
 namespace rezolus::cli {
 
@@ -31,6 +32,11 @@ bool check_file(const std::string& file) {
     } else {
       notes = std::unexpected(std::move(config.error()));
     }
+  } else if (is_flight_config(file)) {
+    auto options = read_flight_config(file);
+    if (options) options = complete(std::move(*options));
+    if (options) notes = std::move(options->notes);
+    if (!options) notes = context(file, std::move(options.error()));
   } else if (auto config = read_agent_config(file); config) {
     notes = std::move(config->notes);
   } else {
@@ -51,7 +57,8 @@ int run_check(std::span<const std::string> arguments) {
   CLI::App app("Check configuration files without running anything", "rezolus check");
   std::vector<std::string> files;
   bool samplers = false;
-  app.add_option("files", files, "Configuration files of the agent, the exporter or record");
+  app.add_option("files", files,
+                 "Configuration files of the agent, the exporter, record or the flight recorder");
   app.add_flag("--samplers", samplers, "List the samplers that [samplers.NAME] knows");
   try {
     app.parse(std::vector<std::string>(arguments.rbegin(), arguments.rend()));

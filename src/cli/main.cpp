@@ -23,6 +23,9 @@ constexpr std::array kSubcommands = {
     Subcommand{"exporter", "serve what an agent measures to Prometheus", run_exporter},
     Subcommand{"record", "record into a Parquet file", run_record},
     Subcommand{"recording", "look into recordings, compare and convert them", run_recording_tools},
+    Subcommand{"flight-recorder", "keep the last minutes, and make files of them when asked",
+               run_flight_recorder},
+    Subcommand{"hindsight", "the same as flight-recorder", run_flight_recorder},
     Subcommand{"top", "show what the host does, live", run_top},
     Subcommand{"status", "show what an agent measures, and why something is off", run_status},
     Subcommand{"check", "check configuration files", run_check},
@@ -34,7 +37,7 @@ void print_help() {
              "       rezolus CONFIG.toml          the same as: rezolus agent CONFIG.toml\n\n"
              "Commands:\n", kVersion);
   for (const Subcommand& command : kSubcommands) {
-    fmt::print("  {:<10} {}\n", command.name, command.summary);
+    fmt::print("  {:<15} {}\n", command.name, command.summary);
   }
   fmt::print("\nExamples:\n"
              "  rezolus record -d 10s                     10 seconds of this host, no agent needed\n"

@@ -16,6 +16,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/clock.h"
+
 namespace rezolus {
 namespace {
 
@@ -23,6 +25,7 @@ constexpr std::string_view kConverterName = "rezolus-recording";
 constexpr int kNiceness = 19;
 constexpr int kExitCannotRun = 127;
 constexpr int kExitFolded = 3;  // as in recording/parquet/commands.h
+constexpr std::uint64_t kCancelPollNs = 20 * kNsPerMs;
 // Thread stacks count against RLIMIT_DATA in full, used or not; eight of 8 MiB would take a
 // quarter.
 constexpr rlim_t kStackBytesMax = 1u << 20;
@@ -53,6 +56,9 @@ std::vector<char*> pointers(std::vector<std::string>& texts) {
   if (::getppid() != parent) ::_exit(kExitCannotRun);
   // Out of the terminal's group: Ctrl-C asks the recorder to finish, and this is the finishing.
   ::setpgid(0, 0);
+  sigset_t none;
+  ::sigemptyset(&none);
+  ::sigprocmask(SIG_SETMASK, &none, nullptr);
   ::setpriority(PRIO_PROCESS, 0, kNiceness);
   const rlimit data{kConverterMemoryBytesMax, kConverterMemoryBytesMax};
   ::setrlimit(RLIMIT_DATA, &data);
@@ -113,8 +119,12 @@ std::string conversion_command(const std::string& log_path, const std::string& p
 
 Result<Conversion> convert_log(const std::string& converter, const std::string& log_path,
                                const std::string& parquet_path, const std::string& layout) {
-  std::vector<std::string> arguments = {converter, "convert", "--layout",
-                                        layout,    log_path,  parquet_path};
+  return run_converter(converter, {"convert", "--layout", layout, log_path, parquet_path});
+}
+
+Result<Conversion> run_converter(const std::string& converter, std::vector<std::string> arguments,
+                                 const std::atomic<bool>* cancel) {
+  arguments.insert(arguments.begin(), converter);
   std::vector<std::string> environment = child_environment();
   const std::vector<char*> argument_pointers = pointers(arguments);
   const std::vector<char*> environment_pointers = pointers(environment);
@@ -125,8 +135,17 @@ Result<Conversion> convert_log(const std::string& converter, const std::string& 
     run_child(converter.c_str(), argument_pointers.data(), environment_pointers.data(), parent);
   }
   int status = 0;
-  while (::waitpid(child, &status, 0) < 0) {
-    if (errno != EINTR) return system_error("wait for " + converter, errno);
+  bool told = false;
+  while (true) {
+    const pid_t ended = ::waitpid(child, &status, cancel == nullptr ? 0 : WNOHANG);
+    if (ended == child) break;
+    if (ended < 0 && errno != EINTR) return system_error("wait for " + converter, errno);
+    if (ended != 0) continue;
+    if (!told && cancel->load()) {
+      ::kill(child, SIGTERM);
+      told = true;
+    }
+    sleep_until_monotonic(monotonic_ns() + kCancelPollNs);
   }
   if (WIFSIGNALED(status)) {
     return error("{} was ended by signal {} ({})", converter, WTERMSIG(status),

@@ -4,8 +4,10 @@
 // alone links Apache Arrow: at low priority, with a limit on its memory, as a child whose failure
 // costs nothing, since the log stays.
 
+#include <atomic>
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "base/result.h"
 
@@ -25,6 +27,11 @@ enum class Conversion : std::uint8_t { kWhole, kFolded };
 // layout: "wide" or "long"; parquet_path may be the URL of an object store.
 Result<Conversion> convert_log(const std::string& converter, const std::string& log_path,
                                const std::string& parquet_path, const std::string& layout = "wide");
+
+// Runs the companion with these arguments, under the same limits, and waits for it. It is told to end
+// once cancel, where given, is true.
+Result<Conversion> run_converter(const std::string& converter, std::vector<std::string> arguments,
+                                 const std::atomic<bool>* cancel = nullptr);
 
 // "rezolus-recording convert LOG OUTPUT": what to type when the conversion did not happen.
 std::string conversion_command(const std::string& log_path, const std::string& parquet_path,

@@ -21,12 +21,16 @@ std::atomic<int> g_signal_number = 0;
 std::atomic<int> g_event_fd = -1;
 static_assert(std::atomic<bool>::is_always_lock_free && std::atomic<int>::is_always_lock_free);
 
+void wake() {
+  const std::uint64_t one = 1;
+  [[maybe_unused]] const auto written = ::write(g_event_fd.load(), &one, sizeof(one));
+}
+
 void handle_signal(int number) {
   if (g_requested.exchange(true)) ::_exit(kExitSecondSignal);
   g_signal_number = number;
   const int saved_errno = errno;
-  const std::uint64_t one = 1;
-  [[maybe_unused]] const auto written = ::write(g_event_fd.load(), &one, sizeof(one));
+  wake();
   errno = saved_errno;
 }
 
@@ -52,6 +56,11 @@ Interrupt::Interrupt() {
 Interrupt::~Interrupt() {
   // Between close and the next Interrupt a signal writes to descriptor -1, which does nothing.
   ::close(g_event_fd.exchange(-1));
+}
+
+void Interrupt::request() {
+  g_requested = true;
+  wake();
 }
 
 const std::atomic<bool>& Interrupt::flag() { return g_requested; }

@@ -24,6 +24,8 @@ class Interrupt {
   }
   // Ends what waits without a signal: the first signal after it still only asks to finish.
   void finish() { finished_ = true; }
+  // As the first signal does, from any thread, and wakes who waits. A signal after it is the second.
+  static void request();
   // The first signal that came; 0: none.
   [[nodiscard]] static int signal_number();
   // For HttpClient: becomes true with the first signal.

@@ -16,8 +16,14 @@ constexpr std::size_t kPartSizeBytes = 64 << 10;
 
 }  // namespace
 
-QueuedLog::QueuedLog(LogWriter& log, const QueuedLogLimits& limits)
+QueuedLog::QueuedLog(LogSink& log, const QueuedLogLimits& limits)
     : log_(log), limits_(limits), thread_([this] { run(); }) {}
+
+QueuedLog::QueuedLog(LogWriter& log, const QueuedLogLimits& limits)
+    : file_(std::make_unique<LogFileSink>(log)),
+      log_(*file_),
+      limits_(limits),
+      thread_([this] { run(); }) {}
 
 QueuedLog::~QueuedLog() {
   {
@@ -105,8 +111,7 @@ Result<void> QueuedLog::finish(const SourceMetadata& metadata) {
   if (lost_.missed_count > 0) {
     if (auto told = log_.append_gap(std::exchange(lost_, {})); !told) return told;
   }
-  log_.add_metadata(metadata);
-  return log_.finish();
+  return log_.finish(metadata);
 }
 
 void QueuedLog::run() {

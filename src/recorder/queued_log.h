@@ -15,6 +15,7 @@
 
 #include "base/result.h"
 #include "metrics/snapshot.h"
+#include "recorder/log_sink.h"
 #include "recording/frame/frame.h"
 #include "recording/log/log.h"
 
@@ -29,6 +30,7 @@ struct QueuedLogLimits {
 // Everything is called from one thread; the log belongs to the writer's until finish() returns.
 class QueuedLog {
  public:
+  explicit QueuedLog(LogSink& log, const QueuedLogLimits& limits = {});
   explicit QueuedLog(LogWriter& log, const QueuedLogLimits& limits = {});
   ~QueuedLog();
   QueuedLog(const QueuedLog&) = delete;
@@ -60,7 +62,8 @@ class QueuedLog {
   Result<void> write(const Item& item);
   Result<void> write_frames(const std::string& frames);
 
-  LogWriter& log_;
+  std::unique_ptr<LogFileSink> file_;  // where the log is a file
+  LogSink& log_;
   const QueuedLogLimits limits_;
   std::mutex mutex_;
   std::condition_variable wake_;

@@ -54,7 +54,7 @@ class OutageNotice {
 // disk.
 class Recorder {
  public:
-  Recorder(const RecordingPlan& plan, SnapshotSource& source, LogWriter& log, Interrupt& interrupt,
+  Recorder(const RecordingPlan& plan, SnapshotSource& source, LogSink& log, Interrupt& interrupt,
            const RecordingListener& listener)
       : plan_(plan),
         source_(source),
@@ -294,7 +294,7 @@ Result<std::optional<Leftover>> recover_leftover(const std::string& output) {
   return leftover;
 }
 
-RecordingReport run_recording(const RecordingPlan& plan, SnapshotSource& source, LogWriter& log,
+RecordingReport run_recording(const RecordingPlan& plan, SnapshotSource& source, LogSink& log,
                               Interrupt& interrupt, const RecordingListener& listener) {
   Recorder recorder(plan, source, log, interrupt, listener);
   const auto keeps_time = source.begin_ticks(plan.interval_ns);
@@ -305,6 +305,12 @@ RecordingReport run_recording(const RecordingPlan& plan, SnapshotSource& source,
     recorder.poll();
   }
   return recorder.finish();
+}
+
+RecordingReport run_recording(const RecordingPlan& plan, SnapshotSource& source, LogWriter& log,
+                              Interrupt& interrupt, const RecordingListener& listener) {
+  LogFileSink file(log);
+  return run_recording(plan, source, file, interrupt, listener);
 }
 
 Result<void> finish_output(const std::string& log_path, const std::string& output,

@@ -12,6 +12,7 @@
 #include "base/result.h"
 #include "recorder/activity.h"
 #include "recorder/interrupt.h"
+#include "recorder/log_sink.h"
 #include "recorder/source.h"
 #include "recording/log/log.h"
 
@@ -64,6 +65,8 @@ struct RecordingListener {
 
 // Runs until the duration is over or the interrupt is requested, and finishes the log.
 RecordingReport run_recording(const RecordingPlan& plan, SnapshotSource& source, LogWriter& log,
+                              Interrupt& interrupt, const RecordingListener& listener);
+RecordingReport run_recording(const RecordingPlan& plan, SnapshotSource& source, LogSink& log,
                               Interrupt& interrupt, const RecordingListener& listener);
 
 // Makes output from the finished log, which is removed only when that succeeded. The error says

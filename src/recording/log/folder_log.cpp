@@ -271,8 +271,12 @@ std::uint64_t FolderLog::size_bytes() const { return kept_size_bytes_ + segment_
 
 void FolderLog::remove_what_is_due(std::uint64_t realtime_ns) {
   const auto too_old = [&] {
-    return options_.retention_ns != 0 && !kept_.empty() &&
-           kept_.front().end_ns + options_.retention_ns <= realtime_ns;
+    if (options_.retention_ns == 0 || kept_.empty()) return false;
+    if (kept_.size() < options_.retention_count_min) return false;
+    const std::uint64_t end_ns = kept_.front().end_ns;
+    const bool future = options_.retention_count_min != 0 &&
+                        end_ns > realtime_ns + options_.segment_duration_ns_max;
+    return future || end_ns + options_.retention_ns <= realtime_ns;
   };
   // Room is made for the segment that begins, too.
   const auto too_large = [&] {

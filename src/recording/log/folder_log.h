@@ -26,6 +26,9 @@ struct FolderLogOptions {
   std::uint64_t segment_duration_ns_max = 600 * kNsPerSecond;
   // A segment goes when all of it is older than this; 0: whatever its age.
   std::uint64_t retention_ns = 0;
+  // Age alone removes none of the last so many segments, so that a clock that is set forward does not
+  // empty the log; beyond them, those go as well that end in a future, which a clock set back has left.
+  std::size_t retention_count_min = 0;
   // The oldest segments go when all together are larger than this; 0: whatever their size.
   std::uint64_t retention_size_bytes = 0;
   // The oldest segments go when the file system has less than this left; when none but the one that is

@@ -1,0 +1,188 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+#include "flight_recorder/flight_recorder.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <csignal>
+#include <filesystem>
+#include <memory>
+#include <thread>
+
+#include <fcntl.h>
+#include <pthread.h>
+#include <spdlog/spdlog.h>
+
+#include "base/fd.h"
+#include "base/host.h"
+#include "base/version.h"
+#include "flight_recorder/buffer.h"
+#include "flight_recorder/observed_source.h"
+#include "flight_recorder/snapshot_queue.h"
+#include "recorder/endpoint.h"
+#include "recorder/interrupt.h"
+#include "recorder/recording.h"
+#include "recorder/stream_source.h"
+
+namespace rezolus {
+namespace {
+
+constexpr std::uint64_t kTimeoutMsMin = 2000;
+constexpr std::uint64_t kTimeoutMsMax = 10'000;
+
+sigset_t handled_signals() {
+  sigset_t set;
+  ::sigemptyset(&set);
+  for (const int number : {SIGTERM, SIGINT, SIGHUP, SIGUSR2}) ::sigaddset(&set, number);
+  return set;
+}
+
+bool has_terminal() { return Fd::open("/dev/tty", O_RDONLY | O_NOCTTY).has_value(); }
+
+std::string signal_reason(int number) {
+  switch (number) {
+    case SIGINT:
+      return "sigint";
+    case SIGTERM:
+      return "sigterm";
+    case SIGHUP:
+      return "sighup";
+    default:
+      return "sigusr2";
+  }
+}
+
+// Takes the signals in a thread of its own.
+class SignalThread {
+ public:
+  SignalThread(const FlightOptions& options, SnapshotQueue& snapshots)
+      : options_(options),
+        snapshots_(snapshots),
+        had_terminal_(has_terminal()),
+        thread_([this] { run(); }) {}
+  ~SignalThread() {
+    ending_ = true;
+    ::pthread_kill(thread_.native_handle(), SIGUSR2);
+    thread_.join();
+  }
+  SignalThread(const SignalThread&) = delete;
+  SignalThread& operator=(const SignalThread&) = delete;
+
+ private:
+  void run() {
+    ::pthread_setname_np(::pthread_self(), "signals");
+    const sigset_t signals = handled_signals();
+    while (!ending_) {
+      siginfo_t info{};
+      const int number = ::sigwaitinfo(&signals, &info);
+      if (number < 0 || ending_) continue;
+      const bool hung_up =
+          number == SIGHUP && had_terminal_ && (info.si_code == SI_KERNEL || !has_terminal());
+      if (number == SIGINT || number == SIGTERM || hung_up) {
+        stop(number);
+      } else {
+        snapshot("signal", number, {});
+      }
+    }
+  }
+
+  // The first makes the last snapshot, and ends the recording after it; the second does not wait.
+  void stop(int number) {
+    if (std::exchange(stopping_, true) || !options_.snapshot_on_exit) return Interrupt::request();
+    spdlog::info("a last snapshot, then the end; a second signal ends it at once");
+    snapshot("exit", number, [](const auto&) { Interrupt::request(); });
+  }
+
+  void snapshot(const char* trigger, int number, SnapshotQueue::Done done) {
+    SnapshotRequest request;
+    request.trigger = trigger;
+    request.reason = signal_reason(number);
+    request.asked_ns = realtime_ns();
+    const bool last = done != nullptr;
+    if (auto taken = snapshots_.submit(std::move(request), std::move(done)); !taken) {
+      spdlog::warn("no snapshot: {}", taken.error().message);
+      if (last) Interrupt::request();
+    }
+  }
+
+  const FlightOptions& options_;
+  SnapshotQueue& snapshots_;
+  const bool had_terminal_;
+  bool stopping_ = false;
+  std::atomic<bool> ending_ = false;
+  std::thread thread_;
+};
+
+Result<std::unique_ptr<SnapshotSource>> open_flight_source(const FlightOptions& options) {
+  if (options.url) {
+    auto url = parse_url(*options.url);
+    if (!url) return std::unexpected(std::move(url.error()));
+    const std::uint64_t timeout_ms =
+        std::clamp(2 * options.interval_ns / kNsPerMs, kTimeoutMsMin, kTimeoutMsMax);
+    if (url->path != "/") {
+      return std::make_unique<EndpointSource>(Endpoint{.url = std::move(*url)}, timeout_ms,
+                                              &Interrupt::flag());
+    }
+    return std::make_unique<StreamSource>(std::move(*url), timeout_ms, &Interrupt::flag());
+  }
+  auto host = read_host();
+  if (!host) return context("read this host", std::move(host.error()));
+  auto embedded = EmbeddedSource::create(*host, {});
+  if (!embedded) return context("the samplers cannot run in this process", embedded.error());
+  if (const std::string limits = (*embedded)->limitations(); !limits.empty()) {
+    spdlog::warn("{}", limits);
+  }
+  return std::move(*embedded);
+}
+
+SourceMetadata known_facts(const FlightOptions& options, SourceMetadata facts) {
+  facts[std::string(kMetaSamplingIntervalMs)] = std::to_string(options.interval_ns / kNsPerMs);
+  return facts;
+}
+
+Result<void> check_output(const FlightOptions& options) {
+  const std::filesystem::path folder = std::filesystem::path(options.output).parent_path();
+  if (folder.empty()) return {};
+  std::error_code failure;
+  std::filesystem::create_directories(folder, failure);
+  if (failure) return system_error("create folder " + folder.string(), failure.value());
+  return {};
+}
+
+}  // namespace
+
+Result<void> run_flight_recorder(const FlightOptions& options) {
+  // Blocked in every thread: only the one below takes them.
+  const sigset_t signals = handled_signals();
+  ::pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  ::signal(SIGPIPE, SIG_IGN);
+  ::signal(SIGCHLD, SIG_DFL);
+  if (auto possible = check_output(options); !possible) return possible;
+  Interrupt interrupt;
+  auto buffer = FlightBuffer::open(options);
+  if (!buffer) return std::unexpected(std::move(buffer.error()));
+  remove_leftovers(options);
+  auto source = open_flight_source(options);
+  if (!source) return std::unexpected(std::move(source.error()));
+  FlightBuffer& log = **buffer;
+  log.set_metadata(known_facts(options, {}));
+  SnapshotSource& observed = **source;
+  ObservedSource watched(observed, {.on_snapshot =
+                                        [&](const SnapshotRef&, bool after_outage) {
+                                          // The one that answers may be another than before.
+                                          if (!after_outage) return;
+                                          log.set_metadata(known_facts(options, observed.facts()));
+                                        },
+                                    .on_failure = [](const Error&) {}});
+  spdlog::info("rezolus {}: the last {} at {} of {} in {}, snapshots go to {}", kVersion,
+               format_duration(options.duration_ns), format_duration(options.interval_ns),
+               observed.description(), options.buffer, options.output);
+  SnapshotQueue snapshots(options, log);
+  const SignalThread signal_thread(options, snapshots);
+  RecordingListener listener;
+  listener.message = [](const std::string& sentence) { spdlog::warn("{}", sentence); };
+  (void)run_recording({.interval_ns = options.interval_ns}, watched, log, interrupt, listener);
+  spdlog::info("stopped; the buffer {} is kept", options.buffer);
+  return {};
+}
+
+}  // namespace rezolus

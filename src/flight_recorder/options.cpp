@@ -1,0 +1,210 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+#include "flight_recorder/options.h"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <cstdlib>
+#include <filesystem>
+
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "config/toml_keys.h"
+#include "http/client.h"
+
+namespace rezolus {
+namespace {
+
+using config::Key;
+
+constexpr std::size_t kFileBytesMax = 1u << 20;
+constexpr std::array<std::string_view, 3> kSections = {"flight_recorder", "hindsight", "general"};
+constexpr std::uint64_t kIntervalNsMin = kNsPerMs;
+constexpr std::uint64_t kSizeBytesMin = 1u << 20;
+
+template <typename T>
+Result<void> assign(T& target, Result<T> value) {
+  if (!value) return std::unexpected(std::move(value.error()));
+  target = std::move(*value);
+  return {};
+}
+
+Result<void> assign_size(std::uint64_t& target, const toml::node& value) {
+  if (value.is_string()) return assign(target, parse_size_bytes(*value.value<std::string>()));
+  auto number = config::as_integer(value, 0, INT64_MAX);
+  if (!number) return std::unexpected(std::move(number.error()));
+  target = static_cast<std::uint64_t>(*number);
+  return {};
+}
+
+Result<void> assign_url(FlightOptions& options, const toml::node& value) {
+  auto text = config::as_string(value);
+  if (!text) return std::unexpected(std::move(text.error()));
+  // Upstream's default names the address that an agent listens on.
+  if (text->starts_with("0.0.0.0:")) text->replace(0, 7, "127.0.0.1");
+  if (auto url = parse_url(*text); !url) return std::unexpected(std::move(url.error()));
+  options.url = std::move(*text);
+  return {};
+}
+
+Result<void> assign_format(FlightOptions& options, const toml::node& value) {
+  auto text = config::as_string(value);
+  if (!text) return std::unexpected(std::move(text.error()));
+  return assign(options.format, parse_flight_format(*text));
+}
+
+Result<void> assign_count(std::uint64_t& target, const toml::node& value) {
+  auto number = config::as_integer(value, 0, 100'000);
+  if (!number) return std::unexpected(std::move(number.error()));
+  target = static_cast<std::uint64_t>(*number);
+  return {};
+}
+
+void add_section(std::vector<Key>& keys, FlightOptions& options, std::string_view section) {
+  const auto add = [&](std::string_view name, auto set) {
+    keys.push_back({fmt::format("{}.{}", section, name),
+                    [set](const toml::node& value, const std::string&) -> Result<void> {
+                      return set(value);
+                    }});
+  };
+  const auto text = [&](std::string_view name, std::string& target) {
+    add(name,
+        [&target](const toml::node& value) { return assign(target, config::as_string(value)); });
+  };
+  const auto texts = [&](std::string_view name, std::vector<std::string>& target) {
+    add(name,
+        [&target](const toml::node& value) { return assign(target, config::as_strings(value)); });
+  };
+  const auto duration = [&](std::string_view name, std::uint64_t& target) {
+    add(name, [&target](const toml::node& value) {
+      return assign(target, config::as_duration_ns(value));
+    });
+  };
+  for (const char* name : {"url", "source"}) {
+    add(name, [&options](const toml::node& value) { return assign_url(options, value); });
+  }
+  text("output", options.output);
+  duration("interval", options.interval_ns);
+  duration("duration", options.duration_ns);
+  add("format", [&options](const toml::node& value) { return assign_format(options, value); });
+  text("buffer", options.buffer);
+  add("max_bytes",
+      [&options](const toml::node& value) { return assign_size(options.size_bytes_max, value); });
+  add("min_free", [&options](const toml::node& value) {
+    return assign_size(options.free_size_bytes_min, value);
+  });
+  add("keep", [&options](const toml::node& value) { return assign_count(options.keep, value); });
+  add("snapshot_on_exit", [&options](const toml::node& value) {
+    return assign(options.snapshot_on_exit, config::as_bool(value));
+  });
+  texts("exec", options.exec);
+  duration("exec_timeout", options.exec_timeout_ns);
+  for (const char* upstream : {"listen", "segment_rows"}) {
+    add(upstream, [&options, upstream](const toml::node&) -> Result<void> {
+      options.notes.push_back(fmt::format("{} has no effect", upstream));
+      return {};
+    });
+  }
+}
+
+std::vector<Key> flight_keys(FlightOptions& options) {
+  std::vector<Key> keys;
+  for (const std::string_view section : kSections) add_section(keys, options, section);
+  for (const char* name : {"logging.level", "log.level"}) {
+    keys.push_back({name, [&options](const toml::node& value, const std::string&) {
+                      return assign(options.logging_level, config::as_string(value));
+                    }});
+  }
+  return keys;
+}
+
+std::string state_folder() {
+  const char* given = std::getenv("STATE_DIRECTORY");
+  const std::string_view folders = given != nullptr ? given : "";
+  return std::string(folders.substr(0, folders.find(':')));
+}
+
+}  // namespace
+
+Result<std::uint64_t> parse_size_bytes(std::string_view text) {
+  struct SizeUnit {
+    std::string_view name;
+    std::uint64_t bytes;
+  };
+  constexpr std::array units = {SizeUnit{"", 1},           SizeUnit{"B", 1},
+                                SizeUnit{"KiB", 1u << 10}, SizeUnit{"MiB", 1u << 20},
+                                SizeUnit{"GiB", 1u << 30}, SizeUnit{"TiB", std::uint64_t{1} << 40}};
+  std::uint64_t number = 0;
+  const auto [end, failure] = std::from_chars(text.data(), text.data() + text.size(), number);
+  std::string_view name(end, static_cast<std::size_t>(text.data() + text.size() - end));
+  while (name.starts_with(' ')) name.remove_prefix(1);
+  const auto unit = std::ranges::find(units, name, &SizeUnit::name);
+  if (failure != std::errc() || unit == units.end() || number > INT64_MAX / unit->bytes) {
+    return usage_error(
+        "'{}' is not a size; write a whole number and a unit, such as 512MiB or 1GiB", text);
+  }
+  return number * unit->bytes;
+}
+
+Result<OutputFormat> parse_flight_format(std::string_view text) {
+  if (text == "parquet") return OutputFormat::kParquet;
+  if (text == "raw") return OutputFormat::kRaw;
+  if (text == "log") return OutputFormat::kLog;
+  return usage_error("'{}' is not a format; choose parquet, raw or log", text);
+}
+
+Result<FlightOptions> parse_flight_config(std::string_view text, const std::string& path) {
+  FlightOptions options;
+  const std::vector<Key> keys = flight_keys(options);
+  if (auto read = config::read_text_into(text, path, keys); !read) {
+    return std::unexpected(std::move(read.error()));
+  }
+  return options;
+}
+
+Result<FlightOptions> read_flight_config(const std::string& path) {
+  auto text = rezolus::read_file(path, kFileBytesMax);
+  if (!text) {
+    return usage_error("cannot read the configuration: {}; give the path of a TOML file",
+                       text.error().message);
+  }
+  return parse_flight_config(*text, path);
+}
+
+bool is_flight_config(const std::string& path) {
+  constexpr std::array<std::string_view, 2> kOwn = {"flight_recorder", "hindsight"};
+  return config::has_section(path, kOwn);
+}
+
+Result<FlightOptions> complete(FlightOptions options) {
+  const std::string state = state_folder();
+  if (options.output.empty() && !state.empty()) options.output = state + "/rezolus.parquet";
+  if (options.output.empty()) {
+    return usage_error("it is not said where snapshots go; name an output");
+  }
+  std::error_code ignored;
+  if (std::filesystem::is_directory(options.output, ignored)) {
+    return usage_error("cannot write {}: it is a directory; name a file in it", options.output);
+  }
+  if (options.interval_ns < kIntervalNsMin) {
+    return usage_error("an interval of {} is too short; 1ms is the shortest",
+                       format_duration(options.interval_ns));
+  }
+  if (options.duration_ns < 2 * options.interval_ns) {
+    return usage_error("a duration of {} is less than two intervals of {}",
+                       format_duration(options.duration_ns), format_duration(options.interval_ns));
+  }
+  if (options.size_bytes_max < kSizeBytesMin) {
+    return usage_error("max_bytes must be at least 1MiB");
+  }
+  if (options.output.ends_with(".rez") && options.format == OutputFormat::kParquet) {
+    options.notes.push_back(fmt::format("{} will be a Parquet file", options.output));
+  }
+  if (options.buffer.empty()) {
+    options.buffer = state.empty() ? options.output + ".buffer" : state + "/buffer";
+  }
+  return options;
+}
+
+}  // namespace rezolus

@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+#pragma once
+// What a flight recorder is told: by its command line, or by a TOML file with the section
+// [flight_recorder]. The sections [hindsight] and [general] with the keys of upstream's recorder mean
+// the same.
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/result.h"
+#include "recorder/recording.h"
+
+namespace rezolus {
+
+struct FlightOptions {
+  std::optional<std::string> url;  // of the agent; none: samplers in this process
+  std::string output;
+  std::uint64_t interval_ns = kNsPerSecond;
+  std::uint64_t duration_ns = 900 * kNsPerSecond;
+  OutputFormat format = OutputFormat::kParquet;
+  // The buffer: its folder, and what it may take of the disk.
+  std::string buffer;
+  std::uint64_t size_bytes_max = 1u << 30;
+  std::uint64_t free_size_bytes_min = 256u << 20;
+  // 0: every snapshot replaces OUTPUT. Else they have a time in their names, and so many are kept.
+  std::uint64_t keep = 0;
+  bool snapshot_on_exit = true;  // with SIGINT and SIGTERM
+  std::vector<std::string> exec;  // run after each snapshot, with its path behind
+  std::uint64_t exec_timeout_ns = 30 * kNsPerSecond;
+  std::string logging_level = "info";
+  std::vector<std::string> notes;  // for the user: keys without effect
+};
+
+// Usage errors name file, line and key.
+Result<FlightOptions> read_flight_config(const std::string& path);
+Result<FlightOptions> parse_flight_config(std::string_view text, const std::string& path);
+
+// Whether a file has a section that only a flight recorder knows.
+bool is_flight_config(const std::string& path);
+
+// "parquet", "raw" or "log".
+Result<OutputFormat> parse_flight_format(std::string_view text);
+
+// Fills in what follows from the rest (the buffer), and refuses what cannot work.
+Result<FlightOptions> complete(FlightOptions options);
+
+// "256MiB", "1GiB", "4096": bytes.
+Result<std::uint64_t> parse_size_bytes(std::string_view text);
+
+}  // namespace rezolus

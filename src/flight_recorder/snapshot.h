@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+#pragma once
+// One snapshot of a buffer: a part of it as a file, and beside it a small JSON file that says why. The
+// recording goes on meanwhile: segments are linked before they are read, so that retention does not
+// remove them, and the converter runs as a child at the lowest priority.
+
+#include <atomic>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include <nlohmann/json.hpp>
+
+#include "base/result.h"
+#include "flight_recorder/buffer.h"
+#include "flight_recorder/options.h"
+
+namespace rezolus {
+
+struct SnapshotRequest {
+  std::string trigger;     // "signal", "http", "command", "exit", "rule", "alertmanager"
+  std::string reason;      // in a word or two, for the file's name too: "sigusr2", a rule's name
+  nlohmann::json details;  // of the trigger: a rule's expression and values, an alert's labels
+  std::uint64_t asked_ns = 0;  // CLOCK_REALTIME
+  std::uint64_t from_ns = 0;   // 0: all there is
+  std::uint64_t to_ns = 0;     // 0: up to the newest tick; in the future: waited for
+  std::string private_path;    // not to OUTPUT, but here, without JSON and hook: for who asked
+};
+
+struct SnapshotReport {
+  std::string path;
+  std::uint64_t size_bytes = 0;
+  std::uint64_t from_ns = 0;  // as was asked for, or where the buffer begins
+  std::uint64_t to_ns = 0;
+  std::uint64_t segment_count = 0;
+  std::uint64_t gap_count = 0;
+  std::uint64_t took_ns = 0;
+};
+
+// The file of a request. `keep` 0: OUTPUT itself, else "<stem>-20261126T132000Z-<reason><suffix>".
+std::string snapshot_path(const FlightOptions& options, const SnapshotRequest& request);
+
+// A reason as part of a file name: [a-z0-9-], at most 40 characters.
+std::string name_part(std::string_view text);
+
+// Makes the file. Blocks; one at a time. cancel ends it early, with an error.
+Result<SnapshotReport> make_snapshot(const FlightOptions& options, const FlightBuffer& buffer,
+                                     const SnapshotRequest& request,
+                                     const std::atomic<bool>& cancel);
+
+// What a crash in the middle of a snapshot left in the buffer and beside OUTPUT.
+void remove_leftovers(const FlightOptions& options);
+
+// Removes the oldest snapshots that are more than `keep`, their JSON too.
+void rotate(const FlightOptions& options);
+
+}  // namespace rezolus

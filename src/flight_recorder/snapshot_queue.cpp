@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+#include "flight_recorder/snapshot_queue.h"
+
+#include <algorithm>
+#include <chrono>
+
+#include <pthread.h>
+#include <spdlog/spdlog.h>
+
+#include "flight_recorder/hook.h"
+
+namespace rezolus {
+
+SnapshotQueue::SnapshotQueue(const FlightOptions& options, const FlightBuffer& buffer)
+    : options_(options), buffer_(buffer), thread_([this] { run(); }) {}
+
+SnapshotQueue::~SnapshotQueue() {
+  cancel_ = true;
+  {
+    const std::lock_guard lock(mutex_);
+  }
+  wake_.notify_one();
+  thread_.join();
+  const Result<SnapshotReport> ended = error("no snapshot: the flight recorder was stopped");
+  for (const Item& item : waiting_) {
+    if (item.done) item.done(ended);
+  }
+}
+
+Result<void> SnapshotQueue::submit(SnapshotRequest request, Done done) {
+  // What comes after the trigger has to be in the buffer first.
+  const std::uint64_t now_ns = realtime_ns();
+  std::uint64_t wait_ns = 0;
+  if (request.to_ns > now_ns) wait_ns = request.to_ns - now_ns + options_.interval_ns;
+  const std::lock_guard lock(mutex_);
+  if (waiting_.size() >= kWaitingMax) {
+    ++counts_[{request.trigger, "refused"}];
+    return error("{} snapshots wait already; ask again when one of them is done", kWaitingMax);
+  }
+  waiting_.push_back({std::move(request), std::move(done), monotonic_ns() + wait_ns});
+  wake_.notify_one();
+  return {};
+}
+
+std::map<std::pair<std::string, std::string>, std::uint64_t> SnapshotQueue::counts() const {
+  const std::lock_guard lock(mutex_);
+  return counts_;
+}
+
+std::size_t SnapshotQueue::waiting_count() const {
+  const std::lock_guard lock(mutex_);
+  return waiting_.size() + (making_ ? 1 : 0);
+}
+
+void SnapshotQueue::run() {
+  ::pthread_setname_np(::pthread_self(), "snapshots");
+  std::unique_lock lock(mutex_);
+  while (!cancel_) {
+    if (waiting_.empty()) {
+      wake_.wait(lock);
+      continue;
+    }
+    const auto next = std::ranges::min_element(waiting_, {}, &Item::due_ns);
+    const std::uint64_t now_ns = monotonic_ns();
+    if (next->due_ns > now_ns) {
+      wake_.wait_for(lock, std::chrono::nanoseconds(next->due_ns - now_ns));
+      continue;
+    }
+    const Item item = std::move(*next);
+    waiting_.erase(next);
+    making_ = true;
+    lock.unlock();
+    make(item);
+    lock.lock();
+    making_ = false;
+  }
+}
+
+void SnapshotQueue::make(const Item& item) {
+  const auto report = make_snapshot(options_, buffer_, item.request, cancel_);
+  {
+    const std::lock_guard lock(mutex_);
+    ++counts_[{item.request.trigger, report ? "ok" : "failed"}];
+  }
+  const bool kept = item.request.private_path.empty();
+  if (!report) {
+    spdlog::error("{}", report.error().message);
+  } else if (kept) {
+    spdlog::info("snapshot {} ({}: {}), {} bytes in {:.1f} s", report->path, item.request.trigger,
+                 item.request.reason, report->size_bytes,
+                 static_cast<double>(report->took_ns) / static_cast<double>(kNsPerSecond));
+    rotate(options_);
+  }
+  if (item.done) item.done(report);
+  if (report && kept && !options_.exec.empty()) run_hook(report->path);
+}
+
+void SnapshotQueue::run_hook(const std::string& path) const {
+  std::vector<std::string> command = options_.exec;
+  command.push_back(path);
+  auto ran = rezolus::run_hook(std::move(command), options_.exec_timeout_ns, cancel_);
+  if (!ran) spdlog::warn("exec: {}", ran.error().message);
+}
+
+}  // namespace rezolus
