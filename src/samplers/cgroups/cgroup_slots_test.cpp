@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+#include "samplers/cgroups/cgroup_slots.h"
+
+#include <algorithm>
+
+#include <gtest/gtest.h>
+
+namespace rezolus {
+namespace {
+
+// What a BPF program would find.
+std::uint32_t look_up(const std::vector<std::uint64_t>& table, std::uint64_t id) {
+  for (std::uint32_t i = 0; i < CGROUP_PROBES; ++i) {
+    const std::uint64_t word = table[(cgroup_hash(id) + i) & (table.size() - 1)];
+    if (word != 0 && word >> CGROUP_SLOT_BITS == id) {
+      return static_cast<std::uint32_t>(word & ((1u << CGROUP_SLOT_BITS) - 1));
+    }
+  }
+  return CGROUP_OTHER;
+}
+
+struct Fixture {
+  explicit Fixture(const CgroupLimits& limits)
+      : table(cgroup_table_entries(limits.slots)), slots(table, limits) {}
+  std::vector<std::uint64_t> table;
+  CgroupSlots slots;
+};
+
+const std::vector<ListedCgroup> kThree = {
+    {1, "/", 0, 0}, {10, "/a", 1, 0}, {11, "/a/b", 2, 1}};
+
+TEST(CgroupSlots, EachCgroupHasItsOwnSlot) {
+  Fixture f({});
+  const auto change = f.slots.update(kThree);
+  ASSERT_EQ(change.added.size(), 3u);
+  for (std::size_t i = 0; i < 3; ++i) {
+    EXPECT_EQ(change.added[i].path, kThree[i].path);
+    EXPECT_NE(change.added[i].slot, std::uint32_t{CGROUP_OTHER});
+    EXPECT_EQ(look_up(f.table, kThree[i].id), change.added[i].slot);
+  }
+  EXPECT_EQ(look_up(f.table, 12), std::uint32_t{CGROUP_OTHER});
+  EXPECT_TRUE(f.slots.update(kThree).added.empty());
+}
+
+TEST(CgroupSlots, AFreedSlotRestsForTwoUpdates) {
+  Fixture f({.slots = 2});
+  const std::uint32_t slot = f.slots.update({{1, "/", 0, 0}}).added.at(0).slot;
+  const std::vector<ListedCgroup> other = {{2, "/", 0, 0}};
+  auto change = f.slots.update(other);
+  EXPECT_EQ(change.freed, std::vector{slot});
+  EXPECT_TRUE(change.added.empty());
+  EXPECT_EQ(look_up(f.table, 1), std::uint32_t{CGROUP_OTHER});
+  EXPECT_TRUE(f.slots.update(other).added.empty());
+  change = f.slots.update(other);
+  EXPECT_EQ(change.rested, std::vector{slot});
+  ASSERT_EQ(change.added.size(), 1u);
+  EXPECT_EQ(look_up(f.table, 2), slot);
+}
+
+TEST(CgroupSlots, ARenamedCgroupIsAnotherOne) {
+  Fixture f({});
+  const std::uint32_t slot = f.slots.update(kThree).added.at(1).slot;
+  auto renamed = kThree;
+  renamed[1].path = "/c";
+  renamed[2].path = "/c/b";
+  const auto change = f.slots.update(renamed);
+  EXPECT_EQ(change.freed.size(), 2u);
+  ASSERT_EQ(change.added.size(), 2u);
+  EXPECT_EQ(change.added[0].path, "/c");
+  EXPECT_NE(change.added[0].slot, slot);
+  EXPECT_EQ(look_up(f.table, 10), change.added[0].slot);
+}
+
+TEST(CgroupSlots, WhatIsDeeperCountsForItsAncestor) {
+  Fixture f({.depth = 1});
+  const auto change = f.slots.update(kThree);
+  EXPECT_EQ(change.added.size(), 2u);
+  EXPECT_EQ(look_up(f.table, 11), look_up(f.table, 10));
+  EXPECT_NE(look_up(f.table, 10), std::uint32_t{CGROUP_OTHER});
+  EXPECT_EQ(f.slots.counts().folded, 1u);
+}
+
+TEST(CgroupSlots, WhatIsExcludedOrHasNoSlotIsOther) {
+  Fixture globs({.include = {"/a*"}, .exclude = {"*/b"}});
+  EXPECT_EQ(globs.slots.update(kThree).added.size(), 1u);
+  EXPECT_EQ(look_up(globs.table, 11), std::uint32_t{CGROUP_OTHER});
+  EXPECT_EQ(globs.slots.counts().other, 2u);
+  Fixture few({.slots = 3});
+  EXPECT_EQ(few.slots.update(kThree).added.size(), 2u);
+  EXPECT_EQ(look_up(few.table, 11), std::uint32_t{CGROUP_OTHER});
+  EXPECT_NE(look_up(few.table, 1), std::uint32_t{CGROUP_OTHER});
+  EXPECT_EQ(few.slots.counts().other, 1u);
+  EXPECT_EQ(few.slots.counts().named, 2u);
+}
+
+// 10,000 come and go: nothing of them stays in the table, and slots are had again and again.
+TEST(CgroupSlots, ChurnLeavesNothingBehind) {
+  Fixture f({.slots = 64});
+  std::size_t added = 0;
+  for (std::uint64_t round = 0; round < 1000; ++round) {
+    std::vector<ListedCgroup> list = {{1, "/", 0, 0}};
+    for (std::uint64_t i = 0; i < 10; ++i) {
+      const std::uint64_t id = 100 + round * 10 + i;
+      list.push_back({id, "/" + std::to_string(id), 1, 0});
+    }
+    added += f.slots.update(list).added.size();
+  }
+  EXPECT_EQ(added, 10'001u);
+  f.slots.update({});
+  EXPECT_EQ(std::ranges::count_if(f.table, [](std::uint64_t word) { return word != 0; }), 0);
+}
+
+}  // namespace
+}  // namespace rezolus
