@@ -45,35 +45,6 @@ static inline __attribute__((always_inline)) unsigned int device_hash(unsigned i
 	return (key * 0x9e3779b1u) >> 22;
 }
 
-/*
- * Cgroups. User space walks them and writes the table, id and slot in one word; slot 0 is for all
- * that are not in it. An id is looked for in CGROUP_PROBES places from its hash on.
- */
-#define CGROUP_OTHER 0
-#define CGROUP_PROBES 8
-#define CGROUP_SLOT_BITS 20
-#define CGROUP_SLOTS_MAX 65536
-/* In place of a slot: the CPU runs nobody's task. */
-#define CGROUP_NONE 0xffffffffu
-
-/* What a CPU is running, for the part of its time that no switch has charged yet. */
-enum cgroup_running_value {
-	CGROUP_RUNNING_SLOT,
-	CGROUP_RUNNING_SINCE_NS,
-	CGROUP_RUNNING_COUNT,
-};
-
-static inline __attribute__((always_inline)) unsigned int cgroup_hash(unsigned long long id)
-{
-	return (unsigned int)((id * 0x9e3779b97f4a7c15ull) >> 32);
-}
-
-/* An id as it stands in the table: the upper bits only tell reused numbers apart. */
-static inline __attribute__((always_inline)) unsigned long long cgroup_key(unsigned long long id)
-{
-	return id << CGROUP_SLOT_BITS;
-}
-
 /* Losses that every family counts in its map `losses`, by reason. */
 enum loss_reason {
 	LOSS_NO_TASK_STATE,      /* the task has no state, and none could be made */

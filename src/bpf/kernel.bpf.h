@@ -29,27 +29,8 @@ struct thread_info {
 	unsigned int cpu;
 } __relocated;
 
-struct kernfs_node {
-	u64 id; /* what user space sees as the inode number */
-} __relocated;
-
-struct cgroup {
-	struct kernfs_node *kn;
-} __relocated;
-
-struct cgroup_subsys_state {
-	struct cgroup *cgroup;
-} __relocated;
-
-/* The cgroups of a task: one for each subsystem, and that of version 2. */
-struct css_set {
-	struct cgroup_subsys_state *subsys[1];
-	struct cgroup *dfl_cgrp;
-} __relocated;
-
 struct task_struct {
 	struct thread_info thread_info;
-	struct css_set *cgroups;
 	int pid;  /* the thread id of user space */
 	int tgid;
 	unsigned int __state;

@@ -3,7 +3,6 @@
  * What the families share: the state of each task, made at fork and forgotten at exit. Costs one
  * allocation per fork with task storage, one hash delete per exit without.
  */
-#include "bpf/cgroup.bpf.h"
 #include "bpf/task.bpf.h"
 
 SEC("iter/task")

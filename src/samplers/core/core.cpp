@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 #include "samplers/core/core.h"
 
-#include <algorithm>
 #include <array>
 #include <cerrno>
 
@@ -12,7 +11,6 @@
 #include "base/logging.h"
 #include "bpf/banks.h"
 #include "core.skel.h"
-#include "samplers/cgroups/cgroup_banks.h"
 #include "samplers/family.h"
 
 namespace rezolus {
@@ -22,7 +20,7 @@ REZOLUS_EMBEDDED_OBJECT(core)
 
 constexpr const char* kIterator = "create_task_states";
 
-ObjectRequest core_request(const Host& host, bool task_storage, std::uint32_t cgroup_entries) {
+ObjectRequest core_request(const Host& host, bool task_storage) {
   ObjectRequest request;
   request.name = "core";
   request.elf = core_object();
@@ -32,19 +30,17 @@ ObjectRequest core_request(const Host& host, bool task_storage, std::uint32_t cg
   } else {
     request.hooks = {"handle_exit"};
   }
-  request.prepare = [&host, task_storage, cgroup_entries](ObjectSettings& settings, const auto& available) {
+  request.prepare = [&host, task_storage](ObjectSettings& settings, const auto& available) {
     set_common_knobs(settings, host);
     settings.set_knob("use_task_storage", task_storage);
     settings.drop_map(task_storage ? "task_hash" : "task_storage");
-    settings.set_map_entries("cgroups", cgroup_entries);
     return Result<bool>(!available.empty());
   };
   return request;
 }
 
-Result<Object> load_core(const Host& host, const KernelFeatures& features, bool task_storage,
-                         std::uint32_t cgroup_entries) {
-  auto object = Object::load(core_request(host, task_storage, cgroup_entries), features);
+Result<Object> load_core(const Host& host, const KernelFeatures& features, bool task_storage) {
+  auto object = Object::load(core_request(host, task_storage), features);
   if (!object || object->loaded()) return object;
   const HookOutcome& hook = object->hooks().front();
   return error("per-task state is not to be had: {} is off: {}", hook.target, hook.reason);
@@ -85,21 +81,17 @@ void set_common_knobs(ObjectSettings& settings, const Host& host) {
   settings.set_knob("device_stripe_mask", device_stripe_count(cpus) - 1);
 }
 
-Result<Core> Core::load(const KernelFeatures& features, const Host& host,
-                        const CgroupLimits& cgroup_limits) {
-  const std::uint32_t cgroup_entries = cgroup_table_entries(cgroup_limits.slots);
+Result<Core> Core::load(const KernelFeatures& features, const Host& host) {
   std::string reason;
   if (features.task_storage()) {
-    auto object = load_core(host, features, true, cgroup_entries);
+    auto object = load_core(host, features, true);
     if (object) {
       auto created = create_states_of_existing_tasks(*object);
       if (created) {
         Core core(std::move(*object));
         core.task_storage_ = true;
         core.create_anywhere_ = features.kernel_at_least(6, 4);
-        if (auto mapped = core.map(features, host, cgroup_limits); !mapped) {
-          return std::unexpected(mapped.error());
-        }
+        if (auto mapped = core.map_losses(host); !mapped) return std::unexpected(mapped.error());
         return core;
       }
       reason = created.error().message;
@@ -111,41 +103,19 @@ Result<Core> Core::load(const KernelFeatures& features, const Host& host,
                                                         : "the kernel has no task storage";
   }
   spdlog::debug("per-task state in a hash: {}", reason);
-  auto object = load_core(host, features, false, cgroup_entries);
+  auto object = load_core(host, features, false);
   if (!object) return std::unexpected(object.error());
   Core core(std::move(*object));
-  if (auto mapped = core.map(features, host, cgroup_limits); !mapped) {
-    return std::unexpected(mapped.error());
-  }
+  if (auto mapped = core.map_losses(host); !mapped) return std::unexpected(mapped.error());
   return core;
 }
 
-Result<void> Core::map(const KernelFeatures& features, const Host& host,
-                       const CgroupLimits& cgroup_limits) {
+Result<void> Core::map_losses(const Host& host) {
   auto bank = CounterBank::map(object_.map_fd("loss_counters"), host.cpus.possible_count,
                                LOSS_REASON_COUNT);
   if (!bank) return std::unexpected(bank.error());
   losses_ = std::move(*bank);
-  cgroup_limits_ = cgroup_limits;
-  cgroup_limits_.histogram_slots = std::min(cgroup_limits.histogram_slots, cgroup_limits.slots);
-  cpu_count_ = host.cpus.possible_count;
-  hierarchy_ = find_cgroup_hierarchy(host);
-  if (hierarchy_ && !hierarchy_->version_2) {
-    const auto subsystem = features.enum_value("cgroup_subsys_id", "cpu_cgrp_id");
-    if (subsystem) {
-      cgroup_subsystem_ = static_cast<int>(*subsystem);
-    } else {
-      hierarchy_ = error("the kernel's types do not say which subsystem cpu is");
-    }
-  }
-  auto table = Mapping::map(object_.map_fd("cgroups"), object_.map_entries("cgroups") * 8ul, true);
-  if (!table) return context("map the table of cgroups", table.error());
-  cgroup_table_ = std::move(*table);
   return {};
-}
-
-std::span<std::uint64_t> Core::cgroup_table() {
-  return {reinterpret_cast<std::uint64_t*>(cgroup_table_.data()), object_.map_entries("cgroups")};
 }
 
 void Core::append_losses(std::vector<LossStatus>& losses) const {
@@ -157,15 +127,7 @@ Result<void> Core::share_with(ObjectSettings& settings) const {
   settings.set_knob("use_task_storage", task_storage_);
   settings.set_knob("create_task_storage_anywhere", create_anywhere_);
   settings.drop_map(task_storage_ ? "task_hash" : "task_storage");
-  auto shared = settings.share_map(used, object_.map_fd(used));
-  if (!shared || settings.find_map("cgroups") == nullptr) return shared;
-  const std::uint32_t stripes = cgroup_histogram_stripe_count(cpu_count_);
-  settings.set_knob("cgroup_subsystem", cgroup_subsystem_);
-  settings.set_knob("cgroup_table_mask", object_.map_entries("cgroups") - 1);
-  settings.set_knob("cgroup_slot_count", cgroup_limits_.slots);
-  settings.set_knob("cgroup_histogram_slot_count", cgroup_limits_.histogram_slots);
-  settings.set_knob("cgroup_histogram_stripe_mask", stripes - 1);
-  return settings.share_map("cgroups", object_.map_fd("cgroups"));
+  return settings.share_map(used, object_.map_fd(used));
 }
 
 }  // namespace rezolus

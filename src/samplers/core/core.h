@@ -7,7 +7,6 @@
 
 #include "bpf/banks.h"
 #include "bpf/object.h"
-#include "samplers/cgroups/cgroup_slots.h"
 #include "samplers/status.h"
 
 namespace rezolus {
@@ -15,8 +14,7 @@ namespace rezolus {
 class Core {
  public:
   // Task storage where the kernel lets tracing programs have it, else the hash.
-  static Result<Core> load(const KernelFeatures& features, const Host& host,
-                           const CgroupLimits& cgroup_limits);
+  static Result<Core> load(const KernelFeatures& features, const Host& host);
 
   [[nodiscard]] bool task_storage() const { return task_storage_; }
   [[nodiscard]] const Object& object() const { return object_; }
@@ -24,25 +22,13 @@ class Core {
   // Events of fork and exit whose task state could not be made.
   void append_losses(std::vector<LossStatus>& losses) const;
 
-  // Which cgroups tasks belong to. Where there are none, all are CGROUP_OTHER.
-  [[nodiscard]] const Result<CgroupHierarchy>& cgroup_hierarchy() const { return hierarchy_; }
-  [[nodiscard]] const CgroupLimits& cgroup_limits() const { return cgroup_limits_; }
-  // The table of cgroups, for CgroupSlots to write; lives as long as we do.
-  [[nodiscard]] std::span<std::uint64_t> cgroup_table();
-
   // Lets a family's object that uses task state share ours.
   Result<void> share_with(ObjectSettings& settings) const;
 
  private:
   explicit Core(Object object) : object_(std::move(object)) {}
-  Result<void> map(const KernelFeatures& features, const Host& host,
-                   const CgroupLimits& cgroup_limits);
+  Result<void> map_losses(const Host& host);
   Object object_;
-  Result<CgroupHierarchy> hierarchy_ = CgroupHierarchy{};
-  CgroupLimits cgroup_limits_;
-  std::uint32_t cpu_count_ = 1;
-  int cgroup_subsystem_ = -1;  // −1: version 2
-  Mapping cgroup_table_;
   std::optional<CounterBank> losses_;
   bool task_storage_ = false;
   bool create_anywhere_ = false;  // task storage may be created on the scheduler's paths

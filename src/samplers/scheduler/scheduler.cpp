@@ -9,8 +9,7 @@ namespace {
 REZOLUS_EMBEDDED_OBJECT(scheduler)
 
 constexpr const BpfSampler* kSamplers[] = {&kSchedulerRunqueue, &kSchedulerBlocked,
-                                           &kSchedulerWakeups, &kCpuMigrations, &kTaskExits,
-                                           &kCgroupCpuUsage};
+                                           &kSchedulerWakeups, &kCpuMigrations, &kTaskExits};
 
 void prepare(ObjectSettings& settings, const KernelFeatures& features, const Host&) {
   // sched_switch: preempt, previous, next and, since 5.18, the previous task's state.
