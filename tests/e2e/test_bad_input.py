@@ -67,7 +67,7 @@ def test_no_agent_at_the_url(tmp_path):
 def test_what_answers_is_no_agent(agent, tmp_path):
     result = rezolus("record", "-d", "1s", agent.url + "/status", cwd=tmp_path)
     assert result.returncode == 1
-    assert "is it a Rezolus agent?" in result.stderr
+    assert "neither an agent's snapshot nor a Prometheus page" in result.stderr
 
 
 def test_output_that_is_no_regular_file(tmp_path):
