@@ -156,7 +156,9 @@ AgentFacts Agent::facts(StatusDetail detail) const {
   facts.instance = config_.instance;
   facts.collector = collector_.status(detail);
   facts.scheduler_error = sampling_.scheduler_error();
-  if (auto memory = read_process_memory()) facts.memory = *memory;
+  if (detail == StatusDetail::kAll) {  // walks all mappings, for /status alone
+    if (auto memory = read_process_memory()) facts.memory = *memory;
+  }
   if (const http::Server* server = server_.load()) {
     facts.listen = server->endpoints();
     facts.requests = server->counters().requests;

@@ -28,7 +28,7 @@ const Table& metrics_by_name() {
 
 // For a metric that no table knows.
 std::string derived_name(const Series& series) {
-  std::string name = "rezolus_" + prometheus_label_name("_" + series.name).substr(1);
+  std::string name = prometheus_label_name("rezolus_" + series.name);
   const auto suffix = [&name](std::string_view text) {
     if (!name.ends_with(text)) name += text;
   };

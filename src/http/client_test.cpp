@@ -4,14 +4,13 @@
 #include <atomic>
 #include <thread>
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include <gtest/gtest.h>
 
 #include "base/fd.h"
+#include "http/loopback_testing.h"
 
 namespace rezolus {
 namespace {
@@ -62,29 +61,20 @@ TEST(LooksLikeUrl, TellsAddressesFromFiles) {
 class OneAnswerServer {
  public:
   explicit OneAnswerServer(std::string answer) : answer_(std::move(answer)) {
-    listener_ = Fd(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
-    sockaddr_in address{};
-    address.sin_family = AF_INET;
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    socklen_t size = sizeof(address);
-    EXPECT_EQ(::bind(listener_.get(), reinterpret_cast<sockaddr*>(&address), size), 0);
-    EXPECT_EQ(::listen(listener_.get(), 4), 0);
-    ::getsockname(listener_.get(), reinterpret_cast<sockaddr*>(&address), &size);
-    port_ = ntohs(address.sin_port);
     thread_ = std::thread([this] { serve(); });
   }
   ~OneAnswerServer() {
-    ::shutdown(listener_.get(), SHUT_RDWR);
+    listener_.shut_down();
     thread_.join();
   }
-  [[nodiscard]] Url url() const { return parse_url(fmt::format("127.0.0.1:{}", port_)).value(); }
+  [[nodiscard]] Url url() const { return listener_.url(); }
   std::atomic<int> connections = 0;
   std::string last_request;  // read it after the answer
 
  private:
   void serve() {
     while (true) {
-      const Fd peer(::accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC));
+      const Fd peer(listener_.accept());
       if (!peer.valid()) return;
       ++connections;
       char buffer[4096];
@@ -97,8 +87,7 @@ class OneAnswerServer {
   }
 
   std::string answer_;
-  Fd listener_;
-  std::uint16_t port_ = 0;
+  LoopbackListener listener_{4};
   std::thread thread_;
 };
 

@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "recording/parquet/exit_codes.h"
 
 namespace rezolus {
 namespace {
@@ -24,7 +25,6 @@ namespace {
 constexpr std::string_view kConverterName = "rezolus-recording";
 constexpr int kNiceness = 19;
 constexpr int kExitCannotRun = 127;
-constexpr int kExitFolded = 3;  // as in recording/parquet/commands.h
 constexpr std::uint64_t kCancelPollNs = 20 * kNsPerMs;
 // Thread stacks count against RLIMIT_DATA in full, used or not; eight of 8 MiB would take a
 // quarter.

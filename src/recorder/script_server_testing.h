@@ -10,8 +10,6 @@
 #include <string_view>
 #include <thread>
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -21,6 +19,7 @@
 #include "base/clock.h"
 #include "base/fd.h"
 #include "http/client.h"
+#include "http/loopback_testing.h"
 #include "recording/frame/frame.h"
 
 namespace rezolus {
@@ -71,31 +70,22 @@ class ScriptServer {
   using Handler = std::function<void(const std::string& path, const Peer& peer)>;
 
   explicit ScriptServer(Handler handler) : handler_(std::move(handler)) {
-    listener_ = Fd(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
-    sockaddr_in address{};
-    address.sin_family = AF_INET;
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    socklen_t size = sizeof(address);
-    EXPECT_EQ(::bind(listener_.get(), reinterpret_cast<sockaddr*>(&address), size), 0);
-    EXPECT_EQ(::listen(listener_.get(), 64), 0);
-    ::getsockname(listener_.get(), reinterpret_cast<sockaddr*>(&address), &size);
-    port_ = ntohs(address.sin_port);
     thread_ = std::thread([this] { accept_all(); });
   }
   ~ScriptServer() {
     ending_ = true;
-    ::shutdown(listener_.get(), SHUT_RDWR);
+    listener_.shut_down();
     thread_.join();
     for (std::thread& peer : peers_) peer.join();
   }
   ScriptServer(const ScriptServer&) = delete;
   ScriptServer& operator=(const ScriptServer&) = delete;
-  [[nodiscard]] Url url() const { return parse_url(fmt::format("127.0.0.1:{}", port_)).value(); }
+  [[nodiscard]] Url url() const { return listener_.url(); }
 
  private:
   void accept_all() {
     while (true) {
-      const int fd = ::accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC);
+      const int fd = listener_.accept();
       if (fd < 0) return;
       peers_.emplace_back([this, fd] {
         const Fd closing(fd);
@@ -114,8 +104,7 @@ class ScriptServer {
 
   const Handler handler_;
   std::atomic<bool> ending_ = false;
-  Fd listener_;
-  std::uint16_t port_ = 0;
+  LoopbackListener listener_{64};
   std::list<std::thread> peers_;
   std::thread thread_;  // after what it uses
 };

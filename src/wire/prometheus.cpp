@@ -7,7 +7,6 @@
 
 #include <fmt/format.h>
 
-#include "base/clock.h"
 #include "wire/prometheus_page.h"
 #include "wire/prometheus_protobuf.h"
 
@@ -23,21 +22,6 @@ void append(Buffer& out, std::string_view text) { out.append(text); }
 void append_integer(Buffer& out, std::uint64_t number) {
   const fmt::format_int digits(number);
   out.append(digits.data(), digits.data() + digits.size());
-}
-
-// The same as exact_seconds(), without a string.
-void append_seconds(Buffer& out, std::uint64_t ns) {
-  append_integer(out, ns / kNsPerSecond);
-  std::uint64_t fraction = ns % kNsPerSecond;
-  if (fraction == 0) return;
-  char digits[10] = {'.'};
-  std::size_t size = sizeof digits;
-  for (std::size_t i = sizeof digits - 1; i > 0; --i) {
-    digits[i] = static_cast<char>('0' + fraction % 10);
-    fraction /= 10;
-  }
-  while (digits[size - 1] == '0') --size;
-  out.append(digits, digits + size);
 }
 
 void append_quantity(Buffer& out, std::uint64_t value, bool seconds) {

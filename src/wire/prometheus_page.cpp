@@ -77,7 +77,13 @@ void add_histogram_facts(PrometheusPage::Family& family, const Series& series,
                          const PrometheusOptions& options) {
   for (const int power : bound_powers(series.unit, options.full)) {
     const std::uint64_t value = (std::uint64_t{1} << power) - 1;
-    family.bounds.push_back({value, family.seconds ? exact_seconds(value) : std::to_string(value)});
+    std::string le = std::to_string(value);
+    if (family.seconds) {
+      fmt::memory_buffer seconds;
+      append_seconds(seconds, value);
+      le = fmt::to_string(seconds);
+    }
+    family.bounds.push_back({value, std::move(le)});
   }
   if (options.format != PrometheusFormat::kProtobuf) return;
   family.native_config = series.histogram;
@@ -119,13 +125,19 @@ void append_prometheus_label(std::string& text, std::string_view key, std::strin
   text += '"';
 }
 
-std::string exact_seconds(std::uint64_t ns) {
-  std::string text = std::to_string(ns / kNsPerSecond);
-  if (const std::uint64_t fraction = ns % kNsPerSecond; fraction != 0) {
-    text += fmt::format(".{:09}", fraction);
-    text.erase(text.find_last_not_of('0') + 1);
+void append_seconds(fmt::memory_buffer& out, std::uint64_t ns) {
+  const fmt::format_int whole(ns / kNsPerSecond);
+  out.append(whole.data(), whole.data() + whole.size());
+  std::uint64_t fraction = ns % kNsPerSecond;
+  if (fraction == 0) return;
+  char digits[10] = {'.'};
+  std::size_t size = sizeof digits;
+  for (std::size_t i = sizeof digits - 1; i > 0; --i) {
+    digits[i] = static_cast<char>('0' + fraction % 10);
+    fraction /= 10;
   }
-  return text;
+  while (digits[size - 1] == '0') --size;
+  out.append(digits, digits + size);
 }
 
 std::vector<std::int32_t> native_bucket_indexes(const HistogramConfig& config, double scale,

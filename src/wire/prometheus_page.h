@@ -11,6 +11,8 @@
 #include <utility>
 #include <vector>
 
+#include <fmt/format.h>
+
 #include "metrics/snapshot.h"
 #include "wire/prometheus.h"
 
@@ -91,6 +93,6 @@ std::string prometheus_escaped(std::string_view text, bool quotes);
 void append_prometheus_label(std::string& text, std::string_view key, std::string_view value);
 
 // ns nanoseconds as seconds, exactly and as short as that goes: 1500000000 becomes 1.5.
-std::string exact_seconds(std::uint64_t ns);
+void append_seconds(fmt::memory_buffer& out, std::uint64_t ns);
 
 }  // namespace rezolus

@@ -8,14 +8,9 @@
 #include <CLI/CLI.hpp>
 
 #include "base/result.h"
+#include "recording/parquet/exit_codes.h"
 
 namespace rezolus {
-
-inline constexpr int kExitOk = 0;
-inline constexpr int kExitRuntime = 1;
-inline constexpr int kExitUsage = 2;
-// The output is there, but some series are only in sums or not in it: the input is still needed.
-inline constexpr int kExitFolded = 3;
 
 // Prints what went wrong and returns the exit code for it: 2 where the error is one of usage.
 int fail(const Error& cause, int exit_code = kExitRuntime);
