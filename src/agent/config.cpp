@@ -30,6 +30,14 @@ constexpr std::array<std::string_view, 11> kUpstreamSamplers = {
     "cpu_branch",  "cpu_dtlb",    "cpu_frequency", "cpu_l3",     "cpu_perf",       "drivehealth",
     "gpu_amd_pmu", "gpu_amd_smi", "gpu_apple",     "gpu_nvidia", "network_ethtool"};
 
+Result<void> set_number(std::uint32_t& target, const toml::node& value, std::uint32_t min,
+                        std::uint32_t max) {
+  auto number = config::as_integer(value, min, max);
+  if (!number) return std::unexpected(number.error());
+  target = static_cast<std::uint32_t>(*number);
+  return {};
+}
+
 Result<void> set_sampler(AgentConfig& agent, const toml::node& value, const std::string& name) {
   auto enabled = config::as_bool(value);
   if (!enabled) return std::unexpected(enabled.error());
@@ -156,6 +164,24 @@ std::vector<Key> agent_keys(AgentConfig& agent) {
           }),
       {"samplers.*.enabled",
        [&](const toml::node& v, const std::string& name) { return set_sampler(agent, v, name); }},
+      key("cgroups.slots",
+          [&](const toml::node& v) {
+            return set_number(agent.collector.cgroups.slots, v, 2, CGROUP_SLOTS_MAX);
+          }),
+      key("cgroups.histogram_slots",
+          [&](const toml::node& v) {
+            return set_number(agent.collector.cgroups.histogram_slots, v, 1, CGROUP_SLOTS_MAX);
+          }),
+      key("cgroups.depth",
+          [&](const toml::node& v) { return set_number(agent.collector.cgroups.depth, v, 0, 256); }),
+      key("cgroups.include",
+          [&](const toml::node& v) {
+            return assign(agent.collector.cgroups.include, config::as_strings(v));
+          }),
+      key("cgroups.exclude",
+          [&](const toml::node& v) {
+            return assign(agent.collector.cgroups.exclude, config::as_strings(v));
+          }),
       key("metrics.detail",
           [&](const toml::node& v) {
             return choose<bool>(agent.full_detail, v, {{"lean", false}, {"full", true}});

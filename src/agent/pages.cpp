@@ -67,6 +67,13 @@ std::string status_page(const AgentFacts& facts) {
       {"kernel_btf", facts.collector.kernel_btf},
       {"task_storage", facts.collector.task_storage},
       {"core", {{"programs", programs_json(facts.collector.core_programs)}}},
+      {"cgroups",
+       {{"hierarchy", facts.collector.cgroup_hierarchy},
+        {"slots", facts.collector.cgroup_slots},
+        {"live", facts.collector.cgroups.live},
+        {"named", facts.collector.cgroups.named},
+        {"folded", facts.collector.cgroups.folded},
+        {"other", facts.collector.cgroups.other}}},
       {"memory",
        {{"resident_bytes", facts.memory.resident_bytes},
         {"mapped_bank_bytes", facts.memory.mapped_bank_bytes},
@@ -96,6 +103,16 @@ std::string status_page(const AgentFacts& facts) {
 
 std::vector<ExtraFamily> own_families(const AgentFacts& facts) {
   std::vector<ExtraFamily> families = process_families(process_usage(), facts.started_realtime_ns);
+  if (!facts.collector.cgroup_hierarchy.empty()) {
+    const CgroupCounts& cgroups = facts.collector.cgroups;
+    families.push_back({"rezolus_agent_cgroups", "gauge",
+                        "Cgroups at the last walk: live ones, of these the named (with a slot of "
+                        "their own), folded into an ancestor, and counted in other.",
+                        {{{{"state", "live"}}, static_cast<double>(cgroups.live)},
+                         {{{"state", "named"}}, static_cast<double>(cgroups.named)},
+                         {{{"state", "folded"}}, static_cast<double>(cgroups.folded)},
+                         {{{"state", "other"}}, static_cast<double>(cgroups.other)}}});
+  }
   ExtraFamily up{"rezolus_agent_sampler_up", "gauge",
                  "Whether the sampler runs: 1, or 0 when it failed, is not supported or is off.",
                  {}};

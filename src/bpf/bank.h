@@ -45,6 +45,59 @@ static inline __attribute__((always_inline)) unsigned int device_hash(unsigned i
 	return (key * 0x9e3779b1u) >> 22;
 }
 
+/*
+ * Cgroups. User space walks them and writes the table, id and slot in one word; slot 0 is for all
+ * that are not in it. An id is looked for in CGROUP_PROBES places from its hash on.
+ */
+#define CGROUP_OTHER 0
+#define CGROUP_PROBES 8
+#define CGROUP_SLOT_BITS 20
+#define CGROUP_SLOTS_MAX 65536
+/*
+ * Slots that are offered to cgroups that are made from now on, so that each has one before its first
+ * task runs. User space offers, the program at cgroup_mkdir takes; the n-th that is taken is the
+ * n-th that was offered.
+ */
+#define CGROUP_OFFERS 256
+struct cgroup_offers {
+	unsigned long long offered; /* written by user space, after the slot */
+	unsigned long long padding[7];
+	unsigned long long taken; /* written by the program */
+	unsigned long long without; /* made when none was offered: a walk will find them */
+	unsigned long long padding_too[6];
+	unsigned int slots[CGROUP_OFFERS];
+};
+
+/* What the program tells of each cgroup that took a slot. */
+#define CGROUP_PATH_BYTES 1024
+struct cgroup_birth {
+	unsigned long long id;
+	unsigned int slot;
+	unsigned int place; /* of its entry in the table */
+	char path[CGROUP_PATH_BYTES];
+};
+
+/* In place of a slot: the CPU runs nobody's task. */
+#define CGROUP_NONE 0xffffffffu
+
+/* What a CPU is running, for the part of its time that no switch has charged yet. */
+enum cgroup_running_value {
+	CGROUP_RUNNING_SLOT,
+	CGROUP_RUNNING_SINCE_NS,
+	CGROUP_RUNNING_COUNT,
+};
+
+static inline __attribute__((always_inline)) unsigned int cgroup_hash(unsigned long long id)
+{
+	return (unsigned int)((id * 0x9e3779b97f4a7c15ull) >> 32);
+}
+
+/* An id as it stands in the table: the upper bits only tell reused numbers apart. */
+static inline __attribute__((always_inline)) unsigned long long cgroup_key(unsigned long long id)
+{
+	return id << CGROUP_SLOT_BITS;
+}
+
 /* Losses that every family counts in its map `losses`, by reason. */
 enum loss_reason {
 	LOSS_NO_TASK_STATE,      /* the task has no state, and none could be made */

@@ -29,8 +29,37 @@ struct thread_info {
 	unsigned int cpu;
 } __relocated;
 
+struct kernfs_node {
+	u64 id; /* what user space sees as the inode number */
+} __relocated;
+
+struct cgroup;
+
+struct cgroup_subsys_state {
+	struct cgroup *cgroup;
+	struct cgroup_subsys_state *parent;
+} __relocated;
+
+struct cgroup_root {
+	int hierarchy_id; /* 0: version 2 */
+} __relocated;
+
+struct cgroup {
+	struct cgroup_subsys_state self;
+	int level; /* 0: the root */
+	struct kernfs_node *kn;
+	struct cgroup_root *root;
+} __relocated;
+
+/* The cgroups of a task: one for each subsystem, and that of version 2. */
+struct css_set {
+	struct cgroup_subsys_state *subsys[1];
+	struct cgroup *dfl_cgrp;
+} __relocated;
+
 struct task_struct {
 	struct thread_info thread_info;
+	struct css_set *cgroups;
 	int pid;  /* the thread id of user space */
 	int tgid;
 	unsigned int __state;

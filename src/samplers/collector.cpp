@@ -10,6 +10,7 @@
 #include "base/fd.h"
 #include "base/logging.h"
 #include "bpf/program_statistics.h"
+#include "samplers/cgroups/cgroup_lister.h"
 #include "samplers/core/core.h"
 #include "samplers/device_lister.h"
 #include "samplers/family_reader.h"
@@ -40,6 +41,21 @@ struct Collector::Parts {
   SchemaBuilder schema;
   bool kernel_btf = false;
 
+  std::shared_ptr<CgroupList> cgroup_list;  // null without the core object or a hierarchy
+  std::optional<CgroupSlots> cgroup_slots;
+
+  void update_cgroups() {
+    if (!cgroup_list) return;
+    const CgroupNews news = cgroup_list->take();
+    if (!news.listed && news.born.empty()) return;
+    const CgroupSlots::Change change = news.listed ? cgroup_slots->update(*news.listed, news.born)
+                                                   : cgroup_slots->add_born(news.born);
+    if (CgroupBirths* births = core->cgroup_births()) {
+      for (const std::uint32_t slot : cgroup_slots->offer(births->room())) births->offer(slot);
+    }
+    cgroup_list->put_counts(cgroup_slots->counts());
+    for (FamilyReader& family : families) family.update_cgroups(change, schema);
+  }
   // Takes over what was listed since the last call.
   void update_devices() {
     for (std::size_t i = 0; i < families.size(); ++i) {
@@ -223,6 +239,7 @@ std::vector<SamplerMetrics> all_metrics() {
     for (const BpfSampler* sampler : family->samplers) {
       all.push_back({sampler->name, sampler->metrics});
       if (!sampler->device_metrics.empty()) all.push_back({sampler->name, sampler->device_metrics});
+      if (!sampler->cgroup_metrics.empty()) all.push_back({sampler->name, sampler->cgroup_metrics});
     }
   }
   for (const FileSampler* sampler : file_samplers()) {
@@ -245,7 +262,7 @@ Result<std::unique_ptr<Collector>> Collector::create(const Host& host,
     parts->kernel_btf = features.kernel_btf();
     std::string core_error;
     if (needs_core(config)) {
-      auto core = Core::load(features, host);
+      auto core = Core::load(features, host, config.cgroups);
       if (core) {
         parts->core = std::move(*core);
       } else {
@@ -288,13 +305,20 @@ Result<std::unique_ptr<Collector>> Collector::create(const Host& host,
     if (list) entries.push_back(device_lister(family.family(), host, list));
     parts->device_lists.push_back(std::move(list));
   }
+  if (parts->core && parts->core->cgroup_hierarchy()) {
+    parts->cgroup_slots.emplace(parts->core->cgroup_table(), parts->core->cgroup_limits());
+    parts->cgroup_list = std::make_shared<CgroupList>();
+    entries.push_back(cgroup_lister(*parts->core->cgroup_hierarchy(), parts->core->cgroup_births(),
+                                    parts->cgroup_list, host.clock));
+  }
   config.on_loaded();
   parts->slow_sources = std::make_unique<SlowSources>(std::move(entries), host.clock);
   parts->update_devices();
+  parts->update_cgroups();
   for (std::size_t i = 0; i < parts->slow_sources->size(); ++i) {
     const std::string_view name = parts->slow_sources->sampler(i).name;
     Parts::SourceSeries place;
-    if (i >= parts->source_status_of.size()) break;  // those that list devices have no series
+    if (i >= parts->source_status_of.size()) break;  // those that list have no series
     place.group = schema.add_group(fmt::format("{}/{}", name, name));
     parts->source_series.push_back(std::move(place));
   }
@@ -307,6 +331,7 @@ SnapshotRef Collector::collect() {
   // May wait for cold values; the snapshot's time is taken after it.
   parts.slow_sources->on_collect(parts.clock.monotonic_ns());
   parts.update_devices();
+  parts.update_cgroups();
   parts.update_sources();
   parts.compact_schema();
   auto snapshot = std::make_shared<Snapshot>();
@@ -336,6 +361,15 @@ CollectorStatus Collector::status(StatusDetail detail) const {
       status.core_programs.push_back(
           {hook.name, hook.target, hook.attached(), hook.attached_as, hook.reason});
     }
+  }
+  if (parts.core) {
+    const Result<CgroupHierarchy>& hierarchy = parts.core->cgroup_hierarchy();
+    status.cgroup_hierarchy =
+        !hierarchy                ? "none: " + hierarchy.error().message
+        : hierarchy->version_2 ? "version 2 on " + hierarchy->mount
+                                  : "version 1, cpu controller, on " + hierarchy->mount;
+    status.cgroup_slots = parts.core->cgroup_limits().slots;
+    if (parts.cgroup_list) status.cgroups = parts.cgroup_list->counts();
   }
   for (const FamilyReader& family : parts.families) {
     const auto& statuses = family.statuses();

@@ -14,6 +14,7 @@
 #include "base/host.h"
 #include "base/result.h"
 #include "metrics/snapshot.h"
+#include "samplers/cgroups/cgroup_slots.h"
 #include "samplers/notes.h"
 #include "samplers/status.h"
 
@@ -26,6 +27,7 @@ struct CollectorConfig {
   std::optional<std::string> btf_path;           // external BTF for field relocation
   std::set<std::string> pretend_missing;         // kernel features to treat as absent, for tests:
                                                  // btf, tp_btf, raw_tp, task_storage, …
+  CgroupLimits cgroups;                          // [cgroups]
   // Called when all that needs privileges is open, before any thread starts.
   std::function<void()> on_loaded = [] {};
 };

@@ -38,6 +38,9 @@ struct BpfSampler {
   // Counters of each device, in slot order of DEVICE_COUNTERS(bpf_name, …); only in a family that
   // lists devices.
   std::span<const Metric> device_metrics = {};
+  // Counters of each cgroup in slot order of CGROUP_COUNTERS(bpf_name, …), histograms in that of
+  // CGROUP_HISTOGRAMS; only in a family that uses task state.
+  std::span<const Metric> cgroup_metrics = {};
   std::span<const std::string_view> hooks;           // without one of these the sampler is off
   std::span<const std::string_view> optional_hooks;  // used where the kernel has them
   SamplerNotes notes;

@@ -82,7 +82,7 @@ FamilyReader::FamilyReader(const Family& family, const std::vector<bool>& enable
   }
   for (std::size_t i = 0; i < family.samplers.size(); ++i) {
     if (running_[i]) {
-      auto sampler = activate(*family.samplers[i], host, schema);
+      auto sampler = activate(*family.samplers[i], core, host, schema);
       if (sampler) {
         active_.push_back(std::move(*sampler));
       } else {
@@ -166,6 +166,9 @@ Result<bool> FamilyReader::prepare(ObjectSettings& settings, const std::set<std:
         settings.drop_map(map);
       }
     }
+    if (!sampler.cgroup_metrics.empty()) {
+      CgroupBanks::prepare(settings, sampler, running_[i], host, core->cgroup_limits());
+    }
   }
   if (std::ranges::find(running_, true) == running_.end()) return false;
   if (family_.prepare != nullptr) family_.prepare(settings, features, host);
@@ -177,7 +180,7 @@ Result<bool> FamilyReader::prepare(ObjectSettings& settings, const std::set<std:
 }
 
 Result<FamilyReader::ActiveSampler> FamilyReader::activate(const BpfSampler& sampler,
-                                                           const Host& host,
+                                                           const Core* core, const Host& host,
                                                            SchemaBuilder& schema) {
   ActiveSampler active;
   active.sampler = &sampler;
@@ -218,6 +221,12 @@ Result<FamilyReader::ActiveSampler> FamilyReader::activate(const BpfSampler& sam
     if (auto mapped = map_devices(active, host, schema); !mapped) {
       return std::unexpected(mapped.error());
     }
+  }
+  if (!sampler.cgroup_metrics.empty()) {
+    auto banks = CgroupBanks::map(*object_, sampler, active.group, host, core->cgroup_limits(),
+                                  schema);
+    if (!banks) return std::unexpected(banks.error());
+    active.cgroups = std::move(*banks);
   }
   return active;
 }
@@ -267,6 +276,12 @@ void FamilyReader::update_devices(const std::vector<Device>& devices, SchemaBuil
   }
 }
 
+void FamilyReader::update_cgroups(const CgroupSlots::Change& change, SchemaBuilder& schema) {
+  for (ActiveSampler& active : active_) {
+    if (active.cgroups) active.cgroups->update(change, schema);
+  }
+}
+
 void FamilyReader::take_indexes(const std::vector<std::uint32_t>& new_index,
                                 const Schema& schema) {
   for (ActiveSampler& active : active_) {
@@ -276,6 +291,7 @@ void FamilyReader::take_indexes(const std::vector<std::uint32_t>& new_index,
       series.series = new_index[series.series];
       series.histogram_index = schema.series[series.series]->histogram_index;
     }
+    if (active.cgroups) active.cgroups->take_indexes(new_index, schema);
   }
 }
 
@@ -336,6 +352,7 @@ void FamilyReader::describe(std::size_t index, bool enabled, const std::string& 
 void FamilyReader::read(Snapshot& snapshot, const Clock& clock) {
   std::uint64_t begin_ns = clock.realtime_ns();
   for (ActiveSampler& sampler : active_) {
+    if (sampler.cgroups) sampler.cgroups->read(snapshot, clock.monotonic_ns());
     for (const CounterSeries& series : sampler.counter_series) {
       snapshot.scalars[series.series] =
           series.cpu < 0 ? sampler.counters->total(series.slot)
@@ -361,7 +378,7 @@ void FamilyReader::read(Snapshot& snapshot, const Clock& clock) {
 void FamilyReader::append_maps(std::vector<MapStatus>& maps) const {
   if (!object_ || !object_->loaded()) return;
   std::set<std::string> shared;
-  if (family_.uses_task_state) shared = {"task_storage", "task_hash"};
+  if (family_.uses_task_state) shared = {"task_storage", "task_hash", "cgroups"};
   append_map_statuses(std::string(family_.name), *object_, shared, maps);
 }
 

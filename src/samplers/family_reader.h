@@ -13,6 +13,7 @@
 #include "bpf/banks.h"
 #include "bpf/object.h"
 #include "metrics/snapshot.h"
+#include "samplers/cgroups/cgroup_banks.h"
 #include "samplers/core/core.h"
 #include "samplers/device_slots.h"
 #include "samplers/family.h"
@@ -33,6 +34,8 @@ class FamilyReader {
   // The devices there are now, for a family that lists them: their series are added, those of
   // devices that are gone are retired.
   void update_devices(const std::vector<Device>& devices, SchemaBuilder& schema);
+  // The same for cgroups.
+  void update_cgroups(const CgroupSlots::Change& change, SchemaBuilder& schema);
   // Whether update_devices() has anything to do.
   [[nodiscard]] bool has_devices() const { return device_slots_.has_value(); }
   [[nodiscard]] const Family& family() const { return family_; }
@@ -76,6 +79,7 @@ class FamilyReader {
     std::vector<HistogramSeries> histogram_series;
     std::optional<CounterBank> device_counters;  // a row for each stripe and device slot
     std::vector<DeviceSeries> device_series;
+    std::optional<CgroupBanks> cgroups;
   };
 
   Result<void> load(const std::vector<bool>& enabled, const Core* core,
@@ -83,7 +87,7 @@ class FamilyReader {
   Result<bool> prepare(ObjectSettings& settings, const std::set<std::string>& available,
                        const std::vector<bool>& enabled, const Core* core,
                        const KernelFeatures& features, const Host& host);
-  Result<ActiveSampler> activate(const BpfSampler& sampler, const Host& host,
+  Result<ActiveSampler> activate(const BpfSampler& sampler, const Core* core, const Host& host,
                                  SchemaBuilder& schema);
   Result<void> map_devices(ActiveSampler& active, const Host& host, SchemaBuilder& schema);
   static void add_device(ActiveSampler& active, std::uint32_t device_slot, const Labels& labels,

@@ -9,6 +9,8 @@
 #include <string_view>
 #include <vector>
 
+#include "samplers/cgroups/cgroup_slots.h"
+
 namespace rezolus {
 
 enum class SamplerState { kActive, kDisabled, kFailed };
@@ -72,6 +74,9 @@ struct CollectorStatus {
   std::vector<LossStatus> losses;
   bool kernel_btf = false;
   bool task_storage = false;  // per-task state is in task storage, else in a hash by thread id
+  std::string cgroup_hierarchy;  // which one names the cgroups; empty when nobody asks
+  std::uint32_t cgroup_slots = 0;
+  CgroupCounts cgroups;
   std::vector<ProgramStatus> core_programs;  // those that keep it, whatever the samplers
 };
 

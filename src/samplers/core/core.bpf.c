@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR Apache-2.0 OR MIT) */
 /*
  * What the families share: the state of each task, made at fork and forgotten at exit. Costs one
- * allocation per fork with task storage, one hash delete per exit without.
+ * allocation per fork with task storage, one hash delete per exit without. And the slots of cgroups.
  */
 #include "bpf/task.bpf.h"
+#include "samplers/core/cgroup_births.bpf.h"
 
 SEC("iter/task")
 int create_task_states(struct bpf_iter__task *context)
@@ -43,4 +44,16 @@ SEC("raw_tp/sched_process_exit")
 int handle_exit__raw(u64 *arguments)
 {
 	return handle_exit((void *)arguments[0], false);
+}
+
+SEC("tp_btf/cgroup_mkdir")
+int handle_cgroup_born__btf(u64 *arguments)
+{
+	return handle_cgroup_born((void *)arguments[0], (void *)arguments[1]);
+}
+
+SEC("raw_tp/cgroup_mkdir")
+int handle_cgroup_born__raw(u64 *arguments)
+{
+	return handle_cgroup_born((void *)arguments[0], (void *)arguments[1]);
 }

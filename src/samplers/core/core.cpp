@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 #include "samplers/core/core.h"
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 
@@ -11,6 +12,7 @@
 #include "base/logging.h"
 #include "bpf/banks.h"
 #include "core.skel.h"
+#include "samplers/cgroups/cgroup_banks.h"
 #include "samplers/family.h"
 
 namespace rezolus {
@@ -19,32 +21,7 @@ namespace {
 REZOLUS_EMBEDDED_OBJECT(core)
 
 constexpr const char* kIterator = "create_task_states";
-
-ObjectRequest core_request(const Host& host, bool task_storage) {
-  ObjectRequest request;
-  request.name = "core";
-  request.elf = core_object();
-  if (task_storage) {
-    request.hooks = {"handle_fork"};
-    request.manual = {kIterator};
-  } else {
-    request.hooks = {"handle_exit"};
-  }
-  request.prepare = [&host, task_storage](ObjectSettings& settings, const auto& available) {
-    set_common_knobs(settings, host);
-    settings.set_knob("use_task_storage", task_storage);
-    settings.drop_map(task_storage ? "task_hash" : "task_storage");
-    return Result<bool>(!available.empty());
-  };
-  return request;
-}
-
-Result<Object> load_core(const Host& host, const KernelFeatures& features, bool task_storage) {
-  auto object = Object::load(core_request(host, task_storage), features);
-  if (!object || object->loaded()) return object;
-  const HookOutcome& hook = object->hooks().front();
-  return error("per-task state is not to be had: {} is off: {}", hook.target, hook.reason);
-}
+constexpr const char* kBirthHook = "handle_cgroup_born";
 
 // Makes the state of every task that exists already, by running the iterator once.
 Result<void> create_states_of_existing_tasks(const Object& object) {
@@ -81,41 +58,115 @@ void set_common_knobs(ObjectSettings& settings, const Host& host) {
   settings.set_knob("device_stripe_mask", device_stripe_count(cpus) - 1);
 }
 
-Result<Core> Core::load(const KernelFeatures& features, const Host& host) {
-  std::string reason;
-  if (features.task_storage()) {
-    auto object = load_core(host, features, true);
-    if (object) {
-      auto created = create_states_of_existing_tasks(*object);
-      if (created) {
-        Core core(std::move(*object));
-        core.task_storage_ = true;
-        core.create_anywhere_ = features.kernel_at_least(6, 4);
-        if (auto mapped = core.map_losses(host); !mapped) return std::unexpected(mapped.error());
-        return core;
+// What one loading of the object asks for.
+struct Core::Request {
+  const Host* host;
+  CgroupLimits limits;
+  Result<CgroupHierarchy> hierarchy;
+  int subsystem = -1;
+  std::uint32_t table_entries = 0;
+  bool births = false;  // new cgroups get their slots in the kernel
+
+  Request(const Host& on, const CgroupLimits& wanted, const KernelFeatures& features)
+      : host(&on),
+        limits(wanted),
+        hierarchy(find_cgroup_hierarchy(on)),
+        table_entries(cgroup_table_entries(wanted.slots)) {
+    limits.histogram_slots = std::min(limits.histogram_slots, limits.slots);
+    if (hierarchy && !hierarchy->version_2) {
+      const auto found = features.enum_value("cgroup_subsys_id", "cpu_cgrp_id");
+      if (found) {
+        subsystem = static_cast<int>(*found);
+      } else {
+        hierarchy = error("the kernel's types do not say which subsystem cpu is");
       }
-      reason = created.error().message;
-    } else {
-      reason = object.error().message;
     }
-  } else {
-    reason = features.pretended_missing("task_storage") ? "task storage is pretended to be missing"
-                                                        : "the kernel has no task storage";
+    births = hierarchy && hierarchy->whole && limits.include.empty() && limits.exclude.empty();
   }
-  spdlog::debug("per-task state in a hash: {}", reason);
-  auto object = load_core(host, features, false);
-  if (!object) return std::unexpected(object.error());
+};
+
+Result<Object> Core::load_object(const Request& wanted, const KernelFeatures& features,
+                                 bool task_storage) {
+  ObjectRequest request;
+  request.name = "core";
+  request.elf = core_object();
+  const std::string needed = task_storage ? "handle_fork" : "handle_exit";
+  request.hooks = {needed};
+  if (task_storage) request.manual = {kIterator};
+  if (wanted.births) request.hooks.emplace_back(kBirthHook);
+  request.prepare = [&wanted, task_storage, needed](ObjectSettings& settings,
+                                                    const std::set<std::string>& available) {
+    set_common_knobs(settings, *wanted.host);
+    settings.set_knob("use_task_storage", task_storage);
+    settings.drop_map(task_storage ? "task_hash" : "task_storage");
+    settings.set_map_entries("cgroups", wanted.table_entries);
+    settings.set_knob("cgroup_table_mask", wanted.table_entries - 1);
+    if (available.contains(kBirthHook)) {
+      settings.set_knob("cgroup_hierarchy_id", wanted.hierarchy->id);
+      settings.set_knob("cgroup_depth_max", wanted.limits.depth);
+    } else {
+      settings.drop_map("cgroup_offers");
+      settings.drop_map("cgroup_births");
+    }
+    return Result<bool>(available.contains(needed));
+  };
+  auto object = Object::load(request, features);
+  if (!object || object->loaded()) return object;
+  const HookOutcome& hook = object->hooks().front();
+  return error("per-task state is not to be had: {} is off: {}", hook.target, hook.reason);
+}
+
+Result<Core> Core::load(const KernelFeatures& features, const Host& host,
+                        const CgroupLimits& cgroup_limits) {
+  const Request request(host, cgroup_limits, features);
+  if (!features.task_storage()) {
+    return load_with_hash(request, features,
+                          features.pretended_missing("task_storage")
+                              ? "task storage is pretended to be missing"
+                              : "the kernel has no task storage");
+  }
+  auto object = load_object(request, features, true);
+  if (!object) return load_with_hash(request, features, object.error().message);
+  auto created = create_states_of_existing_tasks(*object);
+  if (!created) return load_with_hash(request, features, created.error().message);
   Core core(std::move(*object));
-  if (auto mapped = core.map_losses(host); !mapped) return std::unexpected(mapped.error());
+  core.task_storage_ = true;
+  core.create_anywhere_ = features.kernel_at_least(6, 4);
+  if (auto mapped = core.map(request); !mapped) return std::unexpected(mapped.error());
   return core;
 }
 
-Result<void> Core::map_losses(const Host& host) {
-  auto bank = CounterBank::map(object_.map_fd("loss_counters"), host.cpus.possible_count,
-                               LOSS_REASON_COUNT);
+Result<Core> Core::load_with_hash(const Request& request, const KernelFeatures& features,
+                                  const std::string& reason) {
+  spdlog::debug("per-task state in a hash: {}", reason);
+  auto object = load_object(request, features, false);
+  if (!object) return std::unexpected(object.error());
+  Core core(std::move(*object));
+  if (auto mapped = core.map(request); !mapped) return std::unexpected(mapped.error());
+  return core;
+}
+
+Result<void> Core::map(const Request& request) {
+  cpu_count_ = request.host->cpus.possible_count;
+  auto bank = CounterBank::map(object_.map_fd("loss_counters"), cpu_count_, LOSS_REASON_COUNT);
   if (!bank) return std::unexpected(bank.error());
   losses_ = std::move(*bank);
+  cgroup_limits_ = request.limits;
+  hierarchy_ = request.hierarchy;
+  cgroup_subsystem_ = request.subsystem;
+  auto table = Mapping::map(object_.map_fd("cgroups"), object_.map_entries("cgroups") * 8ul, true);
+  if (!table) return context("map the table of cgroups", table.error());
+  cgroup_table_ = std::move(*table);
+  if (object_.map_fd("cgroup_births") < 0) return {};
+  auto births =
+      CgroupBirths::map(object_.map_fd("cgroup_offers"), object_.map_fd("cgroup_births"));
+  if (!births) return std::unexpected(births.error());
+  births_ = std::move(*births);
   return {};
+}
+
+std::span<std::uint64_t> Core::cgroup_table() {
+  return {reinterpret_cast<std::uint64_t*>(cgroup_table_.data()), object_.map_entries("cgroups")};
 }
 
 void Core::append_losses(std::vector<LossStatus>& losses) const {
@@ -127,7 +178,15 @@ Result<void> Core::share_with(ObjectSettings& settings) const {
   settings.set_knob("use_task_storage", task_storage_);
   settings.set_knob("create_task_storage_anywhere", create_anywhere_);
   settings.drop_map(task_storage_ ? "task_hash" : "task_storage");
-  return settings.share_map(used, object_.map_fd(used));
+  auto shared = settings.share_map(used, object_.map_fd(used));
+  if (!shared || settings.find_map("cgroups") == nullptr) return shared;
+  const std::uint32_t stripes = cgroup_histogram_stripe_count(cpu_count_);
+  settings.set_knob("cgroup_subsystem", cgroup_subsystem_);
+  settings.set_knob("cgroup_table_mask", object_.map_entries("cgroups") - 1);
+  settings.set_knob("cgroup_slot_count", cgroup_limits_.slots);
+  settings.set_knob("cgroup_histogram_slot_count", cgroup_limits_.histogram_slots);
+  settings.set_knob("cgroup_histogram_stripe_mask", stripes - 1);
+  return settings.share_map("cgroups", object_.map_fd("cgroups"));
 }
 
 }  // namespace rezolus

@@ -4,13 +4,15 @@
  * Tasks that run on another CPU than the last time. Per switch: one compare; two counter adds when
  * the task moved.
  */
+#include "bpf/cgroup.bpf.h"
 #include "bpf/task.bpf.h"
 #include "samplers/scheduler/migrations.h"
 
 SAMPLER(migrations);
 COUNTERS(migrations, MIGRATIONS_COUNTER_COUNT);
+CGROUP_COUNTERS(migrations, MIGRATIONS_CGROUP_COUNTER_COUNT);
 
-static __always_inline void migrations_switch_in(struct task_state *task)
+static __always_inline void migrations_switch_in(struct task_state *task, u32 cgroup_slot)
 {
 	u32 cpu = bpf_get_smp_processor_id();
 	u32 last_cpu = task->last_cpu;
@@ -23,5 +25,10 @@ static __always_inline void migrations_switch_in(struct task_state *task)
 	if (from && to) {
 		COUNTER_ADD(from, MIGRATIONS_FROM, 1);
 		COUNTER_ADD(to, MIGRATIONS_TO, 1);
+		struct migrations_cgroup_counters_row *part =
+			CGROUP_COUNTER_ROW(migrations, cgroup_slot);
+
+		if (part)
+			COUNTER_ADD(part, MIGRATIONS_CGROUP, 1);
 	}
 }

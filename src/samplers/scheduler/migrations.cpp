@@ -26,6 +26,16 @@ constexpr Metric kMetrics[] = {
 };
 static_assert(check_metrics(kMetrics, MIGRATIONS_COUNTER_COUNT, 0));
 
+constexpr Metric kCgroupMetrics[] = {
+    {.slot = MIGRATIONS_CGROUP,
+     .name = "cgroup_cpu_migrations",
+     .dimension = Dimension::kCgroup,
+     .prometheus = "rezolus_cgroup_cpu_migrations_total",
+     .lean = false,
+     .help = "Tasks of a cgroup that ran on another CPU than the last time."},
+};
+static_assert(check_metrics(kCgroupMetrics, MIGRATIONS_CGROUP_COUNTER_COUNT, 0));
+
 constexpr std::string_view kHooks[] = {"handle_switch"};
 
 }  // namespace
@@ -35,6 +45,7 @@ const BpfSampler kCpuMigrations = {
     .description = "tasks that moved between CPUs",
     .bpf_name = "migrations",
     .metrics = kMetrics,
+    .cgroup_metrics = kCgroupMetrics,
     .hooks = kHooks,
     .notes = {
         .measures = "A task is switched in on another CPU than the last time. Its first switch "

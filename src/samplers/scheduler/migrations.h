@@ -6,3 +6,8 @@ enum migrations_counter {
 	MIGRATIONS_TO,
 	MIGRATIONS_COUNTER_COUNT,
 };
+
+enum migrations_cgroup_counter {
+	MIGRATIONS_CGROUP,
+	MIGRATIONS_CGROUP_COUNTER_COUNT,
+};

@@ -4,6 +4,7 @@
  * the family; a switch costs one clock read and two task look-ups before what the samplers add.
  */
 #include "samplers/scheduler/blocked.bpf.h"
+#include "samplers/scheduler/cgroup_cpu.bpf.h"
 #include "samplers/scheduler/migrations.bpf.h"
 #include "samplers/scheduler/runqueue.bpf.h"
 #include "samplers/scheduler/task_exits.bpf.h"
@@ -44,7 +45,7 @@ static __always_inline int handle_wakeup(struct task_struct *task, const bool is
 }
 
 static __always_inline void switch_out(struct task_struct *task, bool preempted, u64 task_state,
-				       u64 now, const bool typed)
+				       u64 now, u32 cgroup_slot, const bool typed)
 {
 	u32 tid = FIELD(typed, task, pid);
 	struct runqueue_counters_row *row = runqueue_on ? COUNTER_ROW(runqueue) : NULL;
@@ -58,7 +59,7 @@ static __always_inline void switch_out(struct task_struct *task, bool preempted,
 	bool runnable = preempted || task_state == TASK_RUNNING;
 
 	if (row)
-		runqueue_count(runnable, row);
+		runqueue_count(runnable, cgroup_slot, row);
 	if (dead) {
 		if (!use_task_storage)
 			task_hash_forget((u64)task, tid);
@@ -92,7 +93,8 @@ static __always_inline u64 blocked_since(struct task_state *task, u64 now)
 	return since_ns && since_ns + waited_ns < now ? since_ns + waited_ns : 0;
 }
 
-static __always_inline void switch_in(struct task_struct *task, u64 now, const bool typed)
+static __always_inline void switch_in(struct task_struct *task, u64 now, u32 cgroup_slot,
+				      const bool typed)
 {
 	u32 tid = FIELD(typed, task, pid);
 
@@ -103,7 +105,7 @@ static __always_inline void switch_in(struct task_struct *task, u64 now, const b
 	if (!state)
 		return;
 	if (migrations_on)
-		migrations_switch_in(state);
+		migrations_switch_in(state, cgroup_slot);
 	if (migrations_on || wakeups_on)
 		state->last_cpu = bpf_get_smp_processor_id() + 1;
 	if (!times_waits())
@@ -114,12 +116,21 @@ static __always_inline void switch_in(struct task_struct *task, u64 now, const b
 		struct runqueue_counters_row *row = COUNTER_ROW(runqueue);
 
 		if (row)
-			runqueue_switch_in(state, blocked_since_ns, now, row);
+			runqueue_switch_in(state, blocked_since_ns, now, cgroup_slot, row);
 	}
 	if (blocked_on && blocked_since_ns)
 		blocked_switch_in(state, blocked_since_ns, now);
 	state->enqueued_at_ns = 0;
 	state->off_cpu_since_ns = 0;
+}
+
+/* The slot of the task's cgroup for those who keep counts by cgroup; CGROUP_NONE for the idle task. */
+static __always_inline u32 switched_slot(struct task_struct *task, const bool typed)
+{
+	if (!(cgroup_cpu_on || runqueue_on || migrations_on) ||
+	    FIELD(typed, task, pid) == IDLE_TID)
+		return CGROUP_NONE;
+	return cgroup_slot_of(task, typed);
 }
 
 static __always_inline int handle_switch(u64 *arguments, const bool typed)
@@ -134,8 +145,13 @@ static __always_inline int handle_switch(u64 *arguments, const bool typed)
 		task_state = (u32)arguments[3];
 	else
 		task_state = task_runtime_state(previous, typed);
-	switch_out(previous, preempted, task_state, now, typed);
-	switch_in(next, now, typed);
+	u32 from_slot = switched_slot(previous, typed);
+	u32 to_slot = switched_slot(next, typed);
+
+	if (cgroup_cpu_on)
+		cgroup_cpu_switch(from_slot, to_slot, now);
+	switch_out(previous, preempted, task_state, now, from_slot, typed);
+	switch_in(next, now, to_slot, typed);
 	return 0;
 }
 

@@ -9,7 +9,8 @@ namespace {
 REZOLUS_EMBEDDED_OBJECT(scheduler)
 
 constexpr const BpfSampler* kSamplers[] = {&kSchedulerRunqueue, &kSchedulerBlocked,
-                                           &kSchedulerWakeups, &kCpuMigrations, &kTaskExits};
+                                           &kSchedulerWakeups, &kCpuMigrations, &kTaskExits,
+                                           &kCgroupCpuUsage};
 
 void prepare(ObjectSettings& settings, const KernelFeatures& features, const Host&) {
   // sched_switch: preempt, previous, next and, since 5.18, the previous task's state.

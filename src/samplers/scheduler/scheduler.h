@@ -15,6 +15,7 @@ extern const BpfSampler kSchedulerBlocked;
 extern const BpfSampler kSchedulerWakeups;
 extern const BpfSampler kCpuMigrations;
 extern const BpfSampler kTaskExits;
+extern const BpfSampler kCgroupCpuUsage;
 extern const Family kSchedulerFamily;
 
 // Why a task is blocked (enum blocked_reason) by the system call that it is in, by number of the

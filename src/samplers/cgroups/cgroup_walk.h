@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+#pragma once
+// Which cgroups there are. Identities are those of one hierarchy: version 2, or, where the cpu
+// controller has a hierarchy of version 1, that one.
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/host.h"
+#include "base/result.h"
+
+namespace rezolus {
+
+struct CgroupHierarchy {
+  std::string mount;        // where it is mounted, with the host's root before it
+  bool version_2 = true;    // else the hierarchy of the cpu controller
+  int id = 0;               // as the kernel numbers it; 0: version 2
+  bool whole = false;       // mounted from its root: no namespace hides a part of it
+};
+
+// Nothing where neither is mounted; why stands in the error.
+Result<CgroupHierarchy> find_cgroup_hierarchy(const Host& host);
+
+struct ListedCgroup {
+  std::uint64_t id = 0;      // the kernel's: the inode number of its folder
+  std::string path;          // from the root of the hierarchy: "/", "/a/b"; any bytes
+  std::uint32_t depth = 0;   // 0: the root
+  std::size_t parent = 0;    // position in the list; a parent stands before its children
+};
+
+// A walk over the hierarchy. Folders that vanish meanwhile are left out. Only folders that have
+// folders in them are opened.
+Result<std::vector<ListedCgroup>> list_cgroups(const CgroupHierarchy& hierarchy);
+
+// A path as it stands in a label: bytes that are no UTF-8, control characters and backslashes are
+// written \xNN; of more than 1,023 bytes the end is shown, after a hash of the whole.
+std::string cgroup_label(std::string_view path);
+
+}  // namespace rezolus

@@ -1,0 +1,7 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR Apache-2.0 OR MIT) */
+#pragma once
+/* Slots of the sampler cgroup_cpu_usage. The first is the one that running tasks add to. */
+enum cgroup_cpu_counter {
+	CGROUP_CPU_NS,
+	CGROUP_CPU_COUNTER_COUNT,
+};

@@ -1,0 +1,277 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+// Cgroups with known work, against what the kernel says of the tasks in them.
+
+#include <algorithm>
+#include <cstdlib>
+#include <ctime>
+#include <fstream>
+#include <functional>
+#include <string>
+
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "live/live.h"
+#include "samplers/cgroups/cgroup_walk.h"
+
+namespace rezolus::live {
+namespace {
+
+REZOLUS_LIVE_SUITE(cgroup_cpu_usage);
+
+const std::vector<std::string_view> kSamplers = {"cgroup_cpu_usage", "scheduler_runqueue",
+                                                 "cpu_migrations"};
+
+// A cgroup of the hierarchy that names them; removed with us.
+class NamedCgroup {
+ public:
+  explicit NamedCgroup(const std::string& name) : name_("/" + name) {
+    const auto host = read_host();
+    if (!host) return;
+    const auto hierarchy = find_cgroup_hierarchy(*host);
+    if (!hierarchy) return;
+    folder_ = hierarchy->mount + name_;
+    if (::mkdir(folder_.c_str(), 0755) != 0) folder_.clear();
+  }
+  ~NamedCgroup() { remove(); }
+  NamedCgroup(const NamedCgroup&) = delete;
+  NamedCgroup& operator=(const NamedCgroup&) = delete;
+
+  [[nodiscard]] bool ok() const { return !folder_.empty(); }
+  [[nodiscard]] Labels labels() const { return {{"cgroup", cgroup_label(name_)}}; }
+  // A child that moves itself here before it runs the function.
+  [[nodiscard]] pid_t start(const std::function<int()>& body) const {
+    const pid_t child = ::fork();
+    if (child != 0) return child;
+    std::ofstream procs(folder_ + "/cgroup.procs");
+    procs << "0" << std::flush;
+    ::_exit(procs.good() ? body() : 126);
+  }
+  void remove() {
+    // The last task may still be on its way out.
+    for (int i = 0; ok() && ::rmdir(folder_.c_str()) != 0 && i < 200; ++i) ::usleep(10'000);
+    folder_.clear();
+  }
+
+ private:
+  std::string name_;
+  std::string folder_;
+};
+
+bool wait_for(pid_t child) {
+  int status = 0;
+  return ::waitpid(child, &status, 0) == child && WIFEXITED(status) && WEXITSTATUS(status) == 0;
+}
+
+bool has(const Labels& all, const Labels& some) {
+  return std::ranges::all_of(some, [&](const auto& label) {
+    return std::ranges::find(all, label) != all.end();
+  });
+}
+
+std::uint64_t value(const Snapshot& snapshot, std::string_view name, const Labels& labels = {}) {
+  std::uint64_t sum = 0;
+  for (std::size_t i = 0; i < snapshot.schema->series.size(); ++i) {
+    const Series* series = snapshot.schema->series[i].get();
+    if (series == nullptr || series->name != name || !has(series->labels, labels)) continue;
+    sum += snapshot.scalars[i];
+  }
+  return sum;
+}
+
+bool is_there(const Snapshot& snapshot, const Labels& labels) {
+  return std::ranges::any_of(snapshot.schema->series, [&](const auto& series) {
+    return series != nullptr && has(series->labels, labels);
+  });
+}
+
+// Walks come once a second.
+bool appears(LiveCollector& collector, const Labels& labels, bool wanted = true) {
+  for (int i = 0; i < 150; ++i) {
+    if (is_there(*collector->collect(), labels) == wanted) return true;
+    ::usleep(100'000);
+  }
+  return false;
+}
+
+std::uint64_t cpu_time_ns(pid_t child) {
+  clockid_t clock = 0;
+  timespec time{};
+  if (::clock_getcpuclockid(child, &clock) != 0 || ::clock_gettime(clock, &time) != 0) return 0;
+  return static_cast<std::uint64_t>(time.tv_sec) * 1'000'000'000 +
+         static_cast<std::uint64_t>(time.tv_nsec);
+}
+
+int spin() {
+  for (const std::uint64_t begin = now_ns(); now_ns() - begin < 1'500'000'000;) {
+  }
+  return 0;
+}
+
+// Sleeps that many times, and says how often it was switched out meanwhile.
+int sleep_often(int pipe, int times) {
+  rusage before{};
+  rusage after{};
+  ::getrusage(RUSAGE_SELF, &before);
+  for (int i = 0; i < times; ++i) ::usleep(1000);
+  ::getrusage(RUSAGE_SELF, &after);
+  const long switches = after.ru_nvcsw - before.ru_nvcsw;
+  return ::write(pipe, &switches, sizeof(switches)) == sizeof(switches) ? 0 : 1;
+}
+
+TEST_P(cgroup_cpu_usage, EachIsChargedItsOwn) {
+  LiveCollector collector(kSamplers, GetParam());
+  const NamedCgroup spinner("rezolus_live_spinner");
+  const NamedCgroup sleeper("rezolus_live_sleeper");
+  if (!spinner.ok() || !sleeper.ok()) GTEST_SKIP() << "no cgroup can be made here";
+  ASSERT_TRUE(appears(collector, spinner.labels()));
+  ASSERT_TRUE(appears(collector, sleeper.labels()));
+  collector.begin();
+  int pipe[2];
+  ASSERT_EQ(::pipe(pipe), 0);
+  const pid_t spinning = spinner.start(spin);
+  const pid_t sleeping = sleeper.start([&] { return sleep_often(pipe[1], 200); });
+  long switches = 0;
+  ASSERT_EQ(::read(pipe[0], &switches, sizeof(switches)), static_cast<long>(sizeof(switches)));
+  EXPECT_TRUE(wait_for(sleeping));
+  EXPECT_TRUE(wait_for(spinning));
+  const Delta delta = collector.end();
+  Labels voluntary = sleeper.labels();
+  voluntary.emplace_back("kind", "voluntary");
+  const std::uint64_t counted =
+      delta.counter("cgroup_scheduler_context_switch", voluntary);
+  // On a slow machine a sleep is now and then over before the task has left its CPU.
+  EXPECT_GE(switches, 100);
+  EXPECT_GE(counted, static_cast<std::uint64_t>(switches));
+  EXPECT_LE(counted, static_cast<std::uint64_t>(switches) + 20) << "but for its start and exit";
+  EXPECT_GE(delta.counter("cgroup_scheduler_offcpu", sleeper.labels()),
+            static_cast<std::uint64_t>(switches) * 500'000);
+  const HistogramValue blocked =
+      delta.histogram("cgroup_scheduler_blocked", sleeper.labels());
+  std::uint64_t samples = 0;
+  for (const std::uint64_t count : blocked.buckets) samples += count;
+  EXPECT_GE(samples, static_cast<std::uint64_t>(switches));
+  EXPECT_GE(delta.counter("cgroup_cpu_time", spinner.labels()),
+            3 * delta.counter("cgroup_cpu_time", sleeper.labels()));
+  ::close(pipe[0]);
+  ::close(pipe[1]);
+}
+
+// Its slot is there before its first task: nothing of it goes to `other`.
+TEST_P(cgroup_cpu_usage, ANewOneIsChargedFromItsFirstTask) {
+  LiveCollector collector(kSamplers, GetParam());
+  collector->collect();
+  int pipe[2];
+  ASSERT_EQ(::pipe(pipe), 0);
+  const NamedCgroup cgroup("rezolus_live_newborn");
+  if (!cgroup.ok()) GTEST_SKIP() << "no cgroup can be made here";
+  const pid_t child = cgroup.start([&] { return sleep_often(pipe[1], 50); });
+  long switches = 0;
+  ASSERT_EQ(::read(pipe[0], &switches, sizeof(switches)), static_cast<long>(sizeof(switches)));
+  EXPECT_TRUE(wait_for(child));
+  ASSERT_TRUE(appears(collector, cgroup.labels()));
+  Labels voluntary = cgroup.labels();
+  voluntary.emplace_back("kind", "voluntary");
+  const std::uint64_t counted =
+      value(*collector->collect(), "cgroup_scheduler_context_switch", voluntary);
+  EXPECT_GE(switches, 25);
+  EXPECT_GE(counted, static_cast<std::uint64_t>(switches));
+  EXPECT_LE(counted, static_cast<std::uint64_t>(switches) + 20) << "but for its start and exit";
+  ::close(pipe[0]);
+  ::close(pipe[1]);
+}
+
+// Without counting what no switch has charged yet, one that is alone on its CPU would stand still.
+TEST_P(cgroup_cpu_usage, ASpinnerGrowsAtEveryReading) {
+  LiveCollector collector(kSamplers, GetParam());
+  const NamedCgroup cgroup("rezolus_live_spinner");
+  if (!cgroup.ok()) GTEST_SKIP() << "no cgroup can be made here";
+  ASSERT_TRUE(appears(collector, cgroup.labels()));
+  const pid_t child = cgroup.start(spin);
+  ::usleep(300'000);
+  // Each of ours lies between two of the kernel's.
+  struct Times {
+    std::uint64_t before_ns, ours_ns, after_ns;
+  };
+  const auto read = [&] {
+    Times times{};
+    times.before_ns = cpu_time_ns(child);
+    times.ours_ns = value(*collector->collect(), "cgroup_cpu_time", cgroup.labels());
+    times.after_ns = cpu_time_ns(child);
+    return times;
+  };
+  const Times first = read();
+  for (int i = 0; i < 4; ++i) {
+    ::usleep(200'000);
+    const Times now = read();
+    const std::uint64_t ours_ns = now.ours_ns - first.ours_ns;
+    const std::uint64_t least_ns =
+        now.before_ns < first.after_ns ? 0 : now.before_ns - first.after_ns;
+    const std::uint64_t most_ns = now.after_ns - first.before_ns;
+    EXPECT_GE(ours_ns + ours_ns / 4 + 50'000'000, least_ns);
+    EXPECT_LE(ours_ns, most_ns + most_ns / 2 + 100'000'000) << "interrupts, stolen time";
+  }
+  EXPECT_TRUE(wait_for(child));
+}
+
+TEST_P(cgroup_cpu_usage, TheCgroupsAreTheHost) {
+  LiveCollector collector(kSamplers, GetParam());
+  const NamedCgroup cgroup("rezolus_live_part");
+  if (!cgroup.ok()) GTEST_SKIP() << "no cgroup can be made here";
+  ASSERT_TRUE(appears(collector, cgroup.labels()));
+  int pipe[2];
+  ASSERT_EQ(::pipe(pipe), 0);
+  EXPECT_TRUE(wait_for(cgroup.start([&] { return sleep_often(pipe[1], 50); })));
+  const std::pair<const char*, const char*> kPairs[] = {
+      {"cgroup_scheduler_context_switch", "scheduler_context_switch"},
+      {"cgroup_scheduler_runqueue_wait", "scheduler_runqueue_wait"},
+  };
+  for (const auto& [part, whole] : kPairs) {
+    const SnapshotRef first = collector->collect();
+    ::usleep(200'000);
+    const SnapshotRef second = collector->collect();
+    EXPECT_LE(value(*first, part), value(*first, whole)) << part;
+    EXPECT_GE(value(*second, part), value(*first, whole)) << "nothing is lost: " << part;
+  }
+  ::close(pipe[0]);
+  ::close(pipe[1]);
+}
+
+TEST_P(cgroup_cpu_usage, WhatIsGoneStaysInExited) {
+  LiveCollector collector(kSamplers, GetParam());
+  NamedCgroup cgroup("rezolus_live_gone");
+  if (!cgroup.ok()) GTEST_SKIP() << "no cgroup can be made here";
+  ASSERT_TRUE(appears(collector, cgroup.labels()));
+  const Labels exited = {{"cgroup", "exited"}};
+  EXPECT_TRUE(wait_for(cgroup.start([] {
+    for (int i = 0; i < 100; ++i) ::usleep(1000);
+    return 0;
+  })));
+  const SnapshotRef before = collector->collect();
+  const std::uint64_t switches =
+      value(*before, "cgroup_scheduler_context_switch", cgroup.labels());
+  EXPECT_GE(switches, 100u);
+  const Labels labels = cgroup.labels();
+  cgroup.remove();
+  ASSERT_TRUE(appears(collector, labels, false));
+  const SnapshotRef after = collector->collect();
+  EXPECT_GE(value(*after, "cgroup_scheduler_context_switch", exited),
+            value(*before, "cgroup_scheduler_context_switch", exited) + switches);
+  EXPECT_GE(value(*after, "cgroup_cpu_time", exited), value(*before, "cgroup_cpu_time", exited) +
+                                                          value(*before, "cgroup_cpu_time", labels));
+}
+
+TEST_P(cgroup_cpu_usage, AnyNameIsShown) {
+  LiveCollector collector(kSamplers, GetParam());
+  for (const std::string& name :
+       {std::string("rezolus live \"q\" \\ \xff"), "rezolus_" + std::string(247, 'x')}) {
+    const NamedCgroup cgroup(name);
+    if (!cgroup.ok()) GTEST_SKIP() << "no cgroup can be made here";
+    EXPECT_TRUE(appears(collector, cgroup.labels())) << name;
+  }
+}
+
+}  // namespace
+}  // namespace rezolus::live
