@@ -120,7 +120,7 @@ TEST_F(QueuedLogTest, ADiskThatDoesNotAnswerCostsNothingWhileThereIsRoom) {
     QueuedLog queue(*log);
     const auto begin = std::chrono::steady_clock::now();
     for (int i = 0; i < 3000; ++i) EXPECT_TRUE(queue.append(next()));
-    EXPECT_LT(queue.tick_count(), 100u);  // it is stuck
+    EXPECT_LT(queue.tick_count(), 1000u);  // it is stuck: a page of the pipe holds some hundred
     EXPECT_LT(std::chrono::steady_clock::now() - begin, 20s);
     disk.release(path_);
     ASSERT_TRUE(queue.finish({}));
