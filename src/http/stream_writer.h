@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 #pragma once
 // Sends a BodyStream over one connection, in HTTP chunks, until either side ends it. Server thread
-// only, but for the wake that it hands to the stream. Includes Asio: for server.cpp only.
+// only, but for the wake that it hands to the stream. Includes Asio: for session.h only.
 
 #include <atomic>
 #include <chrono>

@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+#pragma once
+// What the server thread owns: listeners and connections. Includes Asio: for server.cpp and
+// session.h only.
+
+#include <memory>
+#include <mutex>
+#include <string>
+#include <string_view>
+#include <thread>
+#include <unordered_set>
+#include <vector>
+
+#include <boost/asio/generic/stream_protocol.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/local/stream_protocol.hpp>
+#include <boost/asio/steady_timer.hpp>
+
+#include "base/result.h"
+#include "http/server.h"
+
+namespace rezolus::http {
+
+class Session;
+
+// Outlives every session; a Responder holds it weakly.
+class ServerCore : public std::enable_shared_from_this<ServerCore> {
+ public:
+  using Socket = boost::asio::generic::stream_protocol::socket;
+
+  ServerCore(ServerConfig config, std::vector<Route> routes)
+      : config_(std::move(config)), routes_(std::move(routes)) {}
+
+  Result<void> bind_all();
+  void run();
+  void stop();
+  void remove_unix_sockets();
+
+  [[nodiscard]] const ServerLimits& limits() const { return config_.limits; }
+  [[nodiscard]] const Route* find_route(std::string_view path) const;
+  [[nodiscard]] bool host_allowed(std::string_view host, std::string_view local_address) const;
+  void set_allowed_hosts(std::vector<std::string> names);
+  void forget(const std::shared_ptr<Session>& session);
+
+  boost::asio::io_context io{1};
+  ServerCounters counters;
+  std::vector<std::string> endpoints;
+  bool stopping = false;  // server thread only
+
+ private:
+  template <typename Acceptor>
+  void accept(Acceptor& acceptor);
+  void admit(Socket socket, std::string local_address);
+  void begin_stop();
+
+  ServerConfig config_;
+  std::vector<Route> routes_;
+  mutable std::mutex mutex_;  // guards config_.allowed_hosts
+  std::vector<std::unique_ptr<boost::asio::ip::tcp::acceptor>> tcp_acceptors_;
+  std::vector<std::unique_ptr<boost::asio::local::stream_protocol::acceptor>> unix_acceptors_;
+  std::vector<std::string> unix_paths_;
+  std::unordered_set<std::shared_ptr<Session>> sessions_;
+  boost::asio::steady_timer accept_retry_{io};
+  boost::asio::steady_timer stop_timer_{io};
+  std::thread thread_;
+};
+
+}  // namespace rezolus::http

@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+#pragma once
+// One connection of the server, for its thread only. Includes Asio and Beast: for server.cpp and
+// session.cpp only.
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include <boost/asio/steady_timer.hpp>
+#include <boost/beast/core/flat_buffer.hpp>
+#include <boost/beast/core/span.hpp>
+#include <boost/beast/http/parser.hpp>
+#include <boost/beast/http/span_body.hpp>
+#include <boost/beast/http/string_body.hpp>
+
+#include "http/server_core.h"
+#include "http/stream_writer.h"
+
+namespace rezolus::http {
+
+// Reads a request, waits for its answer, writes it, and starts again. At any time it
+// holds at most one request and one answer, and one deadline runs.
+class Session : public std::enable_shared_from_this<Session> {
+ public:
+  using Socket = ServerCore::Socket;
+
+  // local_address: the literal that the client connected to; empty: a Unix socket.
+  Session(ServerCore& core, Socket socket, std::string local_address);
+  void start();
+
+  // The server stops: an answer in flight is the connection's last.
+  void finish();
+  void close();
+
+ private:
+  enum class State { kWaiting, kReading, kAnswering, kWriting, kStreaming, kLingering, kClosed };
+  using Answer = boost::beast::http::response<boost::beast::http::span_body<const char>>;
+
+  void arm(std::chrono::milliseconds timeout);
+  void on_deadline();
+  void wait_for_request(std::chrono::milliseconds timeout);
+  void read_request();
+  void on_read_error(boost::system::error_code ec);
+  void on_request();
+  void answer(const Route& route, const Request& request);
+  void write(Response response);
+  void write_stream(Response response);
+  void send(Answer message);
+
+  // Closing while the client still sends would reset the connection and lose our answer; so what
+  // comes is read for a moment, and thrown away.
+  void linger();
+
+  ServerCore& core_;
+  Socket socket_;
+  boost::asio::steady_timer deadline_;
+  boost::beast::flat_buffer buffer_;
+  const std::string local_address_;
+  std::optional<boost::beast::http::request_parser<boost::beast::http::string_body>> parser_;
+  State state_ = State::kWaiting;
+  std::shared_ptr<const std::string> body_;  // what is being written
+  std::shared_ptr<StreamWriter> writer_;     // has the socket, once a stream is what is written
+  std::string accept_encoding_;
+  std::uint64_t request_index_ = 0;
+  bool keep_alive_ = true;
+  bool chunked_ = true;
+  bool head_ = false;
+};
+
+}  // namespace rezolus::http
