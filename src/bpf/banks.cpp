@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <bit>
 #include <cstring>
+#include <utility>
 
 #include <unistd.h>
 
@@ -90,7 +91,8 @@ std::uint64_t HistogramBank::take_dirty_lines(std::uint32_t histogram) {
 HistogramRef HistogramBank::read(std::uint32_t histogram) {
   std::uint64_t lines = take_dirty_lines(histogram);
   if (lines == 0) return merged_[histogram];
-  auto next = std::make_shared<HistogramValue>(*merged_[histogram]);
+  std::shared_ptr<HistogramValue> next = pool_.take();
+  *next = *merged_[histogram];
   while (lines != 0) {
     const int line = std::countr_zero(lines);
     lines &= lines - 1;
@@ -111,7 +113,7 @@ HistogramRef HistogramBank::read(std::uint32_t histogram) {
     sum += __atomic_load_n(&cell(stripe, histogram).sum, __ATOMIC_ACQUIRE);
   }
   next->sum = sum;
-  merged_[histogram] = std::move(next);
+  pool_.retire(std::exchange(merged_[histogram], std::move(next)));
   return merged_[histogram];
 }
 

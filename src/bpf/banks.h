@@ -10,6 +10,7 @@
 #include "base/result.h"
 #include "bpf/bank.h"
 #include "metrics/histogram.h"
+#include "metrics/histogram_pool.h"
 
 namespace rezolus {
 
@@ -61,7 +62,8 @@ class HistogramBank {
   Mapping mapping_;
   std::uint32_t stripe_count_ = 0;
   std::uint32_t histogram_count_ = 0;
-  std::vector<HistogramRef> merged_;          // by histogram
+  std::vector<std::shared_ptr<HistogramValue>> merged_;  // by histogram; not changed once handed out
+  HistogramPool pool_;
   std::vector<std::uint64_t> recheck_lines_;  // by histogram; see take_dirty_lines()
 };
 

@@ -8,12 +8,14 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <unordered_map>
 #include <vector>
 
 #include "base/result.h"
+#include "metrics/histogram_pool.h"
 #include "metrics/snapshot.h"
 
 namespace rezolus {
@@ -118,7 +120,8 @@ class FrameEncoder {
   void put_windows(const Snapshot& snapshot, std::string& out);
   void put_scalars(const Snapshot& snapshot, std::string& out);
   void put_histograms(const Snapshot& snapshot, std::string& out);
-  void put_histogram(const Slot& slot, const HistogramValue& value, std::string& out);
+  void put_histogram(const Slot& slot, const HistogramValue& value,
+                     std::span<const std::uint32_t> lines, std::string& out);
   void forget_schema();
   void forget_values();
 
@@ -139,7 +142,14 @@ class FrameEncoder {
   std::vector<std::uint64_t> scalars_;
   std::vector<std::uint8_t> present_;
   std::vector<Slot> slots_;  // by histogram index
+  // Of the tick at hand; kept for their memory.
   std::vector<std::uint32_t> changed_;
+  struct ChangedHistogram {
+    std::uint32_t slot = 0;
+    std::size_t lines_end = 0;  // in changed_lines_, where the next one's begin
+  };
+  std::vector<ChangedHistogram> changed_histograms_;
+  std::vector<std::uint32_t> changed_lines_;  // of eight buckets each
 };
 
 // One frame as it lies in a buffer. Valid as long as the buffer.
@@ -161,8 +171,9 @@ struct FrameEvent {
   std::uint64_t tick = 0;  // kKey, kDelta: its number; kEnd: how many there were
 };
 
-// Turns frames back into snapshots. Histograms that did not change are shared by the snapshots.
-// Memory is bounded by the limits above whatever the bytes. Not thread safe.
+// Turns frames back into snapshots. Histograms that did not change are shared by the snapshots. After
+// the first ticks it allocates a snapshot each, and nothing per value, unless snapshots are held longer
+// than before. Memory is bounded by the limits above whatever the bytes. Not thread safe.
 class FrameDecoder {
  public:
   // The wire: feed bytes as they come, then take events until there is none. An error is final: the
@@ -182,8 +193,8 @@ class FrameDecoder {
   class Reader;
   struct Slot {  // one histogram
     std::uint32_t series = 0;
-    std::size_t bucket_count = 0;  // 0: no live series
-    HistogramRef value;            // null: absent
+    std::size_t bucket_count = 0;           // 0: no live series
+    std::shared_ptr<HistogramValue> value;  // null: absent
   };
 
   Result<std::optional<FrameEvent>> apply_payload(const FrameView& frame);
@@ -223,6 +234,7 @@ class FrameDecoder {
   std::vector<std::uint64_t> scalars_;
   std::vector<std::uint8_t> present_;
   std::vector<Slot> slots_;
+  HistogramPool pool_;
 };
 
 // Metadata, schema and key frame of one snapshot: what /metrics/binary answers to kFrameMediaType.

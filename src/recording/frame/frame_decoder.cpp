@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 #include <algorithm>
+#include <utility>
 
 #include "recording/frame/frame.h"
 #include "recording/frame/layout.h"
@@ -349,7 +350,7 @@ void FrameDecoder::forget_values() {
   std::fill(windows_.begin(), windows_.end(), AcquisitionWindow{});
   std::fill(scalars_.begin(), scalars_.end(), 0);
   std::fill(present_.begin(), present_.end(), 0);
-  for (Slot& slot : slots_) slot.value.reset();
+  for (Slot& slot : slots_) pool_.retire(std::exchange(slot.value, nullptr));
 }
 
 SnapshotRef FrameDecoder::apply_values(Reader& in, bool key) {
@@ -445,9 +446,13 @@ void FrameDecoder::get_histograms(Reader& in) {
 
 void FrameDecoder::get_histogram(Reader& in, Slot& slot) {
   // A snapshot that was handed out may hold the old value, so the new one is a copy.
-  auto value = slot.value ? std::make_shared<HistogramValue>(*slot.value)
-                          : std::make_shared<HistogramValue>();
-  value->buckets.resize(slot.bucket_count);
+  std::shared_ptr<HistogramValue> value = pool_.take();
+  if (slot.value) {
+    *value = *slot.value;
+  } else {
+    value->sum = 0;
+    value->buckets.assign(slot.bucket_count, 0);
+  }
   const std::uint64_t header = in.varint();
   value->sum_known = (header & 1) != 0;
   value->sum = value->sum_known ? value->sum + in.zigzag() : 0;
@@ -457,7 +462,7 @@ void FrameDecoder::get_histogram(Reader& in, Slot& slot) {
     value->buckets[bucket] += in.zigzag();
   }
   if (!in.ok()) return;
-  slot.value = std::move(value);
+  pool_.retire(std::exchange(slot.value, std::move(value)));
   present_[slot.series] = 1;
 }
 

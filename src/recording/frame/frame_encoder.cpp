@@ -54,6 +54,31 @@ Result<void> check_schema(const Schema& schema) {
   return {};
 }
 
+// Buckets are compared by the cache line: mostly a few lines changed, and often their neighbours too.
+constexpr std::size_t kLineBuckets = 8;
+constexpr std::uint64_t kZeroLine[kLineBuckets] = {};
+
+// Appends the lines in which after differs from before; null: from zeros.
+void find_changed_lines(const std::uint64_t* before, std::span<const std::uint64_t> after,
+                        std::vector<std::uint32_t>& lines) {
+  const auto differs = [&](std::size_t begin, std::size_t count) {
+    const std::uint64_t* a = before == nullptr ? kZeroLine : before + begin;
+    const std::uint64_t* b = after.data() + begin;
+    std::uint64_t difference = 0;
+    for (std::size_t i = 0; i < count; ++i) difference |= a[i] ^ b[i];
+    return difference != 0;
+  };
+  const std::size_t whole_size = after.size() / kLineBuckets * kLineBuckets;
+  for (std::size_t begin = 0; begin < whole_size; begin += kLineBuckets) {
+    if (differs(begin, kLineBuckets)) {
+      lines.push_back(static_cast<std::uint32_t>(begin / kLineBuckets));
+    }
+  }
+  if (differs(whole_size, after.size() - whole_size)) {
+    lines.push_back(static_cast<std::uint32_t>(whole_size / kLineBuckets));
+  }
+}
+
 std::uint64_t known_sum(const HistogramValue& value) { return value.sum_known ? value.sum : 0; }
 
 }  // namespace
@@ -217,6 +242,10 @@ Result<void> FrameEncoder::put_added(const Schema& schema, std::string& out) {
     gap.put(index, out);
     if (auto done = put_series(index, *schema.series[index], out); !done) return done;
   }
+  // As much as can change at a tick, so that no later tick allocates.
+  changed_.reserve(std::max(scalars_.size(), windows_.size()));
+  changed_histograms_.reserve(slots_.size());
+  changed_lines_.reserve(buckets_total_ / kLineBuckets + slots_.size());
   return {};
 }
 
@@ -361,35 +390,57 @@ void FrameEncoder::put_histograms(const Snapshot& snapshot, std::string& out) {
     gone_gap.put(index, out);
     slots_[index].last.reset();
   }
-  changed_.clear();
+  changed_histograms_.clear();
+  changed_lines_.clear();
   for (std::uint32_t i = 0; i < slots_.size(); ++i) {
     if (!present(i) || snapshot.histograms[i] == slots_[i].last) continue;
-    CHECK(snapshot.histograms[i]->buckets.size() == slots_[i].bucket_count,
+    const HistogramValue& value = *snapshot.histograms[i];
+    const HistogramValue* before = slots_[i].last.get();
+    CHECK(value.buckets.size() == slots_[i].bucket_count,
           "a histogram has the buckets of its configuration");
-    if (!slots_[i].last || *snapshot.histograms[i] != *slots_[i].last) changed_.push_back(i);
+    const std::size_t lines_begin = changed_lines_.size();
+    find_changed_lines(before == nullptr ? nullptr : before->buckets.data(), value.buckets,
+                       changed_lines_);
+    if (before == nullptr || changed_lines_.size() > lines_begin || value.sum != before->sum ||
+        value.sum_known != before->sum_known) {
+      changed_histograms_.push_back({i, changed_lines_.size()});
+    }
   }
-  put_varint(changed_.size(), out);
+  put_varint(changed_histograms_.size(), out);
   GapWriter gap;
-  for (const std::uint32_t index : changed_) {
-    gap.put(index, out);
-    put_histogram(slots_[index], *snapshot.histograms[index], out);
-    slots_[index].last = snapshot.histograms[index];
+  std::size_t lines_begin = 0;
+  for (const auto& [slot, lines_end] : changed_histograms_) {
+    gap.put(slot, out);
+    put_histogram(slots_[slot], *snapshot.histograms[slot],
+                  std::span(changed_lines_).subspan(lines_begin, lines_end - lines_begin), out);
+    slots_[slot].last = snapshot.histograms[slot];
+    lines_begin = lines_end;
   }
 }
 
-void FrameEncoder::put_histogram(const Slot& slot, const HistogramValue& value, std::string& out) {
+// lines: those in which the value differs from the slot's last.
+void FrameEncoder::put_histogram(const Slot& slot, const HistogramValue& value,
+                                 std::span<const std::uint32_t> lines, std::string& out) {
   const std::uint64_t* before = slot.last ? slot.last->buckets.data() : nullptr;
-  const auto bucket_before = [before](std::size_t i) { return before != nullptr ? before[i] : 0; };
+  const auto for_each_changed = [&](auto&& visit) {
+    for (const std::uint32_t line : lines) {
+      const std::size_t begin = line * kLineBuckets;
+      const std::size_t end = std::min<std::size_t>(begin + kLineBuckets, slot.bucket_count);
+      for (std::size_t i = begin; i < end; ++i) {
+        const std::uint64_t grown = value.buckets[i] - (before != nullptr ? before[i] : 0);
+        if (grown != 0) visit(i, grown);
+      }
+    }
+  };
   std::uint64_t count = 0;
-  for (std::size_t i = 0; i < slot.bucket_count; ++i) count += value.buckets[i] != bucket_before(i);
+  for_each_changed([&](std::size_t, std::uint64_t) { ++count; });
   put_varint(count << 1 | (value.sum_known ? 1 : 0), out);
   if (value.sum_known) put_zigzag(value.sum - (slot.last ? known_sum(*slot.last) : 0), out);
   GapWriter gap;
-  for (std::size_t i = 0; i < slot.bucket_count; ++i) {
-    if (value.buckets[i] == bucket_before(i)) continue;
-    gap.put(i, out);
-    put_zigzag(value.buckets[i] - bucket_before(i), out);
-  }
+  for_each_changed([&](std::size_t bucket, std::uint64_t grown) {
+    gap.put(bucket, out);
+    put_zigzag(grown, out);
+  });
 }
 
 void FrameEncoder::encode_gap(const Gap& gap, std::string& out) {
