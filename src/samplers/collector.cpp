@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <deque>
 #include <map>
+#include <utility>
 
 #include <malloc.h>
 
@@ -26,6 +27,7 @@ struct Collector::Parts {
     std::uint32_t group = 0;
     std::vector<std::uint32_t> indexes;  // by value: its series
     Reading reading;
+    std::uint64_t read_ns = ~std::uint64_t{0};  // LatestReading::read_ns of reading
   };
 
   Clock clock;
@@ -107,9 +109,16 @@ void Collector::Parts::compact_schema() {
 void Collector::Parts::update_sources() {
   for (std::size_t i = 0; i < source_series.size(); ++i) {
     SourceSeries& place = source_series[i];
-    const SeriesList before = place.reading.series;
-    slow_sources->visit(i, [&](const LatestReading& latest) { place.reading = latest.reading; });
-    if (place.reading.series == before) continue;
+    bool read_anew = false;  // at short intervals mostly not
+    SeriesList before;
+    slow_sources->visit(i, [&](const LatestReading& latest) {
+      read_anew = latest.read_ns != place.read_ns;
+      if (!read_anew) return;
+      place.read_ns = latest.read_ns;
+      before = std::exchange(place.reading.series, nullptr);
+      place.reading = latest.reading;
+    });
+    if (!read_anew || place.reading.series == before) continue;
     std::map<const Series*, std::uint32_t> known;
     for (std::size_t j = 0; j < place.indexes.size(); ++j) {
       known.emplace((*before)[j].get(), place.indexes[j]);
