@@ -129,8 +129,8 @@ http::Response Agent::stream(const http::Request& request) {
     return http::Response{status, "text/plain; charset=utf-8",
                           std::make_shared<const std::string>(sentence + "\n"), nullptr};
   };
-  const auto interval_ns = parse_stream_query(request.query);
-  if (!interval_ns) return refuse(400, interval_ns.error().message);
+  const auto query = parse_stream_query(request.query);
+  if (!query) return refuse(400, query.error().message);
   if (streams_.listeners >= config_.stream_listeners_max) {
     ++streams_.refused;
     return refuse(503, fmt::format("{} clients listen already; raise [web] stream_listeners_max "
@@ -144,7 +144,7 @@ http::Response Agent::stream(const http::Request& request) {
   http::Response response;
   response.content_type = kFrameMediaType;
   response.stream =
-      std::make_shared<StreamListener>(sampling_, *interval_ns, metadata_, streams_, budget);
+      std::make_shared<StreamListener>(sampling_, *query, metadata_, streams_, budget);
   return response;
 }
 

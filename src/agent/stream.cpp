@@ -37,35 +37,43 @@ std::string decode_percent(std::string_view text) {
 
 }  // namespace
 
-Result<std::uint64_t> parse_stream_query(std::string_view query) {
-  std::uint64_t interval_ns = kNsPerSecond;
+Result<StreamQuery> parse_stream_query(std::string_view query) {
+  StreamQuery asked;
   while (!query.empty()) {
     const std::string_view item = query.substr(0, query.find('&'));
     query.remove_prefix(std::min(query.size(), item.size() + 1));
     if (item.empty()) continue;
     const std::size_t equals = item.find('=');
-    if (item.substr(0, equals) != "interval" || equals == std::string_view::npos) {
-      return usage_error("/stream takes interval=DURATION and nothing else");
+    const std::string_view key = item.substr(0, equals);
+    const bool batch = key == "batch";
+    if ((!batch && key != "interval") || equals == std::string_view::npos) {
+      return usage_error("/stream takes interval=DURATION, batch=DURATION and nothing else");
     }
     auto parsed = parse_duration_ns(decode_percent(item.substr(equals + 1)));
     if (!parsed) {
-      return usage_error("interval: {}; write 1ms to 24h, such as interval=10ms",
-                         parsed.error().message);
+      return usage_error("{}: {}; write {}", key, parsed.error().message,
+                         batch ? "0s to 1s, such as batch=20ms"
+                               : "1ms to 24h, such as interval=10ms");
     }
-    if (*parsed < kStreamIntervalNsMin || *parsed > kStreamIntervalNsMax) {
+    if (batch && *parsed > kStreamBatchNsMax) {
+      return usage_error("batch: {} is not possible; it is 0s to 1s", format_duration(*parsed));
+    }
+    if (!batch && (*parsed < kStreamIntervalNsMin || *parsed > kStreamIntervalNsMax)) {
       return usage_error("interval: {} is not possible; it is 1ms to 24h",
                          format_duration(*parsed));
     }
-    interval_ns = *parsed;
+    (batch ? asked.batch_ns : asked.interval_ns) = *parsed;
   }
-  return interval_ns;
+  return asked;
 }
 
 class StreamListener::Mailbox {
  public:
   explicit Mailbox(Wake wake) : wake_(std::move(wake)) {}
 
-  void put(const SampledTick& tick) {
+  // wait_ns: for how long ticks may wait for those after them.
+  void put(const SampledTick& tick, std::uint64_t wait_ns) {
+    bool due = false;
     {
       const std::lock_guard lock(mutex_);
       if (ticks_.size() < kStreamMailboxTicksMax) {
@@ -77,8 +85,11 @@ class StreamListener::Mailbox {
         }
         lost_.missed_count += tick.missed_count + 1;
       }
+      const std::uint64_t first_ns = ticks_.front().snapshot->monotonic_ns;
+      due = tick.snapshot->monotonic_ns >= first_ns + wait_ns ||
+            ticks_.size() >= kStreamBatchTicksMax;
     }
-    wake_();
+    if (due) wake_();
   }
 
   // Moves what came into ticks, which is empty; what was lost came after them.
@@ -96,15 +107,16 @@ class StreamListener::Mailbox {
   Gap lost_;
 };
 
-StreamListener::StreamListener(SamplingThread& sampling, std::uint64_t interval_ns,
+StreamListener::StreamListener(SamplingThread& sampling, const StreamQuery& query,
                                SourceMetadata metadata, StreamCounters& counters,
                                StreamBudget* budget)
     : sampling_(sampling),
-      interval_ns_(interval_ns),
+      interval_ns_(query.interval_ns),
+      batch_ns_(query.batch_ns),
       counters_(counters),
       budget_(budget),
-      member_(interval_ns),
-      granted_ns_(interval_ns),
+      member_(query.interval_ns),
+      granted_ns_(query.interval_ns),
       encoder_(std::move(metadata)) {
   ++counters_.listeners;
   if (budget_ != nullptr) budget_->join(member_, monotonic_ns());
@@ -124,9 +136,13 @@ void StreamListener::begin(Wake wake) {
 // Ticks at multiples of a whole interval are ticks of the interval as well.
 void StreamListener::subscribe() {
   granted_ns_ = member_.granted_ns;
+  // The next tick would be too late for the first of a batch that has waited for longer than this.
+  const std::uint64_t wait_ns = batch_ns_ > granted_ns_ ? batch_ns_ - granted_ns_ : 0;
   subscription_.reset();
   subscription_ = sampling_.subscribe(
-      granted_ns_, [mailbox = mailbox_](const SampledTick& tick) { mailbox->put(tick); });
+      granted_ns_, [mailbox = mailbox_, wait_ns](const SampledTick& tick) {
+        mailbox->put(tick, wait_ns);
+      });
 }
 
 void StreamListener::spent(std::uint64_t cpu_ns) {

@@ -26,7 +26,11 @@ inline constexpr std::uint64_t kStreamIntervalNsMax = 24 * 3600 * kNsPerSecond;
 inline constexpr std::size_t kStreamPendingBytesMax = 256 << 10;
 inline constexpr std::size_t kStreamPendingTicksMax = 1000;
 // Snapshots between the sampling thread and the server thread.
-inline constexpr std::size_t kStreamMailboxTicksMax = 32;
+inline constexpr std::size_t kStreamMailboxTicksMax = 128;
+inline constexpr std::uint64_t kStreamBatchNsMax = kNsPerSecond;
+// Ticks that wait for one another, whatever the time is: the rest of the mailbox is for a server
+// thread that comes late.
+inline constexpr std::size_t kStreamBatchTicksMax = kStreamMailboxTicksMax / 4;
 
 struct StreamCounters {
   std::atomic<std::uint64_t> listeners{0};     // now
@@ -35,15 +39,21 @@ struct StreamCounters {
   std::atomic<std::uint64_t> missed_ticks{0};  // told as gaps, of all listeners
 };
 
-// The interval that a query asks for: "interval=10ms"; a second without one. The error, for the
-// client, says what is allowed.
-Result<std::uint64_t> parse_stream_query(std::string_view query);
+struct StreamQuery {
+  std::uint64_t interval_ns = kNsPerSecond;
+  // How long ticks may wait for one another. Waking the server thread, sending and receiving cost
+  // more than a tick of a short interval does; each tick carries its own time.
+  std::uint64_t batch_ns = 0;
+};
+
+// "interval=1ms&batch=20ms". The error, for the client, says what is allowed.
+Result<StreamQuery> parse_stream_query(std::string_view query);
 
 // One listener. Made and used on the server thread; ticks come from the sampling thread.
 class StreamListener final : public http::BodyStream {
  public:
   // sampling, counters and budget outlive this. budget: null where the listener may cost what it likes.
-  StreamListener(SamplingThread& sampling, std::uint64_t interval_ns, SourceMetadata metadata,
+  StreamListener(SamplingThread& sampling, const StreamQuery& query, SourceMetadata metadata,
                  StreamCounters& counters, StreamBudget* budget = nullptr);
   ~StreamListener() override;
 
@@ -65,6 +75,7 @@ class StreamListener final : public http::BodyStream {
 
   SamplingThread& sampling_;
   const std::uint64_t interval_ns_;
+  const std::uint64_t batch_ns_;
   StreamCounters& counters_;
   StreamBudget* const budget_;
   StreamBudget::Member member_;

@@ -195,6 +195,9 @@ std::optional<SourceEvent> TickQueue::take(std::uint64_t deadline_ns) {
   return event;
 }
 
+// Ticks of a shorter interval are taken together: waking the thread costs more than a tick does.
+constexpr std::uint64_t kTogetherNs = 10 * kNsPerMs;
+
 EmbeddedSource::EmbeddedSource(const Host& host, std::unique_ptr<Collector> collector,
                                const SchedulerConfig& scheduler)
     : host_(host),
@@ -240,12 +243,18 @@ Result<SnapshotRef> EmbeddedSource::sample() {
 }
 
 Result<bool> EmbeddedSource::begin_ticks(std::uint64_t interval_ns) {
+  interval_ns_ = interval_ns;
   subscription_ =
       thread_->subscribe(interval_ns, [this](const SampledTick& tick) { ticks_.put(tick); });
   return true;
 }
 
 Result<std::optional<SourceEvent>> EmbeddedSource::next(std::uint64_t deadline_ns) {
+  if (interval_ns_ < kTogetherNs) {
+    if (auto event = ticks_.take(0)) return event;
+    sleep_until_monotonic(std::min(deadline_ns, emptied_ns_ + kTogetherNs));
+    emptied_ns_ = monotonic_ns();
+  }
   return ticks_.take(deadline_ns);
 }
 

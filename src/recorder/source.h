@@ -99,7 +99,7 @@ class AgentSource : public SnapshotSource {
 // Between a sampling thread and who takes its ticks: bounded, so that a tick too many is a gap.
 class TickQueue {
  public:
-  static constexpr std::size_t kTicksMax = 64;
+  static constexpr std::size_t kTicksMax = 128;
 
   void put(const SampledTick& tick);
   // Waits until there is one, or CLOCK_MONOTONIC reaches deadline_ns.
@@ -140,6 +140,8 @@ class EmbeddedSource : public SnapshotSource {
 
   const Host host_;
   std::unique_ptr<Collector> collector_;
+  std::uint64_t interval_ns_ = 0;
+  std::uint64_t emptied_ns_ = 0;  // CLOCK_MONOTONIC when ticks_ was last found empty
   TickQueue ticks_;  // before the thread, whose last call may be under way when the rest goes
   std::unique_ptr<SamplingThread> thread_;  // after the collector, which it uses
   std::unique_ptr<SamplingThread::Subscription> subscription_;  // after what its calls use

@@ -19,6 +19,8 @@ constexpr std::uint64_t kRetryNsMax = 2 * kNsPerSecond;
 constexpr std::uint64_t kAskAgainTimeoutMs = 500;
 // The agent's clock says how many ticks an outage took, unless it differs from ours by more.
 constexpr std::uint64_t kClockToleranceNs = kNsPerSecond;
+// How long ticks of a short interval may wait for one another at the agent.
+constexpr std::uint64_t kBatchNs = 20 * kNsPerMs;
 constexpr std::size_t kRefusalBytesMax = 200;
 constexpr int kNotFound = 404;
 constexpr int kUnavailable = 503;
@@ -49,7 +51,9 @@ Result<bool> StreamSource::begin_ticks(std::uint64_t interval_ns) {
 
 // False: refused.
 Result<bool> StreamSource::connect(std::uint64_t timeout_ms) {
-  const Url url = url_.at(fmt::format("/stream?interval={}ns", interval_ns_));
+  std::string path = fmt::format("/stream?interval={}ns", interval_ns_);
+  if (interval_ns_ < read_period_ns_) path += fmt::format("&batch={}ns", kBatchNs);
+  const Url url = url_.at(path);
   auto stream =
       HttpStream::open(url, {fmt::format("Accept: {}", kFrameMediaType)}, timeout_ms, cancel_);
   if (!stream) return std::unexpected(std::move(stream.error()));
@@ -63,6 +67,7 @@ Result<bool> StreamSource::connect(std::uint64_t timeout_ms) {
   }
   stream_ = std::move(*stream);
   decoder_ = FrameDecoder();
+  slowed_ = false;  // what the agent grants it says anew
   heard_ns_ = monotonic_ns();
   resumed_ = tick_arrived_ns_ != 0;
   return true;

@@ -61,7 +61,7 @@ class StreamSource final : public AgentSource {
   std::string refusal_;     // in words
   std::optional<TickSchedule> polling_;
   std::uint64_t ask_again_ns_ = 0;  // while polling: when the stream is asked for again
-  bool slowed_ = false;             // the agent grants a slower tick, which was said
+  bool slowed_ = false;             // this stream grants a slower tick, which was said
   std::string told_;                // the last notice, which is not repeated
   std::string notice_;
 

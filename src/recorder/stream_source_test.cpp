@@ -245,6 +245,32 @@ TEST(StreamSource, ASlowerTickIsSaidWhenItBeginsAndWhenItEnds) {
   EXPECT_NE(heard.notices[1].find("grants every tick again"), std::string::npos);
 }
 
+TEST(StreamSource, AnotherStreamThatIsSlowedSaysSoAnew) {
+  std::atomic<int> asked = 0;
+  ScriptServer server([&](const std::string&, const auto& peer) {
+    SyntheticHost host;
+    FrameEncoder encoder;
+    peer.begin_stream();
+    // The second stream begins with every tick.
+    for (const std::uint64_t times : {asked++ == 0 ? 3 : 0, 2}) {
+      std::string bytes;
+      host.advance(kIntervalNs);
+      if (times > 0) {
+        encoder.add_metadata(
+            {{std::string(kMetaGrantedInterval), std::to_string(times * kIntervalNs)}});
+      }
+      if (!encoder.encode(*host.snapshot(), bytes) || !peer.send(bytes)) return;
+      if (!peer.wait(kIntervalNs)) return;
+    }
+  });
+  StreamSource source(server.url(), 2000, nullptr);
+  ASSERT_EQ(source.begin_ticks(kIntervalNs).value(), true);
+  const Heard heard = listen_until(source, ticks(4));
+  ASSERT_EQ(heard.notices.size(), 2u);
+  EXPECT_NE(heard.notices[0].find("grants a tick every 60ms only"), std::string::npos);
+  EXPECT_NE(heard.notices[1].find("grants a tick every 40ms only"), std::string::npos);
+}
+
 TEST(StreamSource, AStepOfTheAgentsRealTimeIsNoGap) {
   ScriptServer server([](const std::string&, const auto& peer) {
     SyntheticHost host;
