@@ -23,6 +23,9 @@ namespace {
 
 // How soon an interrupt is noticed while no tick comes.
 constexpr std::uint64_t kListenNs = 100 * kNsPerMs;
+// How long after its time the last tick may come: sources hand over short intervals in batches, and
+// the thread that receives may get no CPU for a while.
+constexpr std::uint64_t kLastTickGraceNs = kNsPerSecond;
 
 // Warns once when scrapes begin to fail and once when they are back.
 class OutageNotice {
@@ -162,13 +165,14 @@ void Recorder::listen() {
   // Ticks come by the source's clock; ours ends the recording only when none come.
   const std::uint64_t deadline_ns = plan_.duration_ns
                                         ? monotonic_ns() + plan_.interval_ns + *plan_.duration_ns +
-                                              std::min(plan_.interval_ns, kNsPerSecond)
+                                              kLastTickGraceNs
                                         : ~std::uint64_t{0};
   tick_ns_ = monotonic_ns();
   while (sample_count_ + missed_count_ < expected && !interrupt_.requested()) {
     const std::uint64_t now_ns = monotonic_ns();
-    if (now_ns >= deadline_ns) break;
     auto event = source_.next(std::min(deadline_ns, now_ns + kListenNs));
+    // What had come until then is taken, however late that is.
+    if (now_ns >= deadline_ns && !(event && *event)) break;
     if (!event) {
       if (!interrupt_.requested()) outage_.failed(event.error());
     } else if (*event && (*event)->snapshot) {

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 #include "recorder/recording.h"
 
+#include <chrono>
 #include <csignal>
 #include <filesystem>
+#include <thread>
 
 #include <gtest/gtest.h>
 #include <sys/wait.h>
@@ -45,6 +47,21 @@ class ScriptedSource : public SnapshotSource {
   SyntheticHost host_;
 };
 
+// Keeps time itself. Who listens gets no CPU until the time is over, and then everything at once.
+class LateSource : public ScriptedSource {
+ public:
+  LateSource() : ScriptedSource([](int) { return false; }) {}
+  Result<bool> begin_ticks(std::uint64_t) override { return true; }
+  Result<std::optional<SourceEvent>> next(std::uint64_t) override {
+    if (given_ == 0) std::this_thread::sleep_for(std::chrono::milliseconds(1300));
+    if (given_++ == 11) return std::nullopt;
+    return SourceEvent{sample().value(), {}};
+  }
+
+ private:
+  int given_ = 0;
+};
+
 struct Outcome {
   RecordingReport report;
   std::vector<std::string> messages;
@@ -80,6 +97,13 @@ TEST_F(RecordingTest, KeepsEverySampleInTheLog) {
   EXPECT_EQ(reader->tick_count(), outcome.report.tick_count);
   EXPECT_EQ(reader->missed_count(), outcome.report.missed_count);
   EXPECT_TRUE(reader->finished());
+}
+
+TEST_F(RecordingTest, WhatWaitsWhenTheTimeIsOverIsTaken) {
+  LateSource source;
+  const Outcome outcome = record(source, path("log"));
+  EXPECT_EQ(outcome.report.tick_count, 11u);
+  EXPECT_EQ(outcome.report.missed_count, 0u);
 }
 
 TEST_F(RecordingTest, AnOutageIsAGapAndTwoSentences) {
