@@ -4,10 +4,10 @@
 #include <ctime>
 #include <utility>
 
+#include <fmt/format.h>
 #include <boost/asio.hpp>
 #include <boost/beast/core.hpp>
 #include <boost/beast/http.hpp>
-#include <fmt/format.h>
 
 #include "http/compression.h"
 
@@ -25,7 +25,8 @@ std::string http_date() {
   std::tm fields{};
   ::gmtime_r(&now, &fields);
   char text[64];
-  const std::size_t length = std::strftime(text, sizeof(text), "%a, %d %b %Y %H:%M:%S GMT", &fields);
+  const std::size_t length =
+      std::strftime(text, sizeof(text), "%a, %d %b %Y %H:%M:%S GMT", &fields);
   return {text, length};
 }
 
@@ -171,7 +172,8 @@ void Session::on_request() {
     if (!host_sent) return write(plain(400, "HTTP/1.1 needs a Host header."));
     if (!core_.host_allowed(host, local_address_)) {
       return write(plain(421, fmt::format("'{}' is not a name of this server; add it to "
-                                          "[web] allowed_hosts to use it.", host)));
+                                          "[web] allowed_hosts to use it.",
+                                          host)));
     }
   }
   const Route* route = core_.find_route(request.path);
