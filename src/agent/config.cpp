@@ -166,11 +166,11 @@ std::vector<Key> agent_keys(AgentConfig& agent) {
        [&](const toml::node& v, const std::string& name) { return set_sampler(agent, v, name); }},
       key("cgroups.slots",
           [&](const toml::node& v) {
-            return set_number(agent.collector.cgroups.slots, v, 2, CGROUP_SLOTS_MAX);
+            return set_number(agent.collector.cgroups.slots, v, 2, kCgroupSlotsMax);
           }),
       key("cgroups.histogram_slots",
           [&](const toml::node& v) {
-            return set_number(agent.collector.cgroups.histogram_slots, v, 1, CGROUP_SLOTS_MAX);
+            return set_number(agent.collector.cgroups.histogram_slots, v, 1, kCgroupSlotsMax);
           }),
       key("cgroups.depth",
           [&](const toml::node& v) { return set_number(agent.collector.cgroups.depth, v, 0, 256); }),

@@ -52,7 +52,7 @@ static inline __attribute__((always_inline)) unsigned int device_hash(unsigned i
 #define CGROUP_OTHER 0
 #define CGROUP_PROBES 8
 #define CGROUP_SLOT_BITS 20
-#define CGROUP_SLOTS_MAX 65536
+#define CGROUP_SLOTS_MAX 65536 /* so that task_state.h has one in 16 bits */
 /*
  * Slots that are offered to cgroups that are made from now on, so that each has one before its first
  * task runs. User space offers, the program at cgroup_mkdir takes; the n-th that is taken is the

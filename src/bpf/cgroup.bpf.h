@@ -32,10 +32,14 @@ static __always_inline u64 task_cgroup_id(struct task_struct *task, const bool t
 
 	if (cgroup_subsystem < 0)
 		return typed ? set->dfl_cgrp->kn->id : BPF_CORE_READ(set, dfl_cgrp, kn, id);
+	struct cgroup_subsys_state **place =
+		(void *)set + bpf_core_field_offset(struct css_set, subsys) +
+		cgroup_subsystem * sizeof(void *);
 	struct cgroup_subsys_state *state = NULL;
-	void *place = (void *)set + bpf_core_field_offset(struct css_set, subsys) +
-		      cgroup_subsystem * sizeof(void *);
 
+	/* The knob is a constant to the verifier, so that it knows the type of what stands there. */
+	if (typed)
+		return (*place)->cgroup->kn->id;
 	bpf_probe_read_kernel(&state, sizeof(state), place);
 	return BPF_CORE_READ(state, cgroup, kn, id);
 }
@@ -61,6 +65,19 @@ static __always_inline u32 cgroup_slot_of_id(u64 id)
 static __always_inline u32 cgroup_slot_of(struct task_struct *task, const bool typed)
 {
 	return cgroup_slot_of_id(task_cgroup_id(task, typed));
+}
+
+/* Set by the loader: the kernel has bpf_get_current_task_btf, whose fields plain loads read. */
+const volatile bool cgroup_current_is_typed = false;
+
+/* The same of the task that is running. On version 2 a helper knows its cgroup. */
+static __always_inline u32 cgroup_slot_of_current(void)
+{
+	if (cgroup_subsystem < 0)
+		return cgroup_slot_of_id(bpf_get_current_cgroup_id());
+	if (cgroup_current_is_typed)
+		return cgroup_slot_of((void *)bpf_get_current_task_btf(), true);
+	return cgroup_slot_of((void *)bpf_get_current_task(), false);
 }
 
 /* A mmap-able array of rows, one for each stripe and slot: max_entries is set before loading. */

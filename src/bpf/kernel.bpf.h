@@ -105,8 +105,11 @@ struct request_queue {
 	struct gendisk *disk;
 } __relocated;
 
+struct bio;
+
 struct request {
 	struct request_queue *q;
+	struct bio *bio;
 	unsigned int cmd_flags;
 	unsigned int __data_len;
 	u64 start_time_ns;

@@ -11,8 +11,9 @@ struct task_state {
 	unsigned long long running_since_ns; /* switched in */
 	unsigned long long off_cpu_since_ns; /* switched out */
 	unsigned long long syscall_start_ns; /* entered the system call that it is in */
-	unsigned short syscall_class;        /* of that call */
-	unsigned short blocked_reason;       /* why it left the CPU; BLOCKED_NONE if it could run */
+	unsigned char syscall_class;         /* of that call */
+	unsigned char blocked_reason;        /* why it left the CPU; BLOCKED_NONE if it could run */
+	unsigned short syscall_cgroup;       /* slot of the cgroup that entered that call */
 	unsigned int last_cpu;               /* CPU it last ran on, plus 1 */
 	unsigned long long reclaim_since_ns; /* frees memory for an allocation of its own */
 };

@@ -187,7 +187,7 @@ std::vector<bool> enabled_samplers(const CollectorConfig& config, const Family& 
 
 bool needs_core(const CollectorConfig& config) {
   return std::ranges::any_of(families(), [&](const Family* family) {
-    return family->uses_task_state &&
+    return (family->uses_task_state || family->uses_cgroups) &&
            std::ranges::any_of(family->samplers, [&](const BpfSampler* sampler) {
              return is_enabled(config, *sampler);
            });
@@ -318,7 +318,7 @@ Result<std::unique_ptr<Collector>> Collector::create(const Host& host,
     parts->cgroup_slots.emplace(parts->core->cgroup_table(), parts->core->cgroup_limits());
     parts->cgroup_list = std::make_shared<CgroupList>();
     entries.push_back(cgroup_lister(*parts->core->cgroup_hierarchy(), parts->core->cgroup_births(),
-                                    parts->cgroup_list, host.clock));
+                                    parts->cgroup_list, host));
   }
   config.on_loaded();
   parts->slow_sources = std::make_unique<SlowSources>(std::move(entries), host.clock);

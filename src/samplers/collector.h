@@ -14,7 +14,7 @@
 #include "base/host.h"
 #include "base/result.h"
 #include "metrics/snapshot.h"
-#include "samplers/cgroups/cgroup_slots.h"
+#include "samplers/cgroups/cgroup_limits.h"
 #include "samplers/notes.h"
 #include "samplers/status.h"
 

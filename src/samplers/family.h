@@ -39,7 +39,7 @@ struct BpfSampler {
   // lists devices.
   std::span<const Metric> device_metrics = {};
   // Counters of each cgroup in slot order of CGROUP_COUNTERS(bpf_name, …), histograms in that of
-  // CGROUP_HISTOGRAMS; only in a family that uses task state.
+  // CGROUP_HISTOGRAMS; only in a family that uses task state or cgroups.
   std::span<const Metric> cgroup_metrics = {};
   std::span<const std::string_view> hooks;           // without one of these the sampler is off
   std::span<const std::string_view> optional_hooks;  // used where the kernel has them
@@ -52,6 +52,7 @@ struct Family {
   std::span<const BpfSampler* const> samplers;
   std::span<const std::byte> (*object)();  // the embedded BPF object
   bool uses_task_state = false;
+  bool uses_cgroups = false;  // has metrics by cgroup; those with task state can as well
   // Sets knobs and maps that are the family's own; may be null.
   void (*prepare)(ObjectSettings& settings, const KernelFeatures& features, const Host& host) =
       nullptr;

@@ -70,7 +70,7 @@ FamilyReader::FamilyReader(const Family& family, const std::vector<bool>& enable
     : family_(family), running_(family.samplers.size(), false) {
   const bool any = std::ranges::find(enabled, true) != enabled.end();
   std::string failure;
-  if (any && family.uses_task_state && core == nullptr) {
+  if (any && (family.uses_task_state || family.uses_cgroups) && core == nullptr) {
     failure = core_error;
   } else if (any) {
     auto loaded = load(enabled, core, features, host);
@@ -174,6 +174,10 @@ Result<bool> FamilyReader::prepare(ObjectSettings& settings, const std::set<std:
   if (family_.prepare != nullptr) family_.prepare(settings, features, host);
   if (family_.uses_task_state) {
     auto shared = core->share_with(settings);
+    if (!shared) return std::unexpected(shared.error());
+  }
+  if (settings.find_map("cgroups") != nullptr) {
+    auto shared = core->share_cgroups_with(settings);
     if (!shared) return std::unexpected(shared.error());
   }
   return true;
@@ -377,8 +381,7 @@ void FamilyReader::read(Snapshot& snapshot, const Clock& clock) {
 
 void FamilyReader::append_maps(std::vector<MapStatus>& maps) const {
   if (!object_ || !object_->loaded()) return;
-  std::set<std::string> shared;
-  if (family_.uses_task_state) shared = {"task_storage", "task_hash", "cgroups"};
+  const std::set<std::string> shared = {"task_storage", "task_hash", "cgroups"};
   append_map_statuses(std::string(family_.name), *object_, shared, maps);
 }
 

@@ -9,7 +9,7 @@
 #include <string_view>
 #include <vector>
 
-#include "samplers/cgroups/cgroup_slots.h"
+#include "samplers/cgroups/cgroup_limits.h"
 
 namespace rezolus {
 

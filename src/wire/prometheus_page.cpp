@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <iterator>
 
 #include <fmt/format.h>
 #include <fnmatch.h>
@@ -22,10 +23,47 @@ std::string_view folded(const Series& series, std::string_view key, std::string_
   return value;
 }
 
+// Upstream's short path of a cgroup: its last three folders.
+std::string short_path(std::string path) {
+  for (const std::string_view hyphen : {"\\x5cx2d", "\\x2d"}) {
+    for (std::size_t at = 0; (at = path.find(hyphen, at)) != std::string::npos;) {
+      path.replace(at, hyphen.size(), "-");
+    }
+  }
+  std::size_t begin = path.size();
+  for (int i = 0; i < 3 && begin != 0 && begin != std::string::npos; ++i) {
+    begin = path.rfind('/', begin - 1);
+  }
+  return begin == 0 || begin == std::string::npos ? path : "..." + path.substr(begin);
+}
+
+// A cgroup is called by what people call it; its path stands where that is not known.
+Labels cgroup_labels(const Series& series, bool upstream) {
+  Labels labels;
+  const auto is_path = [](const auto& label) { return label.first == "cgroup"; };
+  const auto is_name = [](const auto& label) {
+    constexpr std::string_view kNames[] = {"namespace", "pod", "container", "image",
+                                           "systemd_unit"};
+    return std::ranges::find(kNames, label.first) != std::end(kNames);
+  };
+  const bool named = std::ranges::any_of(series.labels, is_name);
+  for (const auto& label : series.labels) {
+    if (upstream && is_name(label)) continue;
+    if (upstream && is_path(label)) {
+      labels.emplace_back("name", short_path(label.second));
+    } else if (!named || upstream || !is_path(label)) {
+      labels.push_back(label);
+    }
+  }
+  return labels;
+}
+
 Labels page_labels(const Series& series, const PrometheusOptions& options) {
   const bool upstream = options.naming == PrometheusNaming::kUpstream;
   Labels labels;
-  for (const auto& [key, value] : series.labels) {
+  // Peers of the original number their cgroups and have no such label.
+  const bool cgroup = series.dimension == Dimension::kCgroup;
+  for (const auto& [key, value] : cgroup ? cgroup_labels(series, upstream) : series.labels) {
     if (key == "id") {
       if (series.dimension == Dimension::kCpu && options.full) {
         labels.emplace_back(upstream ? "id" : "cpu", valid_utf8(value));

@@ -99,6 +99,31 @@ TEST(Prometheus, UpstreamNamesFoldLabelValues) {
   EXPECT_TRUE(has(ours, "rezolus_ms_total{op=\"sync\"} 11")) << "own names fold nothing";
 }
 
+TEST(Prometheus, ACgroupIsCalledByItsNameAndElseByItsPath) {
+  constexpr Metric kTime{.name = "cgroup_time",
+                         .dimension = Dimension::kCgroup,
+                         .prometheus = "rezolus_cgroup_time_total",
+                         .help = "Something of a cgroup."};
+  const auto of = [&](Labels labels) { return make_series(kTime, "s", std::move(labels)); };
+  const Snapshot snapshot =
+      test::SnapshotBuilder()
+          .scalar(of({{"cgroup", "/k/a"}, {"container", "web"}, {"pod", "p"}}), 1)
+          .scalar(of({{"cgroup", "/k/b"}, {"container", "web"}, {"pod", "p"}}), 2)
+          .scalar(of({{"cgroup", "/s.slice/x.service"}, {"systemd_unit", "x.service"}}), 4)
+          .scalar(of({{"cgroup", "/x/a\\x5cx2db/c/d"}}), 8)
+          .scalar(of({{"cgroup", "exited"}}), 16)
+          .build();
+  const std::string page = encode_prometheus(snapshot, {});
+  EXPECT_TRUE(has(page, "rezolus_cgroup_time_total{container=\"web\",pod=\"p\"} 3")) << page;
+  EXPECT_TRUE(has(page, "rezolus_cgroup_time_total{systemd_unit=\"x.service\"} 4"));
+  EXPECT_TRUE(has(page, "rezolus_cgroup_time_total{cgroup=\"/x/a\\\\x5cx2db/c/d\"} 8"));
+  EXPECT_TRUE(has(page, "rezolus_cgroup_time_total{cgroup=\"exited\"} 16"));
+  const std::string upstream =
+      encode_prometheus(snapshot, {.naming = PrometheusNaming::kUpstream});
+  EXPECT_TRUE(has(upstream, "cgroup_time{name=\"/k/a\"} 1")) << upstream;
+  EXPECT_TRUE(has(upstream, "cgroup_time{name=\".../a-b/c/d\"} 8"));
+}
+
 TEST(Prometheus, OneEncoderKeepsBothNamings) {
   PrometheusEncoder encoder;
   const Snapshot snapshot = test::example_snapshot();

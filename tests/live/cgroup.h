@@ -9,6 +9,8 @@
 
 #include <sys/types.h>
 
+#include "samplers/collector.h"
+
 namespace rezolus::live {
 
 class Cgroup {
@@ -30,6 +32,38 @@ class Cgroup {
  private:
   std::string path_;
 };
+
+// A cgroup of the hierarchy that names them, be it version 2 or not; removed with us.
+class NamedCgroup {
+ public:
+  explicit NamedCgroup(const std::string& name);
+  ~NamedCgroup() { remove(); }
+  NamedCgroup(const NamedCgroup&) = delete;
+  NamedCgroup& operator=(const NamedCgroup&) = delete;
+
+  [[nodiscard]] bool ok() const { return !folder_.empty(); }
+  [[nodiscard]] bool version_2() const { return version_2_; }
+  [[nodiscard]] Labels labels() const;
+  [[nodiscard]] bool write(const std::string& file, const std::string& text) const;
+  [[nodiscard]] std::uint64_t value(const std::string& file, std::string_view key) const;
+  // A child that moves itself here before it runs the function.
+  [[nodiscard]] pid_t start(const std::function<int()>& body) const;
+  void remove();
+
+ private:
+  std::string name_;
+  std::string folder_;
+  bool version_2_ = false;
+};
+
+// The child ended with 0.
+bool wait_for(pid_t child);
+
+// The sum of the series with this name whose labels contain the given ones.
+std::uint64_t value(const Snapshot& snapshot, std::string_view name, const Labels& labels = {});
+
+// Whether such a series comes, or goes if that is wanted: walks are once a second.
+bool appears(Collector& collector, const Labels& labels, bool wanted = true);
 
 // The same of any file of such lines; 0 when there is none.
 std::uint64_t keyed_value(const std::string& path, std::string_view key);

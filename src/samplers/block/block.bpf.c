@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR Apache-2.0 OR MIT) */
 /*
- * The block layer's hooks. A request costs one hash insert at issue, one look-up and delete at
- * completion, a look-up of its device among a few words, and what the samplers add there.
+ * The block layer's hooks. A request costs one hash insert at insertion or issue, with a look-up of
+ * its cgroup's slot, one look-up and delete at completion, a look-up of its device among a few
+ * words, and what the samplers add there.
  */
 #include "samplers/block/latency.bpf.h"
 #include "samplers/block/requests.bpf.h"
@@ -27,18 +28,23 @@ static __always_inline struct request *request_of(u64 *arguments)
 static __always_inline int handle_insert(u64 *arguments, const bool typed)
 {
 	struct request *request = request_of(arguments);
-
-	/* Where the request knows its own start, the insertion adds nothing. */
-	if (!latency_on || FIELD(typed, request, start_time_ns))
-		return 0;
 	struct request_state *state = request_state_of(request);
 
-	if (state) {
-		if (state->issued_at_ns)
-			state->done_bytes = 0; /* of an earlier use, as at issue */
-		state->inserted_at_ns = bpf_ktime_get_ns();
-		state->issued_at_ns = 0;
-	}
+	if (!state)
+		return 0;
+	/*
+	 * It is issued later, and maybe by another task. One that was put back is whose it was; one
+	 * that was issued and never completed is of an earlier use.
+	 */
+	if (!state->cgroup || state->issued_at_ns)
+		state->cgroup = request_cgroup(request) + 1;
+	/* Where the request knows its own start, the time adds nothing. */
+	if (!latency_on || FIELD(typed, request, start_time_ns))
+		return 0;
+	if (state->issued_at_ns)
+		state->done_bytes = 0; /* of an earlier use, as at issue */
+	state->inserted_at_ns = bpf_ktime_get_ns();
+	state->issued_at_ns = 0;
 	return 0;
 }
 
@@ -57,7 +63,10 @@ static __always_inline int handle_issue(u64 *arguments, const bool typed)
 	if (state->issued_at_ns) {
 		state->inserted_at_ns = 0;
 		state->done_bytes = 0;
+		state->cgroup = 0;
 	}
+	if (!state->cgroup)
+		state->cgroup = request_cgroup(request) + 1;
 	state->issued_at_ns = bpf_ktime_get_ns();
 	return 0;
 }
@@ -84,7 +93,8 @@ static __always_inline int handle_complete(struct request *request, s32 error, u
 	u32 device = request_device(request, typed);
 
 	if (requests_on)
-		requests_complete(operation, error, bytes, request_bytes, last, device);
+		requests_complete(operation, error, bytes, request_bytes, last, device,
+				  request_state_cgroup(state));
 	if (!state || !last)
 		return 0;
 	if (latency_on)

@@ -60,6 +60,20 @@ enum block_requests_device_counter {
 	BLOCK_REQUESTS_DEVICE_COUNTER_COUNT = 4 * BLOCK_OPERATION_COUNT,
 };
 
+/* Counters of blockio_requests for each cgroup. */
+enum block_requests_cgroup_counter {
+	BLOCK_OF_CGROUP_OPERATIONS = 0,
+	BLOCK_OF_CGROUP_BYTES = BLOCK_TIMED_COUNT,
+	BLOCK_REQUESTS_CGROUP_COUNTER_COUNT = 2 * BLOCK_TIMED_COUNT,
+};
+
+/* Histograms of blockio_latency for each cgroup. */
+enum block_latency_cgroup_histogram {
+	BLOCK_OF_CGROUP_READ,
+	BLOCK_OF_CGROUP_WRITE,
+	BLOCK_LATENCY_CGROUP_HISTOGRAM_COUNT,
+};
+
 /* Counters of blockio_latency for each device. */
 enum block_latency_device_counter {
 	BLOCK_ON_DEVICE_TIME_NS = 0,

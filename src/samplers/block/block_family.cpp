@@ -28,6 +28,7 @@ const Family kBlockFamily = {
     .name = "block",
     .samplers = kSamplers,
     .object = block_object,
+    .uses_cgroups = true,
     .prepare = prepare,
     .list_devices = list_block_devices,
 };

@@ -3,14 +3,15 @@
 /*
  * How long block requests take: in the queue (from the request's own start, else its insertion, to
  * its last issue), at the device (from there to completion) and in total, which is the sum of both.
- * Per request: three histogram adds at completion, and two counter adds for the
- * device.
+ * Per request: three histogram adds at completion, two counter adds for the device and a histogram
+ * add for the cgroup.
  */
 #include "samplers/block/request.bpf.h"
 
 SAMPLER(latency);
 HISTOGRAMS(latency, BLOCK_LATENCY_HISTOGRAM_COUNT);
 DEVICE_COUNTERS(latency, BLOCK_LATENCY_DEVICE_COUNTER_COUNT);
+CGROUP_HISTOGRAMS(latency, BLOCK_LATENCY_CGROUP_HISTOGRAM_COUNT);
 
 static __always_inline void latency_on_device(u32 device, u64 operation, u64 queued_ns,
 					      u64 took_ns)
@@ -52,5 +53,12 @@ static __always_inline void latency_complete(struct request *request,
 	if (!started_at_ns)
 		return;
 	LATENCY(latency, BLOCK_QUEUE_LATENCY + operation, started_at_ns, issued_at_ns, &took_ns);
-	LATENCY(latency, BLOCK_TOTAL_LATENCY + operation, started_at_ns, now, &took_ns);
+	if (!LATENCY(latency, BLOCK_TOTAL_LATENCY + operation, started_at_ns, now, &took_ns))
+		return;
+	if (operation == BLOCK_READ)
+		CGROUP_HISTOGRAM_ADD(latency, request_state_cgroup(state), BLOCK_OF_CGROUP_READ,
+				     took_ns);
+	else if (operation == BLOCK_WRITE)
+		CGROUP_HISTOGRAM_ADD(latency, request_state_cgroup(state), BLOCK_OF_CGROUP_WRITE,
+				     took_ns);
 }

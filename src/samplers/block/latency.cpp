@@ -47,6 +47,18 @@ constexpr auto kDeviceMetrics = joined(
                                 "overlap, by disk."}));
 static_assert(check_metrics(kDeviceMetrics, BLOCK_LATENCY_DEVICE_COUNTER_COUNT, 0));
 
+constexpr auto kCgroupMetrics =
+    by_operation<BLOCK_LATENCY_CGROUP_HISTOGRAM_COUNT>(
+        {.slot = BLOCK_OF_CGROUP_READ,
+         .name = "cgroup_blockio_latency",
+         .unit = Unit::kNanoseconds,
+         .type = MetricType::kHistogram,
+         .dimension = Dimension::kCgroup,
+         .prometheus = "rezolus_cgroup_blockio_latency_seconds",
+         .lean = false,
+         .help = "Time of a cgroup's block requests in all: from start to completion."});
+static_assert(check_metrics(kCgroupMetrics, 0, BLOCK_LATENCY_CGROUP_HISTOGRAM_COUNT));
+
 constexpr std::string_view kHooks[] = {"handle_issue", "handle_complete"};
 constexpr std::string_view kOptionalHooks[] = {"handle_insert", "handle_requeue"};
 
@@ -58,6 +70,7 @@ const BpfSampler kBlockioLatency = {
     .bpf_name = "latency",
     .metrics = kMetrics,
     .device_metrics = kDeviceMetrics,
+    .cgroup_metrics = kCgroupMetrics,
     .hooks = kHooks,
     .optional_hooks = kOptionalHooks,
     .notes =

@@ -4,13 +4,15 @@
  * What is remembered about a block request between its events. Keyed by the request's address: the
  * kernel takes requests from fixed pools, so that stale entries are few and are overwritten.
  */
-#include "bpf/bank.bpf.h"
+#include "bpf/cgroup.bpf.h"
 #include "samplers/block/block.h"
 
 struct request_state {
 	u64 inserted_at_ns; /* into an I/O scheduler; 0: never */
 	u64 issued_at_ns;   /* to the device, the last time */
 	u64 done_bytes;     /* by earlier completion events of the same request */
+	u32 cgroup;         /* slot of who asked for it, plus 1; 0: not known yet */
+	u32 padding;
 };
 
 /* A hash, since requests are not bounded by any small integer that the tracepoints hand over. */
@@ -59,6 +61,41 @@ static __always_inline u32 request_device(struct request *request, const bool ty
 	u32 minor = FIELD(typed, disk, first_minor);
 
 	return device_find(&devices, major << BLOCK_MINOR_BITS | minor);
+}
+
+struct blkcg {
+	struct cgroup_subsys_state css;
+} __relocated;
+
+struct blkcg_gq {
+	struct blkcg *blkcg;
+} __relocated;
+
+struct bio {
+	struct blkcg_gq *bi_blkg;
+} __relocated;
+
+/*
+ * Whose request it is, at insertion or issue. On version 2 the bio knows, also of what is written
+ * back later by a kernel thread; where that is the root, which is where the io controller is not
+ * used, and on version 1, whose blkio hierarchy is another one, it is the task that is running.
+ */
+static __always_inline u32 request_cgroup(struct request *request)
+{
+	struct bio *bio = BPF_CORE_READ(request, bio);
+
+	if (cgroup_subsystem < 0 && bio && bpf_core_field_exists(bio->bi_blkg)) {
+		struct cgroup *cgroup = BPF_CORE_READ(bio, bi_blkg, blkcg, css.cgroup);
+
+		if (cgroup && BPF_CORE_READ(cgroup, level))
+			return cgroup_slot_of_id(BPF_CORE_READ(cgroup, kn, id));
+	}
+	return cgroup_slot_of_current();
+}
+
+static __always_inline u32 request_state_cgroup(const struct request_state *state)
+{
+	return state && state->cgroup ? state->cgroup - 1 : CGROUP_OTHER;
 }
 
 /* The request's state, created when missing; NULL (counted) when the table is full. */

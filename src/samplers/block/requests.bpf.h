@@ -2,7 +2,7 @@
 #pragma once
 /*
  * How many block requests, of what size, and how they fail. Per request: two counter adds and one
- * histogram add at its last completion event, and two counter adds for its device.
+ * histogram add at its last completion event, and two counter adds each for its device and cgroup.
  */
 #include "samplers/block/error_class.h"
 #include "samplers/block/request.bpf.h"
@@ -11,6 +11,7 @@ SAMPLER(requests);
 COUNTERS(requests, BLOCK_REQUESTS_COUNTER_COUNT);
 HISTOGRAMS(requests, BLOCK_TIMED_COUNT);
 DEVICE_COUNTERS(requests, BLOCK_REQUESTS_DEVICE_COUNTER_COUNT);
+CGROUP_COUNTERS(requests, BLOCK_REQUESTS_CGROUP_COUNTER_COUNT);
 
 /*
  * Set by the loader. Before 5.16 (8a7d267b4a2c) the completion hands over a negative errno, since
@@ -33,9 +34,23 @@ static __always_inline void requests_complete_on_device(u32 operation, bool fail
 		COUNTER_ADD(row, BLOCK_ON_DEVICE_OPERATIONS + operation, 1);
 }
 
+static __always_inline void requests_complete_of_cgroup(u64 operation, u64 bytes, bool last,
+							u32 cgroup)
+{
+	struct requests_cgroup_counters_row *row = CGROUP_COUNTER_ROW(requests, cgroup);
+
+	KEEP_IN_REGISTER(operation);
+	if (!row || operation >= BLOCK_TIMED_COUNT)
+		return;
+	if (bytes)
+		COUNTER_ADD(row, BLOCK_OF_CGROUP_BYTES + operation, bytes);
+	if (last)
+		COUNTER_ADD(row, BLOCK_OF_CGROUP_OPERATIONS + operation, 1);
+}
+
 /* One completion event; last: nothing of the request remains after it. */
 static __always_inline void requests_complete(u32 operation, s32 error, u64 bytes,
-					      u64 request_bytes, bool last, u32 device)
+					      u64 request_bytes, bool last, u32 device, u32 cgroup)
 {
 	struct requests_counters_row *row = COUNTER_ROW(requests);
 
@@ -50,9 +65,11 @@ static __always_inline void requests_complete(u32 operation, s32 error, u64 byte
 
 		COUNTER_ADD(row, BLOCK_ERRORS + operation * BLOCK_ERROR_COUNT + class, 1);
 	}
+	if (last)
+		COUNTER_ADD(row, BLOCK_OPERATIONS + operation, 1);
+	requests_complete_of_cgroup(operation, bytes, last, cgroup);
 	if (!last)
 		return;
-	COUNTER_ADD(row, BLOCK_OPERATIONS + operation, 1);
 	/* A flush carries no bytes and has no size. */
 	if (request_bytes && operation < BLOCK_TIMED_COUNT)
 		HISTOGRAM_ADD(requests, operation, request_bytes);

@@ -50,6 +50,21 @@ constexpr auto kMetrics = joined(
                           "none."}));
 static_assert(check_metrics(kMetrics, BLOCK_REQUESTS_COUNTER_COUNT, BLOCK_TIMED_COUNT));
 
+constexpr auto kCgroupMetrics = joined(
+    by_timed_operation({.slot = BLOCK_OF_CGROUP_OPERATIONS,
+                        .name = "cgroup_blockio_operations",
+                        .unit = Unit::kOperations,
+                        .dimension = Dimension::kCgroup,
+                        .prometheus = "rezolus_cgroup_blockio_operations_total",
+                        .help = "Block requests of a cgroup that were completed."}),
+    by_timed_operation({.slot = BLOCK_OF_CGROUP_BYTES,
+                        .name = "cgroup_blockio_bytes",
+                        .unit = Unit::kBytes,
+                        .dimension = Dimension::kCgroup,
+                        .prometheus = "rezolus_cgroup_blockio_bytes_total",
+                        .help = "Bytes of a cgroup's completed block requests."}));
+static_assert(check_metrics(kCgroupMetrics, BLOCK_REQUESTS_CGROUP_COUNTER_COUNT, 0));
+
 constexpr auto kDeviceMetrics = joined(
     by_any_operation({.slot = BLOCK_ON_DEVICE_OPERATIONS,
                       .name = "blockio_device_operations",
@@ -93,6 +108,7 @@ const BpfSampler kBlockioRequests = {
     .bpf_name = "requests",
     .metrics = kMetrics,
     .device_metrics = kDeviceMetrics,
+    .cgroup_metrics = kCgroupMetrics,
     .hooks = kHooks,
     .optional_hooks = kOptionalHooks,
     .notes =

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <set>
 
 namespace rezolus {
 namespace {
@@ -96,23 +97,37 @@ Result<CgroupBanks> CgroupBanks::map(const Object& object, const BpfSampler& sam
   auto empty = std::make_shared<HistogramValue>();
   empty->buckets.resize(HISTOGRAM_BUCKETS);
   banks.exited_histograms_.assign(banks.histogram_count_, empty);
-  banks.declare(CGROUP_OTHER, "other", schema);
-  banks.declare(kExited, "exited", schema);
+  banks.declare({CGROUP_OTHER, 0, "other", nullptr}, schema);
+  banks.declare({kExited, 0, "exited", nullptr}, schema);
   banks.find_histogram_indexes(schema);
   return banks;
 }
 
-void CgroupBanks::declare(std::uint32_t slot, const std::string& name, SchemaBuilder& schema) {
+void CgroupBanks::declare(const CgroupSlots::Change::Added& cgroup, SchemaBuilder& schema) {
+  const std::uint32_t slot = cgroup.slot;
+  Labels labels = {{"cgroup", cgroup_label(cgroup.path)}};
+  if (cgroup.names) {
+    labels.insert(labels.end(), cgroup.names->labels.begin(), cgroup.names->labels.end());
+  }
   for (const Metric& metric : sampler_->cgroup_metrics) {
     const bool histogram = metric.type == MetricType::kHistogram;
     if (histogram && slot != kExited && slot >= histogram_slots_) continue;
-    Series series = make_series(metric, sampler_->name, {{"cgroup", name}});
+    Series series = make_series(metric, sampler_->name, labels);
+    if (metric.type == MetricType::kGauge) {  // which cgroup it is, and nothing else
+      if (slot == CGROUP_OTHER || slot == kExited) continue;
+      series.labels.emplace_back("cgroup_id", std::to_string(cgroup.id));
+      if (cgroup.names) {
+        series.labels.insert(series.labels.end(), cgroup.names->info.begin(),
+                             cgroup.names->info.end());
+      }
+    }
     series.group = group_;
+    const bool info = metric.type == MetricType::kGauge;
     const std::uint32_t index = schema.add(std::move(series));
     if (histogram) {
       histogram_series_.push_back({index, 0, slot, metric.slot, nullptr, nullptr});
     } else {
-      counter_series_.push_back({index, slot, metric.slot, 0});
+      counter_series_.push_back({index, slot, metric.slot, 0, info});
     }
   }
 }
@@ -151,19 +166,22 @@ void CgroupBanks::settle(std::uint32_t slot) {
 }
 
 void CgroupBanks::update(const CgroupSlots::Change& change, SchemaBuilder& schema) {
-  const auto is_freed = [&](const auto& series) {
-    const bool gone = std::ranges::find(change.freed, series.slot) != change.freed.end();
+  std::set<std::uint32_t> leaving(change.freed.begin(), change.freed.end());
+  for (const auto& cgroup : change.named) leaving.insert(cgroup.slot);
+  const auto is_leaving = [&](const auto& series) {
+    const bool gone = leaving.contains(series.slot);
     if (gone) schema.retire(series.series);
     return gone;
   };
-  if (!change.freed.empty()) {
-    std::erase_if(counter_series_, is_freed);
-    std::erase_if(histogram_series_, is_freed);
+  if (!leaving.empty()) {
+    std::erase_if(counter_series_, is_leaving);
+    std::erase_if(histogram_series_, is_leaving);
   }
   for (const std::uint32_t slot : change.freed) settle(slot);
   for (const std::uint32_t slot : change.rested) settle(slot);
-  for (const auto& [slot, path] : change.added) declare(slot, cgroup_label(path), schema);
-  if (!change.added.empty()) find_histogram_indexes(schema);
+  for (const auto& cgroup : change.named) declare(cgroup, schema);
+  for (const auto& cgroup : change.added) declare(cgroup, schema);
+  if (!change.added.empty() || !change.named.empty()) find_histogram_indexes(schema);
 }
 
 void CgroupBanks::take_indexes(const std::vector<std::uint32_t>& new_index, const Schema& schema) {
@@ -211,6 +229,11 @@ void CgroupBanks::read(Snapshot& snapshot, std::uint64_t now_ns) {
       running_ ? uncharged(now_ns) : std::vector<std::uint64_t>();
   for (std::size_t i = 0; i < values.size(); ++i) {
     CounterSeries& series = counter_series_[i];
+    if (series.info) {
+      snapshot.scalars[series.series] = 1;
+      snapshot.present[series.series] = 1;
+      continue;
+    }
     if (!times.empty() && series.metric == 0 && series.slot != kExited) {
       values[i] += times[series.slot];
     }

@@ -40,7 +40,9 @@ class CgroupBanks {
     std::uint32_t series;
     std::uint32_t slot;
     std::uint32_t metric;
-    std::uint64_t shown;  // the last value: what a CPU has not charged yet may be seen a bit early
+    // The last value: what a CPU has not charged yet may be seen a bit early.
+    std::uint64_t shown;
+    bool info = false;  // not a counter: always 1
   };
   struct HistogramSeries {
     std::uint32_t series;
@@ -50,7 +52,7 @@ class CgroupBanks {
     HistogramRef raw;    // what the bank said last
     HistogramRef value;  // less what belongs to others
   };
-  void declare(std::uint32_t slot, const std::string& name, SchemaBuilder& schema);
+  void declare(const CgroupSlots::Change::Added& cgroup, SchemaBuilder& schema);
   void find_histogram_indexes(SchemaBuilder& schema);
   // What was counted in a slot since the last call goes to "exited".
   void settle(std::uint32_t slot);

@@ -30,7 +30,7 @@ int CgroupBirths::add(void* self, void* data, std::size_t size_bytes) {
   std::memcpy(&birth, data, sizeof birth);
   static_cast<CgroupBirths*>(self)->taken_.push_back(
       {birth.id, birth.slot, birth.place,
-       std::string(birth.path, ::strnlen(birth.path, sizeof birth.path))});
+       std::string(birth.path, ::strnlen(birth.path, sizeof birth.path)), nullptr});
   return 0;
 }
 

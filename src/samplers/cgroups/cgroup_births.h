@@ -11,6 +11,7 @@
 #include "base/fd.h"
 #include "base/result.h"
 #include "bpf/bank.h"
+#include "samplers/cgroups/cgroup_names.h"
 
 struct ring_buffer;
 
@@ -21,6 +22,7 @@ struct BornCgroup {
   std::uint32_t slot = 0;
   std::uint32_t place = 0;  // of its entry in the table
   std::string path;
+  CgroupNamesRef names = nullptr;  // filled by the lister
 };
 
 class CgroupBirths {

@@ -35,6 +35,6 @@ class CgroupList {
 // A source without series. While somebody collects it walks the hierarchy once a second, and looks
 // for new cgroups ten times. births is null where the kernel side gives no slots.
 SlowSources::Entry cgroup_lister(const CgroupHierarchy& hierarchy, CgroupBirths* births,
-                                 std::shared_ptr<CgroupList> list, Clock clock);
+                                 std::shared_ptr<CgroupList> list, const Host& host);
 
 }  // namespace rezolus

@@ -15,6 +15,7 @@ namespace {
 // Updates for which a freed slot rests: its last tasks may still be on their way out.
 constexpr std::size_t kRestingUpdates = 2;
 constexpr std::uint32_t kTableEntriesMin = 1024;
+static_assert(kCgroupSlotsMax == CGROUP_SLOTS_MAX);
 
 bool matches(const std::vector<std::string>& globs, const std::string& path) {
   return std::ranges::any_of(globs, [&](const std::string& glob) {
@@ -81,7 +82,8 @@ void CgroupSlots::write_entry(std::uint64_t id, std::uint32_t slot) {
 CgroupSlots::Change CgroupSlots::add_born(const std::vector<BornCgroup>& born) {
   Change change;
   for (const BornCgroup& cgroup : born) {
-    const auto [placed, added] = placed_.try_emplace(cgroup.id, Placed{cgroup.path, cgroup.slot});
+    const auto [placed, added] =
+        placed_.try_emplace(cgroup.id, Placed{cgroup.path, cgroup.slot, cgroup.names});
     if (!added) {  // a walk's record of it came first, and it has two
       if (resting_.empty()) resting_.emplace_back();
       resting_.back().push_back(cgroup.slot);
@@ -89,7 +91,7 @@ CgroupSlots::Change CgroupSlots::add_born(const std::vector<BornCgroup>& born) {
       continue;
     }
     entries_[cgroup.id] = {cgroup.place, cgroup.slot};
-    change.added.push_back({cgroup.slot, cgroup.path});
+    change.added.push_back({cgroup.slot, cgroup.id, cgroup.path, cgroup.names});
   }
   counts_.named = placed_.size();
   return change;
@@ -133,9 +135,18 @@ void CgroupSlots::place_new(const std::vector<ListedCgroup>& cgroups, const Want
   for (const std::size_t i : order) {
     const ListedCgroup& cgroup = cgroups[i];
     if (!there.contains(cgroup.id) || placed_.contains(cgroup.id) || free_slots_.empty()) continue;
-    placed_[cgroup.id] = {cgroup.path, free_slots_.back()};
-    change.added.push_back({free_slots_.back(), cgroup.path});
+    placed_[cgroup.id] = {cgroup.path, free_slots_.back(), cgroup.names};
+    change.added.push_back({free_slots_.back(), cgroup.id, cgroup.path, cgroup.names});
     free_slots_.pop_back();
+  }
+}
+
+void CgroupSlots::take_names(const std::vector<ListedCgroup>& cgroups, Change& change) {
+  for (const ListedCgroup& cgroup : cgroups) {
+    const auto found = placed_.find(cgroup.id);
+    if (found == placed_.end() || found->second.names == cgroup.names) continue;
+    found->second.names = cgroup.names;
+    change.named.push_back({found->second.slot, cgroup.id, cgroup.path, cgroup.names});
   }
 }
 
@@ -182,6 +193,7 @@ CgroupSlots::Change CgroupSlots::update(const std::vector<ListedCgroup>& cgroups
     if (owner[i] == i && wanted(cgroups[i].path)) there.emplace(cgroups[i].id, &cgroups[i].path);
   }
   free_gone(there, born, change);
+  take_names(cgroups, change);
   place_new(cgroups, there, change);
   counts_ = {.live = cgroups.size(), .named = placed_.size()};
   write_entries(cgroups, owner, born);

@@ -13,28 +13,13 @@
 
 #include "bpf/bank.h"
 #include "samplers/cgroups/cgroup_births.h"
+#include "samplers/cgroups/cgroup_limits.h"
 #include "samplers/cgroups/cgroup_walk.h"
 
 namespace rezolus {
 
-// [cgroups] of the configuration.
-struct CgroupLimits {
-  std::uint32_t slots = 256;            // cgroups told apart, `other` among them
-  std::uint32_t histogram_slots = 256;  // of these, the ones that have histograms
-  std::uint32_t depth = 0;              // deeper ones count for their ancestor there; 0: no limit
-  std::vector<std::string> include;     // globs of paths; empty: all
-  std::vector<std::string> exclude;
-};
-
 // Entries of the table for that many slots: a power of two, at most a quarter full.
 std::uint32_t cgroup_table_entries(std::uint32_t slots);
-
-struct CgroupCounts {
-  std::uint64_t live = 0;      // cgroups at the last walk
-  std::uint64_t named = 0;     // of these, the ones with a slot of their own
-  std::uint64_t folded = 0;    // counted for their ancestor at [cgroups] depth
-  std::uint64_t other = 0;     // counted in `other`: no slot was left, or excluded
-};
 
 class CgroupSlots {
  public:
@@ -46,9 +31,12 @@ class CgroupSlots {
     std::vector<std::uint32_t> rested;  // slots that were freed earlier, and are to be had again
     struct Added {
       std::uint32_t slot;
+      std::uint64_t id;
       std::string path;
+      CgroupNamesRef names;
     };
     std::vector<Added> added;
+    std::vector<Added> named;  // had a slot, and now have names, or others
   };
 
   // The cgroups that there are now replace those of the last update. born: those that took one of
@@ -66,6 +54,7 @@ class CgroupSlots {
   struct Placed {
     std::string path;
     std::uint32_t slot = 0;
+    CgroupNamesRef names;
   };
   struct Entry {
     std::size_t place = 0;
@@ -79,6 +68,7 @@ class CgroupSlots {
   using Wanted = std::map<std::uint64_t, const std::string*>;
   void free_gone(const Wanted& there, const std::vector<BornCgroup>& born, Change& change);
   void place_new(const std::vector<ListedCgroup>& cgroups, const Wanted& there, Change& change);
+  void take_names(const std::vector<ListedCgroup>& cgroups, Change& change);
   void write_entries(const std::vector<ListedCgroup>& cgroups,
                      const std::vector<std::size_t>& owner, const std::vector<BornCgroup>& born);
   void write_entry(std::uint64_t id, std::uint32_t slot);

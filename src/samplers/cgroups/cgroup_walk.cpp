@@ -69,7 +69,7 @@ void walk(DIR* folder, std::size_t parent, std::vector<ListedCgroup>& list) {
     const std::size_t index = list.size();
     const std::string& above = list[parent].path;
     list.push_back({found.st_ino, (above == "/" ? "/" : above + "/") + name,
-                    list[parent].depth + 1, parent});
+                    list[parent].depth + 1, parent, nullptr});
     if (found.st_nlink == kLinksOfLeaf || list[index].depth >= kWalkDepthMax) continue;
     if (const Folder inner = open_folder(::dirfd(folder), name.c_str())) {
       walk(inner.get(), index, list);
@@ -136,7 +136,7 @@ Result<std::vector<ListedCgroup>> list_cgroups(const CgroupHierarchy& hierarchy)
   if (::fstat(::dirfd(root.get()), &found) != 0) {
     return system_error("look at " + hierarchy.mount, errno);
   }
-  std::vector<ListedCgroup> list = {{found.st_ino, "/", 0, 0}};
+  std::vector<ListedCgroup> list = {{found.st_ino, "/", 0, 0, nullptr}};
   walk(root.get(), 0, list);
   return list;
 }

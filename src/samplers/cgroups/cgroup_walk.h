@@ -10,6 +10,7 @@
 
 #include "base/host.h"
 #include "base/result.h"
+#include "samplers/cgroups/cgroup_names.h"
 
 namespace rezolus {
 
@@ -28,6 +29,7 @@ struct ListedCgroup {
   std::string path;          // from the root of the hierarchy: "/", "/a/b"; any bytes
   std::uint32_t depth = 0;   // 0: the root
   std::size_t parent = 0;    // position in the list; a parent stands before its children
+  CgroupNamesRef names = nullptr;  // filled by the lister
 };
 
 // A walk over the hierarchy. Folders that vanish meanwhile are left out. Only folders that have

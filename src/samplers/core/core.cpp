@@ -178,10 +178,14 @@ Result<void> Core::share_with(ObjectSettings& settings) const {
   settings.set_knob("use_task_storage", task_storage_);
   settings.set_knob("create_task_storage_anywhere", create_anywhere_);
   settings.drop_map(task_storage_ ? "task_hash" : "task_storage");
-  auto shared = settings.share_map(used, object_.map_fd(used));
-  if (!shared || settings.find_map("cgroups") == nullptr) return shared;
+  return settings.share_map(used, object_.map_fd(used));
+}
+
+Result<void> Core::share_cgroups_with(ObjectSettings& settings) const {
   const std::uint32_t stripes = cgroup_histogram_stripe_count(cpu_count_);
   settings.set_knob("cgroup_subsystem", cgroup_subsystem_);
+  // The helper came in 5.11, task storage for tracing programs in 5.12.
+  settings.set_knob("cgroup_current_is_typed", task_storage_);
   settings.set_knob("cgroup_table_mask", object_.map_entries("cgroups") - 1);
   settings.set_knob("cgroup_slot_count", cgroup_limits_.slots);
   settings.set_knob("cgroup_histogram_slot_count", cgroup_limits_.histogram_slots);

@@ -37,6 +37,8 @@ class Core {
 
   // Lets a family's object that uses task state share ours.
   Result<void> share_with(ObjectSettings& settings) const;
+  // The same for one that tells cgroups apart.
+  Result<void> share_cgroups_with(ObjectSettings& settings) const;
 
  private:
   explicit Core(Object object) : object_(std::move(object)) {}

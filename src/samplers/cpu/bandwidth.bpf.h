@@ -5,11 +5,12 @@
  * throttling: a hash insert, a look-up and a delete, and two counter adds when it ends; per period
  * and CPU at most one.
  */
-#include "bpf/bank.bpf.h"
+#include "bpf/cgroup.bpf.h"
 #include "samplers/cpu/bandwidth.h"
 
 SAMPLER(bandwidth);
 COUNTERS(bandwidth, BANDWIDTH_COUNTER_COUNT);
+CGROUP_COUNTERS(bandwidth, BANDWIDTH_COUNTER_COUNT);
 
 struct rq {
 	int cpu;
@@ -33,9 +34,14 @@ static __always_inline void *first_argument(struct pt_regs *registers)
 	return (void *)BPF_CORE_READ((struct pt_regs___arguments *)registers, FIRST_ARGUMENT);
 }
 
+struct task_group {
+	struct cgroup_subsys_state css;
+} __relocated;
+
 /* The run queue of one cgroup on one CPU. */
 struct cfs_rq {
 	struct rq *rq;
+	struct task_group *tg;
 	int throttled;
 } __relocated;
 
@@ -80,12 +86,17 @@ static __always_inline int bandwidth_unthrottle(struct cfs_rq *queue)
 	/* Others may release a run queue: it counts on the CPU that it belongs to. */
 	struct bandwidth_counters_row *row =
 		COUNTER_ROW_OF(bandwidth, BPF_CORE_READ(queue, rq, cpu));
+	/* A task group is one of the cpu controller's: the hierarchy that names the cgroups. */
+	struct bandwidth_cgroup_counters_row *part = CGROUP_COUNTER_ROW(
+		bandwidth, cgroup_slot_of_id(BPF_CORE_READ(queue, tg, css.cgroup, kn, id)));
 
 	if (start_ns > end_ns) {
 		count_loss(LOSS_CLOCK_ORDER);
-	} else if (row) {
+	} else if (row && part) {
 		COUNTER_ADD(row, BANDWIDTH_THROTTLED, 1);
 		COUNTER_ADD(row, BANDWIDTH_THROTTLED_NS, end_ns - start_ns);
+		COUNTER_ADD(part, BANDWIDTH_THROTTLED, 1);
+		COUNTER_ADD(part, BANDWIDTH_THROTTLED_NS, end_ns - start_ns);
 	}
 	return 0;
 }

@@ -22,6 +22,22 @@ constexpr Metric kMetrics[] = {
 };
 static_assert(check_metrics(kMetrics, BANDWIDTH_COUNTER_COUNT, 0));
 
+constexpr Metric kCgroupMetrics[] = {
+    {.slot = BANDWIDTH_THROTTLED,
+     .name = "cgroup_cpu_throttled",
+     .unit = Unit::kEvents,
+     .dimension = Dimension::kCgroup,
+     .prometheus = "rezolus_cgroup_cpu_throttled_total",
+     .help = "How often a CPU quota took a cgroup's run queue off a CPU, counted at release."},
+    {.slot = BANDWIDTH_THROTTLED_NS,
+     .name = "cgroup_cpu_throttled_time",
+     .unit = Unit::kNanoseconds,
+     .dimension = Dimension::kCgroup,
+     .prometheus = "rezolus_cgroup_cpu_throttled_seconds_total",
+     .help = "Time that a cgroup's run queues were throttled by a CPU quota, summed over CPUs."},
+};
+static_assert(check_metrics(kCgroupMetrics, BANDWIDTH_COUNTER_COUNT, 0));
+
 constexpr std::string_view kHooks[] = {"handle_throttle", "handle_unthrottle"};
 
 }  // namespace
@@ -31,6 +47,7 @@ const BpfSampler kCpuBandwidth = {
     .description = "run queues that a CPU quota throttles",
     .bpf_name = "bandwidth",
     .metrics = kMetrics,
+    .cgroup_metrics = kCgroupMetrics,
     .hooks = kHooks,
     .notes = {
         .measures = "From the moment at which a cgroup with a CPU quota has used it up on a CPU "

@@ -34,6 +34,7 @@ const Family kCpuFamily = {
     .name = "cpu",
     .samplers = kSamplers,
     .object = cpu_object,
+    .uses_cgroups = true,
     .prepare = prepare,
 };
 

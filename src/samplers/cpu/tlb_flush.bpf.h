@@ -2,13 +2,14 @@
 #pragma once
 /*
  * Flushes of the address translations that a CPU keeps, by the kernel's reason. Per flush: one
- * counter add.
+ * look-up of the slot and two counter adds. At a switch the running task is still the one before.
  */
-#include "bpf/bank.bpf.h"
+#include "bpf/cgroup.bpf.h"
 #include "samplers/cpu/tlb_flush.h"
 
 SAMPLER(tlb_flush);
 COUNTERS(tlb_flush, TLB_FLUSH_COUNTER_COUNT);
+CGROUP_COUNTERS(tlb_flush, TLB_FLUSH_COUNTER_COUNT);
 
 /* Slot of each reason that this kernel has; the loader fills it by the names of the enumerators. */
 const volatile unsigned char tlb_flush_slots[TLB_FLUSH_KERNEL_REASONS] = {
@@ -31,12 +32,16 @@ static __always_inline u64 tlb_flush_slot(u64 reason)
 
 static __always_inline int tlb_flush_count(u64 slot)
 {
-	KEEP_IN_REGISTER(slot);
-	if (!tlb_flush_on || slot >= TLB_FLUSH_COUNTER_COUNT)
+	if (!tlb_flush_on)
 		return 0;
 	struct tlb_flush_counters_row *row = COUNTER_ROW(tlb_flush);
+	struct tlb_flush_cgroup_counters_row *part =
+		CGROUP_COUNTER_ROW(tlb_flush, cgroup_slot_of_current());
 
-	if (row)
+	KEEP_IN_REGISTER(slot);
+	if (row && part && slot < TLB_FLUSH_COUNTER_COUNT) {
 		COUNTER_ADD(row, slot, 1);
+		COUNTER_ADD(part, slot, 1);
+	}
 	return 0;
 }

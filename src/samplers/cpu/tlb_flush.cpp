@@ -23,21 +23,29 @@ constexpr std::array kReasons = {
     Reason{TLB_FLUSH_REMOTE_SEND_IPI, "remote_send_ipi", "TLB_REMOTE_SEND_IPI", 4},
 };
 
-consteval auto metrics() {
+consteval auto metrics(Metric row) {
   std::array<Metric, TLB_FLUSH_COUNTER_COUNT> rows;
   for (std::uint32_t slot = 0; slot < rows.size(); ++slot) {
     const std::string_view label = slot < kReasons.size() ? kReasons[slot].label : "unknown";
-    rows[slot] = {.slot = slot,
-                  .name = "cpu_tlb_flush",
-                  .labels = {{{"reason", label}}},
-                  .dimension = Dimension::kCpu,
-                  .prometheus = "rezolus_cpu_tlb_flushes_total",
-                  .help = "Flushes of the CPU's address translations, by reason."};
+    rows[slot] = row;
+    rows[slot].slot = slot;
+    rows[slot].labels[0] = {"reason", label};
   }
   return rows;
 }
 
-constexpr auto kMetrics = metrics();
+constexpr auto kMetrics =
+    metrics({.name = "cpu_tlb_flush",
+             .dimension = Dimension::kCpu,
+             .prometheus = "rezolus_cpu_tlb_flushes_total",
+             .help = "Flushes of the CPU's address translations, by reason."});
+constexpr auto kCgroupMetrics =
+    metrics({.name = "cgroup_cpu_tlb_flush",
+             .dimension = Dimension::kCgroup,
+             .prometheus = "rezolus_cgroup_cpu_tlb_flushes_total",
+             .lean = false,
+             .help = "Flushes of address translations while a task of the cgroup ran, by reason."});
+static_assert(check_metrics(kCgroupMetrics, TLB_FLUSH_COUNTER_COUNT, 0));
 static_assert(check_metrics(kMetrics, TLB_FLUSH_COUNTER_COUNT, 0));
 
 constexpr std::string_view kHooks[] = {"handle_tlb_flush"};
@@ -62,12 +70,13 @@ const BpfSampler kCpuTlbFlush = {
     .description = "flushes of address translations, by reason",
     .bpf_name = "tlb_flush",
     .metrics = kMetrics,
+    .cgroup_metrics = kCgroupMetrics,
     .hooks = kHooks,
     .notes = {
         .measures = "Every flush of a CPU's translation buffer, counted on the CPU that flushes, "
                     "or that asks others to (`remote_send_ipi`: one event, however many it "
                     "asks). Reasons that newer kernels have in addition are `unknown`.",
-        .cost = "One counter add per flush.",
+        .cost = "A look-up of the cgroup's slot and two counter adds per flush.",
         .needs = "On x86 the tracepoint tlb_flush. On arm64, where there is none, the function "
                  "tlb_finish_mmu: the end of every batch of unmapped pages, all as `unknown`.",
         .reading = "Many `remote_shootdown` mean that threads of one process, on several CPUs, "

@@ -13,6 +13,13 @@ constexpr Metric kCgroupMetrics[] = {
      .dimension = Dimension::kCgroup,
      .prometheus = "rezolus_cgroup_cpu_seconds_total",
      .help = "Time that the tasks of a cgroup were on a CPU, up to the moment of reading."},
+    {.slot = CGROUP_CPU_INFO,
+     .name = "cgroup_info",
+     .type = MetricType::kGauge,
+     .dimension_label = "cgroup, cgroup_id, container, container_id, image, namespace, pod, "
+                        "pod_uid, systemd_unit",
+     .prometheus = "rezolus_cgroup_info",
+     .help = "Always 1: what is known of a cgroup, its full path among it."},
 };
 static_assert(check_metrics(kCgroupMetrics, CGROUP_CPU_COUNTER_COUNT, 0));
 

@@ -3,5 +3,6 @@
 /* Slots of the sampler cgroup_cpu_usage. The first is the one that running tasks add to. */
 enum cgroup_cpu_counter {
 	CGROUP_CPU_NS,
+	CGROUP_CPU_INFO, /* never added to: says that the cgroup is there */
 	CGROUP_CPU_COUNTER_COUNT,
 };

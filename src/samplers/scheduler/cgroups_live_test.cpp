@@ -1,20 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 // Cgroups with known work, against what the kernel says of the tasks in them.
 
-#include <algorithm>
-#include <cstdlib>
 #include <ctime>
-#include <fstream>
-#include <functional>
 #include <string>
 
 #include <sys/resource.h>
-#include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
+#include "live/cgroup.h"
 #include "live/live.h"
-#include "samplers/cgroups/cgroup_walk.h"
 
 namespace rezolus::live {
 namespace {
@@ -23,78 +17,6 @@ REZOLUS_LIVE_SUITE(cgroup_cpu_usage);
 
 const std::vector<std::string_view> kSamplers = {"cgroup_cpu_usage", "scheduler_runqueue",
                                                  "cpu_migrations"};
-
-// A cgroup of the hierarchy that names them; removed with us.
-class NamedCgroup {
- public:
-  explicit NamedCgroup(const std::string& name) : name_("/" + name) {
-    const auto host = read_host();
-    if (!host) return;
-    const auto hierarchy = find_cgroup_hierarchy(*host);
-    if (!hierarchy) return;
-    folder_ = hierarchy->mount + name_;
-    if (::mkdir(folder_.c_str(), 0755) != 0) folder_.clear();
-  }
-  ~NamedCgroup() { remove(); }
-  NamedCgroup(const NamedCgroup&) = delete;
-  NamedCgroup& operator=(const NamedCgroup&) = delete;
-
-  [[nodiscard]] bool ok() const { return !folder_.empty(); }
-  [[nodiscard]] Labels labels() const { return {{"cgroup", cgroup_label(name_)}}; }
-  // A child that moves itself here before it runs the function.
-  [[nodiscard]] pid_t start(const std::function<int()>& body) const {
-    const pid_t child = ::fork();
-    if (child != 0) return child;
-    std::ofstream procs(folder_ + "/cgroup.procs");
-    procs << "0" << std::flush;
-    ::_exit(procs.good() ? body() : 126);
-  }
-  void remove() {
-    // The last task may still be on its way out.
-    for (int i = 0; ok() && ::rmdir(folder_.c_str()) != 0 && i < 200; ++i) ::usleep(10'000);
-    folder_.clear();
-  }
-
- private:
-  std::string name_;
-  std::string folder_;
-};
-
-bool wait_for(pid_t child) {
-  int status = 0;
-  return ::waitpid(child, &status, 0) == child && WIFEXITED(status) && WEXITSTATUS(status) == 0;
-}
-
-bool has(const Labels& all, const Labels& some) {
-  return std::ranges::all_of(some, [&](const auto& label) {
-    return std::ranges::find(all, label) != all.end();
-  });
-}
-
-std::uint64_t value(const Snapshot& snapshot, std::string_view name, const Labels& labels = {}) {
-  std::uint64_t sum = 0;
-  for (std::size_t i = 0; i < snapshot.schema->series.size(); ++i) {
-    const Series* series = snapshot.schema->series[i].get();
-    if (series == nullptr || series->name != name || !has(series->labels, labels)) continue;
-    sum += snapshot.scalars[i];
-  }
-  return sum;
-}
-
-bool is_there(const Snapshot& snapshot, const Labels& labels) {
-  return std::ranges::any_of(snapshot.schema->series, [&](const auto& series) {
-    return series != nullptr && has(series->labels, labels);
-  });
-}
-
-// Walks come once a second.
-bool appears(LiveCollector& collector, const Labels& labels, bool wanted = true) {
-  for (int i = 0; i < 150; ++i) {
-    if (is_there(*collector->collect(), labels) == wanted) return true;
-    ::usleep(100'000);
-  }
-  return false;
-}
 
 std::uint64_t cpu_time_ns(pid_t child) {
   clockid_t clock = 0;
@@ -126,8 +48,8 @@ TEST_P(cgroup_cpu_usage, EachIsChargedItsOwn) {
   const NamedCgroup spinner("rezolus_live_spinner");
   const NamedCgroup sleeper("rezolus_live_sleeper");
   if (!spinner.ok() || !sleeper.ok()) GTEST_SKIP() << "no cgroup can be made here";
-  ASSERT_TRUE(appears(collector, spinner.labels()));
-  ASSERT_TRUE(appears(collector, sleeper.labels()));
+  ASSERT_TRUE(appears(*collector, spinner.labels()));
+  ASSERT_TRUE(appears(*collector, sleeper.labels()));
   collector.begin();
   int pipe[2];
   ASSERT_EQ(::pipe(pipe), 0);
@@ -171,7 +93,7 @@ TEST_P(cgroup_cpu_usage, ANewOneIsChargedFromItsFirstTask) {
   long switches = 0;
   ASSERT_EQ(::read(pipe[0], &switches, sizeof(switches)), static_cast<long>(sizeof(switches)));
   EXPECT_TRUE(wait_for(child));
-  ASSERT_TRUE(appears(collector, cgroup.labels()));
+  ASSERT_TRUE(appears(*collector, cgroup.labels()));
   Labels voluntary = cgroup.labels();
   voluntary.emplace_back("kind", "voluntary");
   const std::uint64_t counted =
@@ -188,7 +110,7 @@ TEST_P(cgroup_cpu_usage, ASpinnerGrowsAtEveryReading) {
   LiveCollector collector(kSamplers, GetParam());
   const NamedCgroup cgroup("rezolus_live_spinner");
   if (!cgroup.ok()) GTEST_SKIP() << "no cgroup can be made here";
-  ASSERT_TRUE(appears(collector, cgroup.labels()));
+  ASSERT_TRUE(appears(*collector, cgroup.labels()));
   const pid_t child = cgroup.start(spin);
   ::usleep(300'000);
   // Each of ours lies between two of the kernel's.
@@ -220,7 +142,7 @@ TEST_P(cgroup_cpu_usage, TheCgroupsAreTheHost) {
   LiveCollector collector(kSamplers, GetParam());
   const NamedCgroup cgroup("rezolus_live_part");
   if (!cgroup.ok()) GTEST_SKIP() << "no cgroup can be made here";
-  ASSERT_TRUE(appears(collector, cgroup.labels()));
+  ASSERT_TRUE(appears(*collector, cgroup.labels()));
   int pipe[2];
   ASSERT_EQ(::pipe(pipe), 0);
   EXPECT_TRUE(wait_for(cgroup.start([&] { return sleep_often(pipe[1], 50); })));
@@ -243,7 +165,7 @@ TEST_P(cgroup_cpu_usage, WhatIsGoneStaysInExited) {
   LiveCollector collector(kSamplers, GetParam());
   NamedCgroup cgroup("rezolus_live_gone");
   if (!cgroup.ok()) GTEST_SKIP() << "no cgroup can be made here";
-  ASSERT_TRUE(appears(collector, cgroup.labels()));
+  ASSERT_TRUE(appears(*collector, cgroup.labels()));
   const Labels exited = {{"cgroup", "exited"}};
   EXPECT_TRUE(wait_for(cgroup.start([] {
     for (int i = 0; i < 100; ++i) ::usleep(1000);
@@ -255,7 +177,7 @@ TEST_P(cgroup_cpu_usage, WhatIsGoneStaysInExited) {
   EXPECT_GE(switches, 100u);
   const Labels labels = cgroup.labels();
   cgroup.remove();
-  ASSERT_TRUE(appears(collector, labels, false));
+  ASSERT_TRUE(appears(*collector, labels, false));
   const SnapshotRef after = collector->collect();
   EXPECT_GE(value(*after, "cgroup_scheduler_context_switch", exited),
             value(*before, "cgroup_scheduler_context_switch", exited) + switches);
@@ -269,7 +191,7 @@ TEST_P(cgroup_cpu_usage, AnyNameIsShown) {
        {std::string("rezolus live \"q\" \\ \xff"), "rezolus_" + std::string(247, 'x')}) {
     const NamedCgroup cgroup(name);
     if (!cgroup.ok()) GTEST_SKIP() << "no cgroup can be made here";
-    EXPECT_TRUE(appears(collector, cgroup.labels())) << name;
+    EXPECT_TRUE(appears(*collector, cgroup.labels())) << name;
   }
 }
 

@@ -23,5 +23,10 @@ enum syscall_class {
 	SYSCALL_CLASS_COUNT,
 };
 
+enum latency_cgroup_histogram {
+	LATENCY_CGROUP,
+	LATENCY_CGROUP_HISTOGRAM_COUNT,
+};
+
 /* Numbers at or above are `other`; a power of two. */
 #define SYSCALL_NUMBER_COUNT 1024

@@ -14,6 +14,19 @@ constexpr auto kMetrics = syscall_metrics(
              "have none."});
 static_assert(check_metrics(kMetrics, 0, SYSCALL_CLASS_COUNT));
 
+constexpr Metric kCgroupMetrics[] = {
+    {.slot = LATENCY_CGROUP,
+     .name = "cgroup_syscall_latency",
+     .unit = Unit::kNanoseconds,
+     .type = MetricType::kHistogram,
+     .dimension = Dimension::kCgroup,
+     .prometheus = "rezolus_cgroup_syscall_latency_seconds",
+     .lean = false,
+     .help = "Time in system calls of a cgroup's tasks, of all classes but those that wait: poll, "
+             "lock, sleep, timer, event and process."},
+};
+static_assert(check_metrics(kCgroupMetrics, 0, LATENCY_CGROUP_HISTOGRAM_COUNT));
+
 constexpr std::string_view kHooks[] = {"handle_enter", "handle_leave"};
 
 }  // namespace
@@ -23,6 +36,7 @@ const BpfSampler kSyscallLatency = {
     .description = "time in system calls by class",
     .bpf_name = "latency",
     .metrics = kMetrics,
+    .cgroup_metrics = kCgroupMetrics,
     .hooks = kHooks,
     .notes = {
         .measures = "From entering a system call to leaving it, blocked time included. Calls "

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR Apache-2.0 OR MIT) */
 /*
  * System calls by class: how many, and how long. Entry: one table look-up and one counter add, with
- * latency one task look-up and one clock read; exit: the same two and one histogram add.
+ * latency one task look-up and one clock read; exit: the same two and one histogram add. For the
+ * cgroups: a look-up of the slot and a counter add at entry, a histogram add at exit.
  */
+#include "bpf/cgroup.bpf.h"
 #include "bpf/task.bpf.h"
 #include "bpf/user_registers.bpf.h"
 #include "samplers/syscall/classes.h"
@@ -11,9 +13,14 @@ SAMPLER(counts);
 SAMPLER(latency);
 COUNTERS(counts, SYSCALL_CLASS_COUNT);
 HISTOGRAMS(latency, SYSCALL_CLASS_COUNT);
+CGROUP_COUNTERS(counts, SYSCALL_CLASS_COUNT);
+CGROUP_HISTOGRAMS(latency, LATENCY_CGROUP_HISTOGRAM_COUNT);
 
 /* Class by number, filled before loading for the native ABI. */
 const volatile unsigned char syscall_classes[SYSCALL_NUMBER_COUNT] = {};
+
+/* By class: whether its calls wait for something, filled before loading. */
+const volatile bool latency_waits[32] = {};
 
 static __always_inline u32 class_of(u64 number, bool compat)
 {
@@ -24,6 +31,24 @@ static __always_inline u32 class_of(u64 number, bool compat)
 	return class < SYSCALL_CLASS_COUNT ? class : SYSCALL_OTHER;
 }
 
+static __always_inline void counts_count(u32 class, u32 cgroup)
+{
+	struct counts_counters_row *row = COUNTER_ROW(counts);
+	struct counts_cgroup_counters_row *part = CGROUP_COUNTER_ROW(counts, cgroup);
+
+	KEEP_IN_REGISTER(class);
+	if (!row || !part || class >= SYSCALL_CLASS_COUNT)
+		return;
+	COUNTER_ADD(row, class, 1);
+	COUNTER_ADD(part, class, 1);
+}
+
+/* Calls that wait for something to happen say nothing about how long the kernel takes. */
+static __always_inline bool is_wait(u32 class)
+{
+	return class < SYSCALL_CLASS_COUNT && latency_waits[class & 31];
+}
+
 static __always_inline int handle_enter(u64 *arguments, const bool typed)
 {
 	s64 number = arguments[1];
@@ -32,18 +57,16 @@ static __always_inline int handle_enter(u64 *arguments, const bool typed)
 		return 0; /* a tracer cancelled the call */
 	u32 class = class_of(number, is_compat((void *)arguments[0], typed));
 
-	if (counts_on) {
-		struct counts_counters_row *row = COUNTER_ROW(counts);
+	u32 cgroup = cgroup_slot_of_current();
 
-		KEEP_IN_REGISTER(class);
-		if (row && class < SYSCALL_CLASS_COUNT)
-			COUNTER_ADD(row, class, 1);
-	}
+	if (counts_on)
+		counts_count(class, cgroup);
 	if (latency_on) {
 		struct task_state *state = task_state_of_current(typed);
 
 		if (state) {
 			state->syscall_class = class;
+			state->syscall_cgroup = cgroup;
 			state->syscall_start_ns = bpf_ktime_get_ns();
 		}
 	}
@@ -61,8 +84,10 @@ static __always_inline int handle_leave(const bool typed)
 	u32 class = state->syscall_class;
 	u64 took_ns;
 
-	if (class < SYSCALL_CLASS_COUNT)
-		LATENCY(latency, class, state->syscall_start_ns, bpf_ktime_get_ns(), &took_ns);
+	if (class < SYSCALL_CLASS_COUNT &&
+	    LATENCY(latency, class, state->syscall_start_ns, bpf_ktime_get_ns(), &took_ns) &&
+	    !is_wait(class))
+		CGROUP_HISTOGRAM_ADD(latency, state->syscall_cgroup, LATENCY_CGROUP, took_ns);
 	state->syscall_start_ns = 0;
 	return 0;
 }

@@ -13,6 +13,12 @@ constexpr const BpfSampler* kSamplers[] = {&kSyscallCounts, &kSyscallLatency};
 
 void prepare(ObjectSettings& settings, const KernelFeatures&, const Host&) {
   settings.set_knob("syscall_classes", syscall_class_table());
+  std::array<bool, 32> waits{};
+  for (const syscall_class wait : {SYSCALL_POLL, SYSCALL_LOCK, SYSCALL_SLEEP, SYSCALL_TIMER,
+                                   SYSCALL_EVENT, SYSCALL_PROCESS}) {
+    waits[wait] = true;
+  }
+  settings.set_knob("latency_waits", waits);
 }
 
 // Classes that upstream does not have, in both metrics that are labelled with one.
@@ -25,9 +31,9 @@ constexpr auto kFolds = [] {
     for (std::uint32_t i = 0; i < SYSCALL_CLASS_COUNT; ++i) count += kOwn(i) ? 1 : 0;
     return count;
   }();
-  std::array<LabelFold, 2 * kCount> folds{};
+  std::array<LabelFold, 3 * kCount> folds{};
   std::size_t at = 0;
-  for (const std::string_view metric : {"syscall", "syscall_latency"}) {
+  for (const std::string_view metric : {"syscall", "syscall_latency", "cgroup_syscall"}) {
     for (std::uint32_t i = 0; i < SYSCALL_CLASS_COUNT; ++i) {
       if (!kOwn(i)) continue;
       folds[at++] = {metric, "op", kSyscallClassNames[i],

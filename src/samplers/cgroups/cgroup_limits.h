@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+#pragma once
+// How many cgroups are told apart, and how many are.
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace rezolus {
+
+inline constexpr std::uint32_t kCgroupSlotsMax = 65'536;
+
+// [cgroups] of the configuration.
+struct CgroupLimits {
+  std::uint32_t slots = 256;            // cgroups told apart, `other` among them
+  std::uint32_t histogram_slots = 256;  // of these, the ones that have histograms
+  std::uint32_t depth = 0;              // deeper ones count for their ancestor there; 0: no limit
+  std::vector<std::string> include;     // globs of paths; empty: all
+  std::vector<std::string> exclude;
+};
+
+struct CgroupCounts {
+  std::uint64_t live = 0;    // cgroups at the last walk
+  std::uint64_t named = 0;   // of these, the ones with a slot of their own
+  std::uint64_t folded = 0;  // counted for their ancestor at [cgroups] depth
+  std::uint64_t other = 0;   // counted in `other`: no slot was left, or excluded
+};
+
+}  // namespace rezolus
