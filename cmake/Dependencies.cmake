@@ -14,6 +14,7 @@ find_package(Boost 1.81 REQUIRED)
 pkg_check_modules(LIBBPF REQUIRED IMPORTED_TARGET libbpf>=1.1)
 pkg_check_modules(ZSTD REQUIRED IMPORTED_TARGET libzstd)
 pkg_check_modules(LIBCAP REQUIRED IMPORTED_TARGET libcap)
+pkg_check_modules(RE2 REQUIRED IMPORTED_TARGET re2)
 find_path(TOMLPP_INCLUDE_DIR toml++/toml.h REQUIRED)
 
 find_path(MSGPACK_INCLUDE_DIR msgpack.hpp

@@ -6,7 +6,7 @@
 //
 // Not in the subset, and refused by name: subqueries, `@`, negative offsets, group_left and
 // group_right. A selector names its metric, or has a matcher label="value" that is not empty.
-// Patterns of =~ and !~ are kept as text: who evaluates compiles them.
+// Patterns of =~ and !~ are kept as text: Matchers compiles them.
 
 #include <cstdint>
 #include <memory>
@@ -35,6 +35,7 @@ struct Matcher {
   std::string label;
   MatchOperator op = MatchOperator::kEqual;
   std::string value;
+  std::uint32_t offset_bytes = 0;  // where the value starts in the text
 };
 
 enum class NodeKind : std::uint8_t { kNumber, kSelector, kCall, kAggregation, kBinary, kNegation };

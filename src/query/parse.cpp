@@ -362,7 +362,8 @@ class Parser {
         return refuse(label.offset_bytes, fmt::format("more than {} matchers", kMatchersMax));
       }
       advance();
-      Matcher matcher{.label = label.text, .op = MatchOperator::kEqual, .value = {}};
+      Matcher matcher{
+          .label = label.text, .op = MatchOperator::kEqual, .value = {}, .offset_bytes = 0};
       if (at_sign("!=")) {
         matcher.op = MatchOperator::kNotEqual;
       } else if (at_sign("=~")) {
@@ -375,6 +376,7 @@ class Parser {
       advance();
       if (peek().kind != TokenKind::kString) return unexpected("a string in quotes");
       matcher.value = peek().text;
+      matcher.offset_bytes = peek().offset_bytes;
       advance();
       selector.matchers.push_back(std::move(matcher));
       if (!take_sign(",") && !at_sign("}")) return unexpected(", or }");
