@@ -73,6 +73,9 @@ Result<FlightOptions> understand(const Arguments& arguments) {
 }  // namespace
 
 int run_flight_recorder(std::span<const std::string> arguments) {
+  if (!arguments.empty() && arguments[0] == "snapshot") {
+    return run_flight_snapshot(arguments.subspan(1));
+  }
   CLI::App app("Keep the last minutes in a rolling buffer, and make files of it when asked",
                "rezolus flight-recorder");
   Arguments given;
@@ -88,6 +91,7 @@ int run_flight_recorder(std::span<const std::string> arguments) {
   app.footer(
       "SIGUSR2 and SIGHUP make a snapshot. SIGINT and SIGTERM make a last one and end it; "
       "a second\nsignal ends it at once. The buffer stays, and the next run goes on with it.\n"
+      "`rezolus flight-recorder snapshot` asks the one that runs for a snapshot.\n"
       "docs/flight-recorder.md has every key of the configuration.");
   try {
     app.parse(std::vector<std::string>(arguments.rbegin(), arguments.rend()));

@@ -24,6 +24,7 @@ int run_agent(std::span<const std::string> arguments);   // agent.cpp
 int run_check(std::span<const std::string> arguments);   // check.cpp
 int run_exporter(std::span<const std::string> arguments);  // exporter.cpp
 int run_flight_recorder(std::span<const std::string> arguments);  // flight_recorder.cpp
+int run_flight_snapshot(std::span<const std::string> arguments);  // flight_snapshot.cpp
 int run_record(std::span<const std::string> arguments);  // record.cpp
 int run_recording_tools(std::span<const std::string> arguments);  // recording.cpp
 int run_status(std::span<const std::string> arguments);  // status.cpp

@@ -14,9 +14,11 @@
 
 #include "base/fd.h"
 #include "base/host.h"
+#include "base/service_manager.h"
 #include "base/version.h"
 #include "flight_recorder/buffer.h"
 #include "flight_recorder/observed_source.h"
+#include "flight_recorder/routes.h"
 #include "flight_recorder/snapshot_queue.h"
 #include "recorder/endpoint.h"
 #include "recorder/interrupt.h"
@@ -139,6 +141,35 @@ SourceMetadata known_facts(const FlightOptions& options, SourceMetadata facts) {
   return facts;
 }
 
+// The path of a Unix socket is short, and who cannot have it has the signals.
+constexpr std::size_t kSocketPathBytesMax = 107;
+
+Result<std::unique_ptr<http::Server>> serve(const FlightOptions& options, FlightRoutes& routes) {
+  http::ServerConfig config;
+  config.listen = options.listen;
+  config.limits.body_bytes_max = 1u << 20;
+  config.unix_socket_mode = 0600;
+  if (const auto host = read_host()) config.allowed_hosts.push_back(host->hostname);
+  std::ranges::copy(options.allowed_hosts, std::back_inserter(config.allowed_hosts));
+  const std::string socket = options.socket.value_or("");
+  if (socket.size() > kSocketPathBytesMax) {
+    spdlog::warn(
+        "no socket for `rezolus flight-recorder snapshot`: {} is longer than {} bytes; "
+        "name another with socket",
+        socket, kSocketPathBytesMax);
+  } else if (!socket.empty()) {
+    config.listen.push_back("unix:" + socket);
+  }
+  if (config.listen.empty()) return nullptr;
+  auto server = http::Server::start(std::move(config), routes.routes());
+  if (!server) return std::unexpected(std::move(server.error()));
+  routes.set_endpoints((*server)->endpoints());
+  for (const std::string& endpoint : (*server)->endpoints()) {
+    spdlog::info("listening on {}", endpoint);
+  }
+  return server;
+}
+
 Result<void> check_output(const FlightOptions& options) {
   const std::filesystem::path folder = std::filesystem::path(options.output).parent_path();
   if (folder.empty()) return {};
@@ -157,6 +188,9 @@ Result<void> run_flight_recorder(const FlightOptions& options) {
   ::signal(SIGPIPE, SIG_IGN);
   ::signal(SIGCHLD, SIG_DFL);
   if (auto possible = check_output(options); !possible) return possible;
+  Result<std::string> token = "";
+  if (!options.token_file.empty()) token = read_token(options.token_file);
+  if (!token) return std::unexpected(std::move(token.error()));
   Interrupt interrupt;
   auto buffer = FlightBuffer::open(options);
   if (!buffer) return std::unexpected(std::move(buffer.error()));
@@ -177,10 +211,16 @@ Result<void> run_flight_recorder(const FlightOptions& options) {
                format_duration(options.duration_ns), format_duration(options.interval_ns),
                observed.description(), options.buffer, options.output);
   SnapshotQueue snapshots(options, log);
+  FlightRoutes routes(options, log, snapshots, std::move(*token));
+  auto server = serve(options, routes);
+  if (!server) return std::unexpected(std::move(server.error()));
   const SignalThread signal_thread(options, snapshots);
+  notify_service_manager("READY=1");
   RecordingListener listener;
   listener.message = [](const std::string& sentence) { spdlog::warn("{}", sentence); };
   (void)run_recording({.interval_ns = options.interval_ns}, watched, log, interrupt, listener);
+  notify_service_manager("STOPPING=1");
+  snapshots.stop();  // who waits for an answer gets it before the server ends
   spdlog::info("stopped; the buffer {} is kept", options.buffer);
   return {};
 }

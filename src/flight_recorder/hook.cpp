@@ -6,7 +6,6 @@
 #include <cstring>
 
 #include <fcntl.h>
-#include <spawn.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -17,31 +16,33 @@ namespace {
 
 constexpr std::uint64_t kPollNs = 20 * kNsPerMs;
 
+constexpr int kExitCannotRun = 127;
+
+// In the child, between fork and exec: system calls only.
+[[noreturn]] void run_child(char* const* arguments) {
+  ::setpgid(0, 0);
+  // `systemctl kill -s HUP` reaches every process of a service, and asks the recorder. Ignored and
+  // not blocked, since a shell clears its mask.
+  ::signal(SIGHUP, SIG_IGN);
+  ::signal(SIGUSR2, SIG_IGN);
+  ::signal(SIGPIPE, SIG_DFL);
+  sigset_t none;
+  ::sigemptyset(&none);
+  ::sigprocmask(SIG_SETMASK, &none, nullptr);
+  const int null = ::open("/dev/null", O_RDONLY);
+  ::dup2(null, STDIN_FILENO);
+  ::execvp(arguments[0], arguments);
+  ::_exit(kExitCannotRun);
+}
+
 Result<pid_t> start(std::vector<std::string>& command) {
   std::vector<char*> arguments;
   for (std::string& argument : command) arguments.push_back(argument.data());
   arguments.push_back(nullptr);
-  posix_spawnattr_t attributes;
-  ::posix_spawnattr_init(&attributes);
-  sigset_t none;
-  ::sigemptyset(&none);
-  sigset_t defaults;
-  ::sigemptyset(&defaults);
-  ::sigaddset(&defaults, SIGPIPE);
-  ::posix_spawnattr_setsigmask(&attributes, &none);
-  ::posix_spawnattr_setsigdefault(&attributes, &defaults);
-  ::posix_spawnattr_setpgroup(&attributes, 0);
-  ::posix_spawnattr_setflags(
-      &attributes, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
-  posix_spawn_file_actions_t files;
-  ::posix_spawn_file_actions_init(&files);
-  ::posix_spawn_file_actions_addopen(&files, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
-  pid_t child = -1;
-  const int failure =
-      ::posix_spawnp(&child, arguments[0], &files, &attributes, arguments.data(), ::environ);
-  ::posix_spawn_file_actions_destroy(&files);
-  ::posix_spawnattr_destroy(&attributes);
-  if (failure != 0) return system_error("start " + command[0], failure);
+  const pid_t child = ::fork();
+  if (child < 0) return system_error("start " + command[0], errno);
+  if (child == 0) run_child(arguments.data());
+  ::setpgid(child, child);  // whoever is first; killing the group must not miss it
   return child;
 }
 
@@ -68,6 +69,7 @@ Result<void> run_hook(std::vector<std::string> command, std::uint64_t timeout_ns
   if (late)
     return error("{} took longer than {} and was killed", name, format_duration(timeout_ns));
   if (WIFSIGNALED(status)) return error("{} was ended by signal {}", name, WTERMSIG(status));
+  if (WEXITSTATUS(status) == kExitCannotRun) return error("{} could not be started", name);
   if (WEXITSTATUS(status) != 0) {
     return error("{} failed with exit code {}", name, WEXITSTATUS(status));
   }

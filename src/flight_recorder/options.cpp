@@ -12,6 +12,7 @@
 #include "base/fd.h"
 #include "config/toml_keys.h"
 #include "http/client.h"
+#include "http/listen_address.h"
 
 namespace rezolus {
 namespace {
@@ -100,12 +101,20 @@ void add_section(std::vector<Key>& keys, FlightOptions& options, std::string_vie
   });
   texts("exec", options.exec);
   duration("exec_timeout", options.exec_timeout_ns);
-  for (const char* upstream : {"listen", "segment_rows"}) {
-    add(upstream, [&options, upstream](const toml::node&) -> Result<void> {
-      options.notes.push_back(fmt::format("{} has no effect", upstream));
-      return {};
-    });
-  }
+  texts("listen", options.listen);
+  texts("allowed_hosts", options.allowed_hosts);
+  text("token_file", options.token_file);
+  duration("alert_cooldown", options.alert_cooldown_ns);
+  add("socket", [&options](const toml::node& value) -> Result<void> {
+    auto path = config::as_string(value);
+    if (!path) return std::unexpected(std::move(path.error()));
+    options.socket = std::move(*path);
+    return {};
+  });
+  add("segment_rows", [&options](const toml::node&) -> Result<void> {
+    options.notes.emplace_back("segment_rows has no effect");
+    return {};
+  });
 }
 
 std::vector<Key> flight_keys(FlightOptions& options) {
@@ -119,10 +128,17 @@ std::vector<Key> flight_keys(FlightOptions& options) {
   return keys;
 }
 
-std::string state_folder() {
-  const char* given = std::getenv("STATE_DIRECTORY");
+// Of those that systemd makes for a service.
+std::string service_folder(const char* variable) {
+  const char* given = std::getenv(variable);
   const std::string_view folders = given != nullptr ? given : "";
   return std::string(folders.substr(0, folders.find(':')));
+}
+
+// Where who asks for a snapshot finds us, unless a path is named.
+std::string default_socket(const FlightOptions& options) {
+  const std::string run = service_folder("RUNTIME_DIRECTORY");
+  return run.empty() ? options.buffer + "/socket" : run + "/flight-recorder.sock";
 }
 
 }  // namespace
@@ -178,7 +194,7 @@ bool is_flight_config(const std::string& path) {
 }
 
 Result<FlightOptions> complete(FlightOptions options) {
-  const std::string state = state_folder();
+  const std::string state = service_folder("STATE_DIRECTORY");
   if (options.output.empty() && !state.empty()) options.output = state + "/rezolus.parquet";
   if (options.output.empty()) {
     return usage_error("it is not said where snapshots go; name an output");
@@ -198,12 +214,18 @@ Result<FlightOptions> complete(FlightOptions options) {
   if (options.size_bytes_max < kSizeBytesMin) {
     return usage_error("max_bytes must be at least 1MiB");
   }
+  if (!options.listen.empty()) {
+    if (auto right = http::check_listen_addresses(options.listen); !right) {
+      return context("listen", std::move(right.error()));
+    }
+  }
   if (options.output.ends_with(".rez") && options.format == OutputFormat::kParquet) {
     options.notes.push_back(fmt::format("{} will be a Parquet file", options.output));
   }
   if (options.buffer.empty()) {
     options.buffer = state.empty() ? options.output + ".buffer" : state + "/buffer";
   }
+  if (!options.socket) options.socket = default_socket(options);
   return options;
 }
 

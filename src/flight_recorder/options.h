@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 #pragma once
 // What a flight recorder is told: by its command line, or by a TOML file with the section
-// [flight_recorder]. The sections [hindsight] and [general] with the keys of upstream's recorder mean
-// the same.
+// [flight_recorder]. The sections [hindsight] and [general] with the keys of upstream's recorder
+// mean the same.
 
 #include <cstdint>
 #include <optional>
@@ -28,6 +28,12 @@ struct FlightOptions {
   // 0: every snapshot replaces OUTPUT. Else they have a time in their names, and so many are kept.
   std::uint64_t keep = 0;
   bool snapshot_on_exit = true;  // with SIGINT and SIGTERM
+  // HTTP: over TCP where it is told so, and on a Unix socket for the command `snapshot`.
+  std::vector<std::string> listen;
+  std::vector<std::string> allowed_hosts;
+  std::optional<std::string> socket;  // "": none
+  std::string token_file;  // who has its token may ask for snapshots from elsewhere
+  std::uint64_t alert_cooldown_ns = 600 * kNsPerSecond;  // between two snapshots of one alert
   std::vector<std::string> exec;  // run after each snapshot, with its path behind
   std::uint64_t exec_timeout_ns = 30 * kNsPerSecond;
   std::string logging_level = "info";

@@ -72,6 +72,11 @@ json why(const FlightOptions& options, const FlightBuffer& buffer, const Snapsho
   return text;
 }
 
+// Whatever a reason or a label is made of.
+std::string json_text(const json& value, int indent) {
+  return value.dump(indent, ' ', false, json::error_handler_t::replace);
+}
+
 std::string_view format_name(OutputFormat format) {
   if (format == OutputFormat::kLog) return "log";
   return format == OutputFormat::kRaw ? "raw" : "parquet";
@@ -92,7 +97,7 @@ Result<void> convert(const FlightOptions& options, const SnapshotRequest& reques
   };
   if (request.from_ns != 0) add("--from", epoch_text(request.from_ns));
   if (request.to_ns != 0) add("--to", epoch_text(request.to_ns));
-  add("--metadata", "snapshot=" + reasons.dump());
+  add("--metadata", "snapshot=" + json_text(reasons, -1));
   add("--metadata", "snapshot_trigger=" + request.trigger);
   add("--metadata", "snapshot_reason=" + request.reason);
   arguments.push_back(staged.folder());
@@ -171,7 +176,7 @@ Result<SnapshotReport> make_snapshot(const FlightOptions& options, const FlightB
     text["path"] = report.path;
     text["bytes"] = report.size_bytes;
     text["format"] = format_name(options.format);
-    auto written = write_file_atomic(report.path + ".json", text.dump(2) + "\n");
+    auto written = write_file_atomic(report.path + ".json", json_text(text, 2) + "\n");
     if (!written) return std::unexpected(std::move(written.error()));
   }
   return report;

@@ -14,10 +14,11 @@ namespace rezolus {
 SnapshotQueue::SnapshotQueue(const FlightOptions& options, const FlightBuffer& buffer)
     : options_(options), buffer_(buffer), thread_([this] { run(); }) {}
 
-SnapshotQueue::~SnapshotQueue() {
+void SnapshotQueue::stop() {
   cancel_ = true;
   {
     const std::lock_guard lock(mutex_);
+    if (std::exchange(stopped_, true)) return;
   }
   wake_.notify_one();
   thread_.join();
@@ -33,6 +34,7 @@ Result<void> SnapshotQueue::submit(SnapshotRequest request, Done done) {
   std::uint64_t wait_ns = 0;
   if (request.to_ns > now_ns) wait_ns = request.to_ns - now_ns + options_.interval_ns;
   const std::lock_guard lock(mutex_);
+  if (stopped_) return error("the flight recorder is being stopped");
   if (waiting_.size() >= kWaitingMax) {
     ++counts_[{request.trigger, "refused"}];
     return error("{} snapshots wait already; ask again when one of them is done", kWaitingMax);

@@ -27,10 +27,12 @@ class SnapshotQueue {
   using Done = std::function<void(const Result<SnapshotReport>&)>;
 
   SnapshotQueue(const FlightOptions& options, const FlightBuffer& buffer);
-  // Ends what runs and forgets what waits; each is told so.
-  ~SnapshotQueue();
+  ~SnapshotQueue() { stop(); }
   SnapshotQueue(const SnapshotQueue&) = delete;
   SnapshotQueue& operator=(const SnapshotQueue&) = delete;
+
+  // Ends what runs and forgets what waits; each is told so. Nothing is taken any more.
+  void stop();
 
   // Any thread. An error when too many wait already.
   Result<void> submit(SnapshotRequest request, Done done = {});
@@ -58,6 +60,7 @@ class SnapshotQueue {
   // Guarded by mutex_:
   std::list<Item> waiting_;
   bool making_ = false;
+  bool stopped_ = false;
   std::map<std::pair<std::string, std::string>, std::uint64_t> counts_;
 
   std::thread thread_;  // last

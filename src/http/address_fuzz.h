@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 #pragma once
-// What the fuzzer of addresses and headers and the replay of its corpus both do: any text as a URL, a
-// listen address, a Host header and an Accept-Encoding header.
+// What the fuzzer of addresses and headers and the replay of its corpus both do: any text as a
+// URL, its query, a listen address, a Host header and an Accept-Encoding header.
 
 #include <string>
 #include <string_view>
@@ -10,6 +10,7 @@
 #include "http/client.h"
 #include "http/compression.h"
 #include "http/listen_address.h"
+#include "http/query_text.h"
 
 namespace rezolus {
 
@@ -25,6 +26,12 @@ inline void fuzz_address(std::string_view text) {
   }
   if (const auto address = http::parse_listen_address(text)) {
     CHECK(!address->unix_path.empty() || !address->host.empty(), "it names a place");
+  }
+  if (const auto parameters = http::parse_query(text)) {
+    for (const auto& [name, value] : *parameters) {
+      const auto again = http::parse_query("x=" + http::encode_query_value(value));
+      CHECK(again && again->front().second == value, "a value is encoded and decoded again");
+    }
   }
   const std::vector<std::string> allowed = {"rezolus.example"};
   (void)http::is_allowed_host(text, "192.0.2.1", allowed);

@@ -192,9 +192,12 @@ HttpClient::HttpClient(const std::atomic<bool>* cancel)
 
 HttpClient::~HttpClient() { ::curl_easy_cleanup(connection_->curl); }
 
-Result<HttpResponse> HttpClient::get(const Url& url, const std::vector<std::string>& headers,
-                                     std::uint64_t timeout_ms) {
-  CURL* curl = connection_->curl;
+namespace {
+
+// body: of a POST; null: a GET.
+Result<HttpResponse> transfer(CURL* curl, const Url& url, const std::vector<std::string>& headers,
+                              const std::string* body, std::uint64_t timeout_ms,
+                              const std::atomic<bool>* cancel) {
   ::curl_easy_reset(curl);  // options only: the connection stays open
   HttpResponse response;
   char detail[CURL_ERROR_SIZE] = "";
@@ -202,6 +205,11 @@ Result<HttpResponse> HttpClient::get(const Url& url, const std::vector<std::stri
   for (const std::string& header : headers) lines = ::curl_slist_append(lines, header.c_str());
 
   set_address(curl, url);
+  if (body != nullptr) {
+    ::curl_easy_setopt(curl, CURLOPT_POST, 1L);
+    ::curl_easy_setopt(curl, CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(body->size()));
+    ::curl_easy_setopt(curl, CURLOPT_POSTFIELDS, body->c_str());
+  }
   ::curl_easy_setopt(curl, CURLOPT_HTTPHEADER, lines);
   ::curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, static_cast<long>(timeout_ms));
   ::curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, detail);
@@ -210,7 +218,7 @@ Result<HttpResponse> HttpClient::get(const Url& url, const std::vector<std::stri
   ::curl_easy_setopt(curl, CURLOPT_NOPROGRESS, 0L);
   ::curl_easy_setopt(curl, CURLOPT_XFERINFOFUNCTION, ask_cancel);
   ::curl_easy_setopt(curl, CURLOPT_XFERINFODATA,
-                     const_cast<std::atomic<bool>*>(connection_->cancel));
+                     const_cast<std::atomic<bool>*>(cancel));
 
   const CURLcode code = ::curl_easy_perform(curl);
   ::curl_slist_free_all(lines);
@@ -226,6 +234,21 @@ Result<HttpResponse> HttpClient::get(const Url& url, const std::vector<std::stri
   response.status = static_cast<int>(status);
   response.content_type = lower_media_type(content_type);
   return response;
+}
+
+}  // namespace
+
+Result<HttpResponse> HttpClient::get(const Url& url, const std::vector<std::string>& headers,
+                                     std::uint64_t timeout_ms) {
+  return transfer(connection_->curl, url, headers, nullptr, timeout_ms, connection_->cancel);
+}
+
+Result<HttpResponse> http_post(const Url& url, const std::vector<std::string>& headers,
+                               const std::string& body, std::uint64_t timeout_ms) {
+  initialise_curl();
+  const std::unique_ptr<CURL, void (*)(CURL*)> curl(::curl_easy_init(), ::curl_easy_cleanup);
+  CHECK(curl != nullptr, "libcurl gives a handle");
+  return transfer(curl.get(), url, headers, &body, timeout_ms, nullptr);
 }
 
 struct HttpStream::Transfer {

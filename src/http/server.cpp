@@ -96,10 +96,14 @@ void ServerCore::admit(Socket socket, std::string local_address) {
   session->start();
 }
 
-const Route* ServerCore::find_route(std::string_view path) const {
-  const auto found = std::find_if(routes_.begin(), routes_.end(),
-                                  [&](const Route& route) { return route.path == path; });
-  return found == routes_.end() ? nullptr : &*found;
+std::pair<const Route*, bool> ServerCore::find_route(std::string_view path, bool post) const {
+  bool other = false;
+  for (const Route& route : routes_) {
+    if (route.path != path) continue;
+    if (route.post == post) return {&route, other};
+    other = true;
+  }
+  return {nullptr, other};
 }
 
 bool ServerCore::host_allowed(std::string_view host, std::string_view local_address) const {

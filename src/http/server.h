@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 #pragma once
 // The HTTP/1.1 server of every mode: one thread, a table of routes, and a limit on everything that
-// a client can ask for. GET and HEAD only. Answers may be made ready by any thread; they are built,
-// compressed and written by the server's own.
+// a client can ask for. GET and HEAD, and POST where a route says so. Answers may be made ready by
+// any thread; they are built, compressed and written by the server's own.
 
 #include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -20,7 +21,7 @@ namespace rezolus::http {
 
 struct ServerLimits {
   std::uint32_t header_bytes_max = 8 << 10;   // beyond: 431
-  std::uint32_t body_bytes_max = 64 << 10;    // beyond: 413; below: read and ignored
+  std::uint32_t body_bytes_max = 64 << 10;    // beyond: 413
   std::uint32_t connections_max = 128;        // beyond: 503, and the connection is closed
   std::chrono::milliseconds read_timeout{10'000};   // a whole request, from its first byte
   std::chrono::milliseconds write_timeout{30'000};  // a whole answer
@@ -41,12 +42,19 @@ struct Request {
   std::string path;   // without the query
   std::string query;  // after '?', as it was sent
   std::string accept;  // the Accept header
+  bool post = false;
+  bool head = false;          // else GET
+  std::string body;           // of a POST
+  std::string content_type;   // as it was sent
+  std::string authorization;  // the Authorization header
   bool over_unix_socket = false;
   bool over_loopback = false;  // a TCP client of this host
+  // A script or a form of a web page sent it, as browsers say (Origin, Sec-Fetch-Site).
+  bool from_web_page = false;
 };
 
-// A body that goes on until the client leaves or the server stops. The connection asks for more
-// whenever something may have come, so the stream sees how far behind its client is.
+// A body that goes on until it ends, the client leaves or the server stops. The connection asks
+// for more whenever something may have come, so the stream sees how far behind its client is.
 class BodyStream {
  public:
   virtual ~BodyStream() = default;  // the connection is closed
@@ -63,6 +71,10 @@ class BodyStream {
   virtual void keep_alive(std::string& pending) = 0;
   // The server stops: appends last words.
   virtual void end(std::string& pending) = 0;
+  // Whether fill() has nothing more to give, ever.
+  [[nodiscard]] virtual bool ended() const { return false; }
+  // Known: the client is told, and sees where a body that ends early was cut off.
+  [[nodiscard]] virtual std::optional<std::uint64_t> size_bytes() const { return std::nullopt; }
   // How much CPU time it took to fill and to send, after each time.
   virtual void spent(std::uint64_t /*cpu_ns*/) {}
 };
@@ -72,6 +84,8 @@ struct Response {
   std::string content_type = "text/plain; charset=utf-8";
   std::shared_ptr<const std::string> body;  // shared: a body can be cached; null is empty
   std::shared_ptr<BodyStream> stream;       // instead of a body; the connection ends with it
+  // Beside those that are always there.
+  std::vector<std::pair<std::string, std::string>> headers = {};
 };
 
 Response make_response(std::string content_type, std::string body);
@@ -94,6 +108,8 @@ struct Route {
   std::string path;
   // Called on the server thread; must not block.
   std::function<void(const Request&, Responder)> handle;
+  bool post = false;  // this method alone; a path may have a route for each
+  std::chrono::milliseconds answer_timeout{0};  // instead of that of ServerLimits
 };
 
 struct ServerCounters {

@@ -38,7 +38,8 @@ class ServerCore : public std::enable_shared_from_this<ServerCore> {
   void remove_unix_sockets();
 
   [[nodiscard]] const ServerLimits& limits() const { return config_.limits; }
-  [[nodiscard]] const Route* find_route(std::string_view path) const;
+  // The route of a path and method; else whether other methods have one.
+  [[nodiscard]] std::pair<const Route*, bool> find_route(std::string_view path, bool post) const;
   [[nodiscard]] bool host_allowed(std::string_view host, std::string_view local_address) const;
   void set_allowed_hosts(std::vector<std::string> names);
   void forget(const std::shared_ptr<Session>& session);

@@ -12,6 +12,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/fd.h"
+#include "http/file_body.h"
+
 namespace rezolus::http {
 namespace {
 
@@ -168,6 +171,35 @@ TEST_F(ServerTest, UnknownPathsAndOtherMethodsAreRefused) {
   EXPECT_THAT(posted, StartsWith("HTTP/1.1 405 Method Not Allowed\r\n"));
   EXPECT_THAT(posted, HasSubstr("Allow: GET, HEAD\r\n"));
   EXPECT_THAT(ask("nonsense\r\n\r\n"), StartsWith("HTTP/1.1 400 "));
+}
+
+TEST_F(ServerTest, ARouteOfAnotherMethod) {
+  std::vector<Route> routes;
+  const auto tell = [](const Request& request, const Responder& responder) {
+    responder.send(make_response(
+        "text/plain", fmt::format("{}|{}|{}|{}|{}", request.post ? "POST" : "GET", request.body,
+                                  request.content_type, request.authorization,
+                                  request.from_web_page ? "page" : "program")));
+  };
+  routes.push_back({"/both", tell});
+  routes.push_back({.path = "/both", .handle = tell, .post = true});
+  routes.push_back({.path = "/post", .handle = tell, .post = true});
+  auto started = Server::start({.listen = {"127.0.0.1:0"}}, std::move(routes));
+  ASSERT_TRUE(started) << started.error().message;
+  server_ = std::move(*started);
+  const auto send = [&](const std::string& line, const std::string& headers = "") {
+    return ask(line + " HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n" + headers +
+               "Content-Length: 3\r\n\r\nabc");
+  };
+  EXPECT_THAT(send("POST /both", "Content-Type: a/b\r\nAuthorization: Bearer x\r\n"),
+              testing::EndsWith("POST|abc|a/b|Bearer x|program"));
+  EXPECT_THAT(send("GET /both"), testing::EndsWith("GET||||program"));
+  EXPECT_THAT(send("PUT /both"), HasSubstr("Allow: GET, HEAD, POST\r\n"));
+  EXPECT_THAT(send("GET /post"), HasSubstr("Allow: POST\r\n"));
+  EXPECT_THAT(send("POST /post", "Origin: null\r\n"), testing::EndsWith("|page"));
+  EXPECT_THAT(send("POST /post", "Sec-Fetch-Site: cross-site\r\n"), testing::EndsWith("|page"));
+  // Typed by a person into the address line.
+  EXPECT_THAT(send("GET /both", "Sec-Fetch-Site: none\r\n"), testing::EndsWith("|program"));
 }
 
 TEST_F(ServerTest, ForeignHostNamesAreMisdirected) {
@@ -437,6 +469,27 @@ TEST_F(ServerStreamTest, AClientThatDoesNotReadIsClosed) {
   EXPECT_TRUE(ends());
   server_->stop();
   EXPECT_EQ(server_->counters().timeouts, 1u);
+}
+
+TEST_F(ServerStreamTest, AFileThatIsRemovedMeanwhile) {
+  const std::string path = testing::TempDir() + "file_body_" + std::to_string(::getpid());
+  std::string content(3 << 20, ' ');
+  for (std::size_t i = 0; i < content.size(); ++i) content[i] = static_cast<char>(i * 31 >> 8);
+  ASSERT_TRUE(write_file_atomic(path, content));
+  std::vector<Route> routes;
+  routes.push_back({"/file", [path](const Request&, const Responder& responder) {
+                      auto response = file_response(path, "a.parquet", "x/y");
+                      ASSERT_TRUE(response) << response.error().message;
+                      ::unlink(path.c_str());
+                      responder.send(std::move(*response));
+                    }});
+  auto started = Server::start({.listen = {"127.0.0.1:0"}}, std::move(routes));
+  ASSERT_TRUE(started) << started.error().message;
+  server_ = std::move(*started);
+  const std::string answer = get("/file");
+  EXPECT_THAT(answer, HasSubstr("Content-Length: 3145728\r\n"));
+  EXPECT_THAT(answer, HasSubstr("Content-Disposition: attachment; filename=\"a.parquet\"\r\n"));
+  EXPECT_EQ(answer.substr(answer.find("\r\n\r\n") + 4), content);
 }
 
 TEST_F(ServerStreamTest, HeadOpensNoStream) {

@@ -140,7 +140,7 @@ void Session::on_read_error(ErrorCode ec) {
     write(plain(431, fmt::format("The request's headers exceed {} bytes.",
                                  core_.limits().header_bytes_max)));
   } else if (ec == bhttp::error::body_limit) {
-    write(plain(413, fmt::format("The request's body exceeds {} bytes; none is needed.",
+    write(plain(413, fmt::format("The request's body exceeds {} bytes.",
                                  core_.limits().body_bytes_max)));
   } else if (ec == bhttp::error::end_of_stream || ec == bhttp::error::partial_message ||
              ec.category() != bhttp::make_error_code(bhttp::error::bad_method).category()) {
@@ -162,7 +162,10 @@ void Session::on_request() {
   request.over_unix_socket = local_address_.empty();
   request.over_loopback = local_address_.starts_with("127.") || local_address_ == "::1";
   const std::string host(message[bhttp::field::host]);
-  const bool get = head_ || message.method() == bhttp::verb::get;
+  request.head = head_;
+  request.post = message.method() == bhttp::verb::post;
+  const bool known = head_ || request.post || message.method() == bhttp::verb::get;
+  describe_sender(request);
   const bool host_sent = message.count(bhttp::field::host) > 0;
   const bool host_needed = message.version() >= 11;
   parser_.reset();
@@ -176,15 +179,30 @@ void Session::on_request() {
                                           host)));
     }
   }
-  const Route* route = core_.find_route(request.path);
-  if (route == nullptr) return write(plain(404, ""));
-  if (!get) return write(plain(405, ""));
-  answer(*route, request);
+  const auto [route, other] = core_.find_route(request.path, request.post);
+  if (route != nullptr && known) return answer(*route, request);
+  if (route == nullptr && !other) return write(plain(404, ""));
+  Response refusal = plain(405, "");
+  const bool post = core_.find_route(request.path, true).first != nullptr;
+  const bool get = core_.find_route(request.path, false).first != nullptr;
+  refusal.headers.emplace_back("Allow", !post ? "GET, HEAD" : get ? "GET, HEAD, POST" : "POST");
+  write(std::move(refusal));
+}
+
+void Session::describe_sender(Request& request) {
+  auto& message = parser_->get();
+  if (request.post) request.body = std::move(message.body());
+  request.content_type = std::string(message[bhttp::field::content_type]);
+  request.authorization = std::string(message[bhttp::field::authorization]);
+  const auto site = message.find("Sec-Fetch-Site");
+  request.from_web_page = message.count(bhttp::field::origin) > 0 ||
+                          (site != message.end() && site->value() != "none");
 }
 
 void Session::answer(const Route& route, const Request& request) {
   state_ = State::kAnswering;
-  arm(core_.limits().answer_timeout);
+  const auto own = route.answer_timeout;
+  arm(own.count() > 0 ? own : core_.limits().answer_timeout);
   Responder responder;
   responder.deliver_ = [core = core_.weak_from_this(), session = weak_from_this(),
                         index = ++request_index_](std::function<Response()> build) {
@@ -212,7 +230,7 @@ void Session::write(Response response) {
   message.set(bhttp::field::date, http_date());
   message.set(bhttp::field::server, "rezolus");
   if (!body_->empty()) message.set(bhttp::field::content_type, response.content_type);
-  if (response.status == 405) message.set(bhttp::field::allow, "GET, HEAD");
+  for (const auto& [name, value] : response.headers) message.set(name, value);
   if (body_->size() >= kCompressedBodyBytesMin && response.status == 200) {
     message.set(bhttp::field::vary, "accept-encoding");
     const Coding coding = select_coding(accept_encoding_);
@@ -231,10 +249,15 @@ void Session::write(Response response) {
 void Session::write_stream(Response response) {
   state_ = State::kStreaming;
   deadline_.cancel();
+  const auto size_bytes = response.stream->size_bytes();
+  if (size_bytes) chunked_ = false;
   std::string header = fmt::format(
       "HTTP/1.1 200 OK\r\nDate: {}\r\nServer: rezolus\r\nContent-Type: {}\r\n"
-      "Cache-Control: no-store\r\nConnection: close\r\n{}\r\n",
+      "Cache-Control: no-store\r\nConnection: close\r\n{}",
       http_date(), response.content_type, chunked_ ? "Transfer-Encoding: chunked\r\n" : "");
+  if (size_bytes) header += fmt::format("Content-Length: {}\r\n", *size_bytes);
+  for (const auto& [name, value] : response.headers) header += name + ": " + value + "\r\n";
+  header += "\r\n";
   const ServerLimits& limits = core_.limits();
   writer_ = std::make_shared<StreamWriter>(
       core_.io, std::move(socket_), std::move(response.stream),

@@ -45,6 +45,8 @@ class Session : public std::enable_shared_from_this<Session> {
   void read_request();
   void on_read_error(boost::system::error_code ec);
   void on_request();
+  // Requires: parser_ has the message.
+  void describe_sender(Request& request);
   void answer(const Route& route, const Request& request);
   void write(Response response);
   void write_stream(Response response);

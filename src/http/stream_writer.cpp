@@ -53,9 +53,14 @@ void StreamWriter::on_wake() {
   woken_ = false;
   if (closed_ || finishing_) return;
   const std::uint64_t begin_ns = thread_cpu_ns();
-  stream_->fill(pending_);
+  fill();
   if (!busy_) write_pending();
   account(begin_ns);
+}
+
+void StreamWriter::fill() {
+  stream_->fill(pending_);
+  finishing_ = stream_->ended();
 }
 
 void StreamWriter::account(std::uint64_t begin_ns) {
@@ -128,7 +133,7 @@ void StreamWriter::on_written(bool ok) {
   const std::uint64_t begin_ns = thread_cpu_ns();
   if (!finishing_) {
     arm(config_.keep_alive);
-    stream_->fill(pending_);
+    fill();
   }
   write_pending();
   account(begin_ns);

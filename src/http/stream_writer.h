@@ -42,6 +42,7 @@ class StreamWriter : public std::enable_shared_from_this<StreamWriter> {
 
  private:
   void on_wake();
+  void fill();
   void arm(std::chrono::milliseconds timeout);
   void on_deadline();
   void write_pending();

@@ -56,6 +56,9 @@ std::vector<char*> pointers(std::vector<std::string>& texts) {
   if (::getppid() != parent) ::_exit(kExitCannotRun);
   // Out of the terminal's group: Ctrl-C asks the recorder to finish, and this is the finishing.
   ::setpgid(0, 0);
+  // `systemctl kill -s HUP` reaches every process of a service, and asks the recorder.
+  ::signal(SIGHUP, SIG_IGN);
+  ::signal(SIGUSR2, SIG_IGN);
   sigset_t none;
   ::sigemptyset(&none);
   ::sigprocmask(SIG_SETMASK, &none, nullptr);

@@ -31,10 +31,12 @@ namespace {
 
 volatile std::sig_atomic_t interrupted = 0;
 
-// Signals end the conversion by an error, so that the unfinished file is removed.
+// Signals end the conversion by an error, so that the unfinished file is removed. A SIGHUP that who
+// started us ignores stays ignored.
 void watch_signals() {
   for (const int signal : {SIGINT, SIGTERM, SIGHUP}) {
-    std::signal(signal, [](int) { interrupted = 1; });
+    const auto before = std::signal(signal, [](int) { interrupted = 1; });
+    if (signal == SIGHUP && before == SIG_IGN) std::signal(signal, SIG_IGN);
   }
 }
 

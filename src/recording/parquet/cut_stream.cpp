@@ -2,13 +2,11 @@
 #include "recording/parquet/cut_stream.h"
 
 #include <algorithm>
-#include <charconv>
-#include <cmath>
-#include <ctime>
 #include <string>
 #include <utility>
 
 #include "base/clock.h"
+#include "base/time_text.h"
 #include "recording/parquet/gap_finder.h"
 
 namespace rezolus {
@@ -97,35 +95,6 @@ class CutStream : public DerivedStream {
   std::vector<Gap> gaps_;
 };
 
-std::optional<std::uint64_t> parse_utc(const std::string& text) {
-  std::tm parts{};
-  const char* rest = ::strptime(text.c_str(), "%Y-%m-%dT%H:%M:%S", &parts);
-  if (rest == nullptr) return std::nullopt;
-  double fraction = 0;
-  if (*rest == '.') {
-    const char* end = text.c_str() + text.size();
-    const auto parsed = std::from_chars(rest, end, fraction);
-    if (parsed.ec != std::errc()) return std::nullopt;
-    rest = parsed.ptr;
-  }
-  std::int64_t offset_s = 0;
-  if (*rest == '+' || *rest == '-') {
-    int hours = 0;
-    int minutes = 0;
-    if (std::sscanf(rest + 1, "%2d:%2d", &hours, &minutes) != 2 ||
-        std::string_view(rest).size() != 6) {
-      return std::nullopt;
-    }
-    offset_s = (*rest == '+' ? 1 : -1) * (hours * 3600 + minutes * 60);
-  } else if (std::string_view(rest) != "Z") {
-    return std::nullopt;
-  }
-  const std::int64_t seconds = ::timegm(&parts) - offset_s;
-  if (seconds < 0) return std::nullopt;
-  return static_cast<std::uint64_t>(seconds) * kNsPerSecond +
-         static_cast<std::uint64_t>(std::llround(fraction * 1e9));
-}
-
 }  // namespace
 
 std::uint64_t Moment::resolve(std::uint64_t first_ns, std::uint64_t last_ns) const {
@@ -140,19 +109,12 @@ Result<Moment> parse_moment(std::string_view text) {
     if (!distance_ns) return std::unexpected(distance_ns.error());
     return Moment{text[0] == '+' ? Moment::Base::kFirst : Moment::Base::kLast, *distance_ns};
   }
-  if (const auto utc = parse_utc(std::string(text))) return Moment{Moment::Base::kEpoch, *utc};
-  double seconds = 0;
-  const auto parsed = std::from_chars(text.data(), text.data() + text.size(), seconds);
-  const bool whole = parsed.ec == std::errc() && parsed.ptr == text.data() + text.size();
-  if (!whole || !(seconds >= 0) || seconds > 1e10) {
-    return usage_error(
-        "'{}' is no moment; write 2026-11-26T02:00:00Z, seconds since 1970, +10s "
-        "(after the first tick) or -30s (before the last)",
-        text);
-  }
-  // A double has no nanoseconds of today's seconds: to the microsecond.
-  return Moment{Moment::Base::kEpoch,
-                static_cast<std::uint64_t>(std::llround(seconds * 1e6)) * 1000};
+  auto time_ns = parse_time_ns(text);
+  if (time_ns) return Moment{Moment::Base::kEpoch, *time_ns};
+  return usage_error(
+      "'{}' is no moment; write 2026-11-26T02:00:00Z, seconds since 1970, +10s "
+      "(after the first tick) or -30s (before the last)",
+      text);
 }
 
 Result<std::unique_ptr<SnapshotStream>> cut_stream(std::unique_ptr<SnapshotStream> stream,

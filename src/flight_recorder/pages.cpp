@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+#include "flight_recorder/pages.h"
+
+#include <algorithm>
+
+#include <nlohmann/json.hpp>
+
+#include "base/version.h"
+#include "wire/process_families.h"
+
+namespace rezolus {
+namespace {
+
+double seconds(std::uint64_t ns) {
+  return static_cast<double>(ns) / static_cast<double>(kNsPerSecond);
+}
+
+nlohmann::json unix_seconds(std::uint64_t ns) {
+  return ns == 0 ? nlohmann::json() : nlohmann::json(ns / kNsPerSecond);
+}
+
+std::uint64_t retained_ns(const BufferState& state) {
+  return state.newest_ns > state.oldest_ns && state.oldest_ns != 0
+             ? state.newest_ns - state.oldest_ns
+             : 0;
+}
+
+}  // namespace
+
+std::string flight_banner_page() {
+  return fmt::format(
+      "Rezolus {} Flight Recorder\n"
+      "POST /snapshot       a snapshot to the output; ?last=5m&post=10s&reason=why\n"
+      "GET  /snapshot       a snapshot as the answer; ?last=5m, ?start=…&end=…\n"
+      "GET  /dump, POST /dump/file    the same, as the original has them\n"
+      "POST /alertmanager   a snapshot for each alert that fires; needs the token\n"
+      "GET  /status, /metrics, /healthz\n",
+      kVersion);
+}
+
+std::string flight_status_page(const FlightOptions& options, const FlightFacts& facts) {
+  const BufferState& state = facts.buffer;
+  const std::uint64_t kept_ns = retained_ns(state);
+  nlohmann::ordered_json page = {
+      {"version", kVersion},
+      {"buffer_duration_secs", options.duration_ns / kNsPerSecond},
+      {"lookback_secs", options.duration_ns / kNsPerSecond},
+      {"sampling_interval_ms", options.interval_ns / kNsPerMs},
+      {"ticks_recorded", state.tick_count},
+      {"snapshots_written", state.tick_count},
+      {"oldest_timestamp", unix_seconds(state.oldest_ns)},
+      {"newest_timestamp", unix_seconds(state.newest_ns)},
+      {"retained_secs", kept_ns / kNsPerSecond},
+      {"at_retention_bound", kept_ns >= options.duration_ns},
+      {"buffer_utilization", std::min(1.0, seconds(kept_ns) / seconds(options.duration_ns))},
+      {"bytes", state.size_bytes},
+      {"bytes_max", options.size_bytes_max},
+      {"segments", state.segment_count},
+      {"segments_removed", state.removed_count},
+      {"missed_ticks", state.missed_count},
+      {"lost_ticks", state.lost_count},
+      {"gaps", state.gap_count},
+      {"problem", state.problem},
+      {"source", options.url.value_or("")},
+      {"output", options.output},
+      {"buffer", options.buffer},
+      {"snapshots_waiting", facts.snapshots_waiting},
+      {"listen", facts.listen},
+  };
+  auto made = nlohmann::ordered_json::array();
+  for (const auto& [key, count] : facts.snapshots) {
+    made.push_back({{"trigger", key.first}, {"result", key.second}, {"count", count}});
+  }
+  page["snapshots"] = std::move(made);
+  return page.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
+}
+
+std::vector<ExtraFamily> flight_families(const FlightFacts& facts) {
+  std::vector<ExtraFamily> families = process_families(process_usage(), facts.started_realtime_ns);
+  const auto add = [&](const char* name, const char* type, const char* help, double value) {
+    families.push_back({std::string("rezolus_flight_recorder_") + name, type, help, {{{}, value}}});
+  };
+  const BufferState& state = facts.buffer;
+  const auto count = [&](const char* name, const char* help, std::uint64_t value) {
+    add(name, "counter", help, static_cast<double>(value));
+  };
+  const auto gauge = [&](const char* name, const char* help, std::uint64_t value) {
+    add(name, "gauge", help, static_cast<double>(value));
+  };
+  count("ticks_total", "Ticks written to the buffer.", state.tick_count);
+  count("missed_ticks_total", "Ticks that are not in the buffer, those lost included.",
+        state.missed_count);
+  count("lost_ticks_total", "Ticks that came, but that the disk did not take.", state.lost_count);
+  count("gaps_total", "Gaps in the buffer, of one missed tick or more each.", state.gap_count);
+  count("segments_removed_total", "Segments that retention removed from the buffer.",
+        state.removed_count);
+  gauge("buffer_size_bytes", "Size of the buffer on its disk.", state.size_bytes);
+  gauge("buffer_segments", "Segments of the buffer.", state.segment_count);
+  gauge("buffer_writable", "Whether the last tick could be written; /status says why not.",
+        state.problem.empty() ? 1 : 0);
+  if (state.oldest_ns != 0) {
+    add("oldest_timestamp_seconds", "gauge", "Time of the oldest tick in the buffer.",
+        seconds(state.oldest_ns));
+  }
+  if (state.newest_ns != 0) {
+    add("newest_timestamp_seconds", "gauge", "Time of the newest tick in the buffer.",
+        seconds(state.newest_ns));
+  }
+  gauge("snapshots_waiting", "Snapshots that are being made or wait.", facts.snapshots_waiting);
+  ExtraFamily made{"rezolus_flight_recorder_snapshots_total",
+                   "counter",
+                   "Snapshots by what asked for them and what became of them.",
+                   {}};
+  for (const auto& [key, value] : facts.snapshots) {
+    made.samples.push_back(
+        {{{"result", key.second}, {"trigger", key.first}}, static_cast<double>(value)});
+  }
+  if (!made.samples.empty()) families.push_back(std::move(made));
+  return families;
+}
+
+}  // namespace rezolus

@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+#include "flight_recorder/pages.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
+
+namespace rezolus {
+namespace {
+
+FlightFacts example() {
+  FlightFacts facts;
+  facts.buffer = {.tick_count = 100,
+                  .lost_count = 3,
+                  .missed_count = 7,
+                  .gap_count = 2,
+                  .size_bytes = 4096,
+                  .segment_count = 5,
+                  .removed_count = 1,
+                  .oldest_ns = 1000 * kNsPerSecond,
+                  .newest_ns = 1450 * kNsPerSecond,
+                  .problem = ""};
+  facts.snapshots = {{{"http", "ok"}, 4}, {{"signal", "failed"}, 1}};
+  return facts;
+}
+
+TEST(FlightPages, StatusHasTheKeysOfOld) {
+  FlightOptions options;
+  options.duration_ns = 900 * kNsPerSecond;
+  const auto page = nlohmann::json::parse(flight_status_page(options, example()));
+  EXPECT_EQ(page["lookback_secs"], 900);
+  EXPECT_EQ(page["buffer_duration_secs"], 900);
+  EXPECT_EQ(page["sampling_interval_ms"], 1000);
+  EXPECT_EQ(page["ticks_recorded"], 100);
+  EXPECT_EQ(page["oldest_timestamp"], 1000);
+  EXPECT_EQ(page["newest_timestamp"], 1450);
+  EXPECT_EQ(page["retained_secs"], 450);
+  EXPECT_EQ(page["at_retention_bound"], false);
+  EXPECT_EQ(page["buffer_utilization"], 0.5);
+}
+
+TEST(FlightPages, AnEmptyBufferHasNoTimes) {
+  const auto page = nlohmann::json::parse(flight_status_page({}, {}));
+  EXPECT_TRUE(page["oldest_timestamp"].is_null());
+  EXPECT_TRUE(page["newest_timestamp"].is_null());
+  for (const ExtraFamily& family : flight_families({})) {
+    EXPECT_THAT(family.name, testing::Not(testing::HasSubstr("timestamp_seconds")));
+  }
+}
+
+TEST(FlightPages, Families) {
+  std::map<std::string, std::vector<ExtraSample>> found;
+  for (const ExtraFamily& family : flight_families(example())) {
+    EXPECT_TRUE(found.emplace(family.name, family.samples).second) << family.name;
+  }
+  const auto value = [&](const std::string& name) {
+    return found.at("rezolus_flight_recorder_" + name).at(0).value;
+  };
+  EXPECT_EQ(value("ticks_total"), 100);
+  EXPECT_EQ(value("missed_ticks_total"), 7);
+  EXPECT_EQ(value("lost_ticks_total"), 3);
+  EXPECT_EQ(value("newest_timestamp_seconds"), 1450);
+  EXPECT_EQ(value("buffer_writable"), 1);
+  const auto& made = found.at("rezolus_flight_recorder_snapshots_total");
+  ASSERT_EQ(made.size(), 2u);
+  EXPECT_EQ(made[0].labels, (Labels{{"result", "ok"}, {"trigger", "http"}}));
+  EXPECT_EQ(made[0].value, 4);
+}
+
+}  // namespace
+}  // namespace rezolus

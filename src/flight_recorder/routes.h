@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+#pragma once
+// What a flight recorder answers over HTTP, on TCP where it is told to and on its Unix socket. A
+// snapshot that is asked for while another is made waits for its turn, up to
+// SnapshotQueue::kWaitingMax.
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "flight_recorder/access.h"
+#include "flight_recorder/alerts.h"
+#include "flight_recorder/buffer.h"
+#include "flight_recorder/options.h"
+#include "flight_recorder/pages.h"
+#include "flight_recorder/snapshot_queue.h"
+#include "http/server.h"
+
+namespace rezolus {
+
+class FlightRoutes {
+ public:
+  // All of these outlive the server that has the routes.
+  FlightRoutes(const FlightOptions& options, const FlightBuffer& buffer, SnapshotQueue& snapshots,
+               std::string token);
+
+  std::vector<http::Route> routes();
+  // What is listened on, for /status. Any thread; once.
+  void set_endpoints(std::vector<std::string> endpoints);
+
+ private:
+  // To the output: what POST /snapshot and POST /dump/file share.
+  void make_file(const http::Request& request, const http::Responder& responder, bool dump);
+  // As the answer: GET /snapshot and GET /dump.
+  void stream_file(const http::Request& request, const http::Responder& responder, bool dump);
+  void take_alerts(const http::Request& request, const http::Responder& responder);
+  [[nodiscard]] FlightFacts facts() const;
+  http::Response metrics(const http::Request& request);
+
+  const FlightOptions& options_;
+  const FlightBuffer& buffer_;
+  SnapshotQueue& snapshots_;
+  const std::string token_;
+  const std::uint64_t started_realtime_ns_;
+  const std::shared_ptr<AlertCooldown> cooldown_;  // shared with what is told when a snapshot fails
+  // Owned by the server's thread:
+  PrometheusEncoder prometheus_;
+  std::uint64_t stream_index_ = 0;
+  // Written once:
+  std::vector<std::string> endpoints_;
+  std::atomic<bool> endpoints_known_ = false;
+};
+
+}  // namespace rezolus
