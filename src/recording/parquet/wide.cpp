@@ -21,7 +21,10 @@
 namespace rezolus {
 namespace {
 
-constexpr int kCompressionLevel = 7;
+// Level 7 costs a fifth less than 9 and loses 3 % where rows are few, nothing where they are many.
+constexpr std::uint64_t kManyRows = 5'000;
+constexpr int kCompressionLevel = 9;
+constexpr int kCompressionLevelOfMany = 7;
 constexpr std::int64_t kPageBytes = 64 << 20;  // one page a column chunk
 constexpr std::int64_t kValuesAtOnce = 64 << 10;
 
@@ -90,7 +93,8 @@ std::shared_ptr<arrow::Schema> arrow_schema(const std::vector<Column>& columns) 
 // Statistics on the timestamp alone, since cumulative values are not searched by range; deltas for
 // scalars, plain lists for histograms (BYTE_STREAM_SPLIT is smaller by a twentieth, but Spark does not
 // read it); no dictionaries, which only cost here.
-std::shared_ptr<parquet::WriterProperties> writer_properties(const std::vector<Column>& columns) {
+std::shared_ptr<parquet::WriterProperties> writer_properties(const std::vector<Column>& columns,
+                                                             std::uint64_t row_count) {
   parquet::WriterProperties::Builder builder;
   builder.created_by(fmt::format("rezolus version {}", kVersion))
       ->disable_dictionary()
@@ -99,7 +103,7 @@ std::shared_ptr<parquet::WriterProperties> writer_properties(const std::vector<C
       ->set_size_statistics_level(parquet::SizeStatisticsLevel::None)
       ->disable_write_page_index()
       ->compression(parquet::Compression::ZSTD)
-      ->compression_level(kCompressionLevel)
+      ->compression_level(row_count < kManyRows ? kCompressionLevel : kCompressionLevelOfMany)
       ->data_pagesize(kPageBytes)
       ->memory_pool(arrow::system_memory_pool())
       ->write_batch_size(kValuesAtOnce)
@@ -338,7 +342,7 @@ Result<WideReport> write_rows(SnapshotStream& recording, const Survey& found,
                               const std::string& output, const WideOptions& options) {
   const auto schema = arrow_schema(found.columns);
   auto parts = Parts::open(
-      output, schema, writer_properties(found.columns),
+      output, schema, writer_properties(found.columns, found.overview.rows),
       [&] {
         auto footer = make_footer(found.overview, options.metadata, options.interval_ms);
         if (found.folded_series + found.left_out_series != 0) {
