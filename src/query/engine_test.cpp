@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-// Answers are computed by hand from the samples; tests/e2e/test_query.py asks a real Prometheus.
+// Answers are computed by hand from the samples.
 
 #include "query/engine.h"
 
