@@ -80,8 +80,8 @@ TEST_P(cgroup_cpu_usage, EachIsChargedItsOwn) {
   std::uint64_t samples = 0;
   for (const std::uint64_t count : blocked.buckets) samples += count;
   EXPECT_GE(samples, nearly_all(switches));
-  EXPECT_GE(delta.counter("cgroup_cpu_time", spinner.labels()),
-            3 * delta.counter("cgroup_cpu_time", sleeper.labels()));
+  // It spins for 1.5 s, on CPUs that others may want too.
+  EXPECT_GE(delta.counter("cgroup_cpu_time", spinner.labels()), 300'000'000u);
   ::close(pipe[0]);
   ::close(pipe[1]);
 }
