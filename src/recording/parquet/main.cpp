@@ -5,9 +5,9 @@
 #include <array>
 #include <exception>
 
+#include <CLI/CLI.hpp>
 #include <fmt/core.h>
 #include <malloc.h>
-#include <CLI/CLI.hpp>
 
 #include "base/version.h"
 #include "recording/parquet/commands.h"
@@ -28,9 +28,8 @@ int run(int argc, char** argv) {
   app.require_subcommand(1);
   const std::array tools = {add_info(app), add_summary(app), add_diff(app), add_convert(app),
                             add_recover(app)};
-  app.footer(
-      "Each takes Parquet files of Rezolus and of the original, logs (.rezlog) and raw snapshots.\n"
-      "Exit codes: 0 ok, 1 failed, 2 wrong usage.");
+  app.footer("Each takes Parquet files of Rezolus and of the original, logs (.rezlog) and raw snapshots.\n"
+             "Exit codes: 0 ok, 1 failed, 2 wrong usage.");
   try {
     app.parse(argc, argv);
   } catch (const CLI::Success& help) {

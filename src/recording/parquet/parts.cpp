@@ -58,8 +58,7 @@ Result<void> Parts::begin_part() {
     array_writer_ = std::move(*writer);
   } else {
     std::shared_ptr<parquet::SchemaDescriptor> descriptor;
-    const auto described =
-        parquet::arrow::ToParquetSchema(schema_.get(), *properties_, &descriptor);
+    const auto described = parquet::arrow::ToParquetSchema(schema_.get(), *properties_, &descriptor);
     if (!described.ok()) return arrow_error("begin a Parquet file", described);
     column_writer_ = parquet::ParquetFileWriter::Open(
         stream, std::static_pointer_cast<parquet::schema::GroupNode>(descriptor->schema_root()),

@@ -62,7 +62,7 @@ class Parts {
   Footer footer_;
   std::uint64_t chunks_per_part_max_ = kChunksPerPartMax;
   PartContent content_ = PartContent::kArrays;
-  bool open_ = false;              // there is a current part
+  bool open_ = false;  // there is a current part
   std::uint64_t chunk_count_ = 0;  // of the current part
   std::uint64_t row_group_count_ = 0;
   std::unique_ptr<parquet::arrow::FileWriter> array_writer_;  // of the current part, by content

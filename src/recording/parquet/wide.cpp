@@ -21,10 +21,7 @@
 namespace rezolus {
 namespace {
 
-// Level 7 costs a fifth less than 9 and loses 3 % where rows are few, nothing where they are many.
-constexpr std::uint64_t kManyRows = 5'000;
-constexpr int kCompressionLevel = 9;
-constexpr int kCompressionLevelOfMany = 7;
+constexpr int kCompressionLevel = 7;
 constexpr std::int64_t kPageBytes = 64 << 20;  // one page a column chunk
 constexpr std::int64_t kValuesAtOnce = 64 << 10;
 
@@ -93,8 +90,7 @@ std::shared_ptr<arrow::Schema> arrow_schema(const std::vector<Column>& columns) 
 // Statistics on the timestamp alone, since cumulative values are not searched by range; deltas for
 // scalars, plain lists for histograms (BYTE_STREAM_SPLIT is smaller by a twentieth, but Spark does not
 // read it); no dictionaries, which only cost here.
-std::shared_ptr<parquet::WriterProperties> writer_properties(const std::vector<Column>& columns,
-                                                             std::uint64_t row_count) {
+std::shared_ptr<parquet::WriterProperties> writer_properties(const std::vector<Column>& columns) {
   parquet::WriterProperties::Builder builder;
   builder.created_by(fmt::format("rezolus version {}", kVersion))
       ->disable_dictionary()
@@ -103,7 +99,7 @@ std::shared_ptr<parquet::WriterProperties> writer_properties(const std::vector<C
       ->set_size_statistics_level(parquet::SizeStatisticsLevel::None)
       ->disable_write_page_index()
       ->compression(parquet::Compression::ZSTD)
-      ->compression_level(row_count < kManyRows ? kCompressionLevel : kCompressionLevelOfMany)
+      ->compression_level(kCompressionLevel)
       ->data_pagesize(kPageBytes)
       ->memory_pool(arrow::system_memory_pool())
       ->write_batch_size(kValuesAtOnce)
@@ -342,7 +338,7 @@ Result<WideReport> write_rows(SnapshotStream& recording, const Survey& found,
                               const std::string& output, const WideOptions& options) {
   const auto schema = arrow_schema(found.columns);
   auto parts = Parts::open(
-      output, schema, writer_properties(found.columns, found.overview.rows),
+      output, schema, writer_properties(found.columns),
       [&] {
         auto footer = make_footer(found.overview, options.metadata, options.interval_ms);
         if (found.folded_series + found.left_out_series != 0) {
