@@ -7,7 +7,6 @@
 
 #include <CLI/CLI.hpp>
 #include <fmt/core.h>
-#include <malloc.h>
 
 #include "base/version.h"
 #include "recording/parquet/commands.h"
@@ -47,16 +46,7 @@ int run(int argc, char** argv) {
 }  // namespace
 }  // namespace rezolus
 
-namespace {
-constexpr int kMmapThresholdBytes = 32 << 20;  // the most that malloc takes
-constexpr int kKeptBytesMax = 64 << 20;
-}  // namespace
-
 int main(int argc, char** argv) {
-  // Every column needs buffers as large as the last one's: kept, they need not be cleared by the
-  // kernel again.
-  ::mallopt(M_MMAP_THRESHOLD, kMmapThresholdBytes);
-  ::mallopt(M_TRIM_THRESHOLD, kKeptBytesMax);
   try {
     const int exit_code = rezolus::run(argc, argv);
     rezolus::close_stores();
