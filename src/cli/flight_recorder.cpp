@@ -8,6 +8,7 @@
 #include <CLI/CLI.hpp>
 
 #include "base/logging.h"
+#include "base/store_url.h"
 #include "cli/subcommand.h"
 #include "flight_recorder/flight_recorder.h"
 #include "http/client.h"
@@ -25,6 +26,7 @@ struct Arguments {
   std::string interval;
   std::string duration;
   std::string format;
+  std::string buffer;
   int verbose = 0;
 };
 
@@ -41,7 +43,7 @@ Result<FlightOptions> understand(const Arguments& arguments) {
     if (auto url = parse_url(places[0]); !url) return std::unexpected(url.error());
     options.url = places[0];
     options.output = places[1];
-  } else if (places.size() == 1 && !looks_like_url(places[0])) {
+  } else if (places.size() == 1 && (!looks_like_url(places[0]) || is_store_url(places[0]))) {
     options.output = places[0];
   } else {
     return usage_error("give URL and OUTPUT, or OUTPUT, or a configuration file");
@@ -65,6 +67,7 @@ Result<FlightOptions> understand(const Arguments& arguments) {
     if (!format) return context("--format", std::move(format.error()));
     options.format = *format;
   }
+  if (!arguments.buffer.empty()) options.buffer = arguments.buffer;
   if (arguments.verbose == 1) options.logging_level = "debug";
   if (arguments.verbose > 1) options.logging_level = "trace";
   return complete(std::move(options));
@@ -80,18 +83,20 @@ int run_flight_recorder(std::span<const std::string> arguments) {
                "rezolus flight-recorder");
   Arguments given;
   app.add_option("PLACES", given.places,
-                 "URL OUTPUT: an agent, and the file for snapshots. OUTPUT: samplers in this "
-                 "process. CONFIG.toml: as a file says")
+                 "URL OUTPUT: an agent, and the file for snapshots, or the URL of an object "
+                 "store. OUTPUT: samplers in this process. CONFIG.toml: as a file says")
       ->required()
       ->expected(1, 2);
   app.add_option("-i,--interval", given.interval, "Time between samples (1s)");
   app.add_option("-d,--duration", given.duration, "How far back the buffer reaches (15m)");
   app.add_option("-f,--format", given.format, "Of snapshots: parquet, raw or log");
+  app.add_option("-b,--buffer", given.buffer, "Folder of the buffer (OUTPUT.buffer)");
   app.add_flag("-v,--verbose", given.verbose, "Say more; twice for all");
   app.footer(
       "SIGUSR2 and SIGHUP make a snapshot. SIGINT and SIGTERM make a last one and end it; "
       "a second\nsignal ends it at once. The buffer stays, and the next run goes on with it.\n"
       "`rezolus flight-recorder snapshot` asks the one that runs for a snapshot.\n"
+      "To an object store: s3://bucket/{host}/{time}-{reason}.parquet, with --buffer FOLDER.\n"
       "docs/flight-recorder.md has every key of the configuration.");
   try {
     app.parse(std::vector<std::string>(arguments.rbegin(), arguments.rend()));

@@ -8,6 +8,7 @@
 #include <CLI/CLI.hpp>
 
 #include "base/clock.h"
+#include "base/store_url.h"
 #include "config/toml_keys.h"
 #include "http/client.h"
 #include "recording/log/log.h"
@@ -84,16 +85,9 @@ void declare(CLI::App& app, RecordArguments& arguments) {
   app.footer(kFooter);
 }
 
-// An output that is no file: agents have http or a socket.
-bool is_object_url(std::string_view text) {
-  const std::size_t scheme = text.find("://");
-  return scheme != text.npos && scheme > 0 && !text.starts_with("http://") &&
-         !text.starts_with("https://") && !text.starts_with("unix:");
-}
-
 Result<void> take_positionals(RecordArguments& arguments) {
   for (const std::string& text : arguments.positionals) {
-    const bool is_url = looks_like_url(text) && !is_object_url(text);
+    const bool is_url = looks_like_url(text) && !is_store_url(text);
     const bool is_config = !is_url && text.ends_with(".toml");
     std::string& target = is_url ? arguments.url : is_config ? arguments.config : arguments.output;
     if (!target.empty()) {
@@ -185,10 +179,7 @@ Result<void> take_priority(const RecordArguments& arguments, RecordOptions& opti
 // "s3://bucket/a.parquet", recorded into "s3_bucket_a.parquet" of the spool until it is sent. Options
 // and credentials of the URL are no part of the name.
 std::string spooled_name(std::string url) {
-  url.erase(std::min(url.find('?'), url.size()));
-  const std::size_t host = url.find("://") + 3;
-  const std::size_t at = url.find('@');
-  if (at < url.find('/', host)) url.erase(host, at + 1 - host);
+  url = shown_store_url(url);
   url.erase(url.find("://"), 2);
   std::ranges::replace_if(url, [](char c) { return c == '/' || c == ':'; }, '_');
   return url;
@@ -226,7 +217,7 @@ Result<void> take_output(const RecordArguments& arguments, RecordOptions& option
   if (!arguments.output.empty()) options.output = arguments.output;
   if (auto taken = take_format(arguments, options); !taken) return taken;
   options.local_output = options.output;
-  if (!is_object_url(options.output)) return {};
+  if (!is_store_url(options.output)) return {};
   if (options.format != OutputFormat::kParquet) {
     return usage_error(
         "'{}': only Parquet is written to object stores; name a file for a log or "

@@ -15,11 +15,13 @@
 #include "base/fd.h"
 #include "base/host.h"
 #include "base/service_manager.h"
+#include "base/store_url.h"
 #include "base/version.h"
 #include "flight_recorder/buffer.h"
 #include "flight_recorder/observed_source.h"
 #include "flight_recorder/routes.h"
 #include "flight_recorder/snapshot_queue.h"
+#include "flight_recorder/uploads.h"
 #include "recorder/endpoint.h"
 #include "recorder/interrupt.h"
 #include "recorder/recording.h"
@@ -30,6 +32,8 @@ namespace {
 
 constexpr std::uint64_t kTimeoutMsMin = 2000;
 constexpr std::uint64_t kTimeoutMsMax = 10'000;
+// At the end, for what can be uploaded; systemd's limit is for the last snapshot, too.
+constexpr std::uint64_t kLastUploadsNs = 20 * kNsPerSecond;
 
 sigset_t handled_signals() {
   sigset_t set;
@@ -66,6 +70,8 @@ class SignalThread {
     ::pthread_kill(thread_.native_handle(), SIGUSR2);
     thread_.join();
   }
+  // Whether nothing more is to be waited for.
+  [[nodiscard]] const std::atomic<bool>& hurry() const { return hurry_; }
   SignalThread(const SignalThread&) = delete;
   SignalThread& operator=(const SignalThread&) = delete;
 
@@ -89,7 +95,10 @@ class SignalThread {
 
   // The first makes the last snapshot, and ends the recording after it; the second does not wait.
   void stop(int number) {
-    if (std::exchange(stopping_, true) || !options_.snapshot_on_exit) return Interrupt::request();
+    if (std::exchange(stopping_, true) || !options_.snapshot_on_exit) {
+      hurry_ = true;
+      return Interrupt::request();
+    }
     spdlog::info("a last snapshot, then the end; a second signal ends it at once");
     snapshot("exit", number, [](const auto&) { Interrupt::request(); });
   }
@@ -111,6 +120,7 @@ class SignalThread {
   const bool had_terminal_;
   bool stopping_ = false;
   std::atomic<bool> ending_ = false;
+  std::atomic<bool> hurry_ = false;
   std::thread thread_;
 };
 
@@ -171,6 +181,7 @@ Result<std::unique_ptr<http::Server>> serve(const FlightOptions& options, Flight
 }
 
 Result<void> check_output(const FlightOptions& options) {
+  if (is_store_url(options.output)) return {};
   const std::filesystem::path folder = std::filesystem::path(options.output).parent_path();
   if (folder.empty()) return {};
   std::error_code failure;
@@ -195,6 +206,9 @@ Result<void> run_flight_recorder(const FlightOptions& options) {
   auto buffer = FlightBuffer::open(options);
   if (!buffer) return std::unexpected(std::move(buffer.error()));
   remove_leftovers(options);
+  Result<std::unique_ptr<Uploads>> uploads = nullptr;
+  if (is_store_url(options.output)) uploads = open_uploads(options);
+  if (!uploads) return std::unexpected(std::move(uploads.error()));
   auto source = open_flight_source(options);
   if (!source) return std::unexpected(std::move(source.error()));
   FlightBuffer& log = **buffer;
@@ -209,9 +223,9 @@ Result<void> run_flight_recorder(const FlightOptions& options) {
                                     .on_failure = [](const Error&) {}});
   spdlog::info("rezolus {}: the last {} at {} of {} in {}, snapshots go to {}", kVersion,
                format_duration(options.duration_ns), format_duration(options.interval_ns),
-               observed.description(), options.buffer, options.output);
-  SnapshotQueue snapshots(options, log);
-  FlightRoutes routes(options, log, snapshots, std::move(*token));
+               observed.description(), options.buffer, shown_store_url(options.output));
+  SnapshotQueue snapshots(options, log, uploads->get());
+  FlightRoutes routes(options, log, snapshots, uploads->get(), std::move(*token));
   auto server = serve(options, routes);
   if (!server) return std::unexpected(std::move(server.error()));
   const SignalThread signal_thread(options, snapshots);
@@ -221,6 +235,7 @@ Result<void> run_flight_recorder(const FlightOptions& options) {
   (void)run_recording({.interval_ns = options.interval_ns}, watched, log, interrupt, listener);
   notify_service_manager("STOPPING=1");
   snapshots.stop();  // who waits for an answer gets it before the server ends
+  if (*uploads) (*uploads)->drain(kLastUploadsNs, signal_thread.hurry());
   spdlog::info("stopped; the buffer {} is kept", options.buffer);
   return {};
 }

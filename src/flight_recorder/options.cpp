@@ -10,7 +10,9 @@
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "base/store_url.h"
 #include "config/toml_keys.h"
+#include "flight_recorder/upload_target.h"
 #include "http/client.h"
 #include "http/listen_address.h"
 
@@ -55,8 +57,8 @@ Result<void> assign_format(FlightOptions& options, const toml::node& value) {
   return assign(options.format, parse_flight_format(*text));
 }
 
-Result<void> assign_count(std::uint64_t& target, const toml::node& value) {
-  auto number = config::as_integer(value, 0, 100'000);
+Result<void> assign_count(std::uint64_t& target, const toml::node& value, std::int64_t min = 0) {
+  auto number = config::as_integer(value, min, 100'000);
   if (!number) return std::unexpected(std::move(number.error()));
   target = static_cast<std::uint64_t>(*number);
   return {};
@@ -96,6 +98,12 @@ void add_section(std::vector<Key>& keys, FlightOptions& options, std::string_vie
     return assign_size(options.free_size_bytes_min, value);
   });
   add("keep", [&options](const toml::node& value) { return assign_count(options.keep, value); });
+  add("spool_max_bytes", [&options](const toml::node& value) {
+    return assign_size(options.spool_size_bytes_max, value);
+  });
+  add("spool_max_count", [&options](const toml::node& value) {
+    return assign_count(options.spool_count_max, value, 1);
+  });
   add("snapshot_on_exit", [&options](const toml::node& value) {
     return assign(options.snapshot_on_exit, config::as_bool(value));
   });
@@ -133,6 +141,24 @@ std::string service_folder(const char* variable) {
   const char* given = std::getenv(variable);
   const std::string_view folders = given != nullptr ? given : "";
   return std::string(folders.substr(0, folders.find(':')));
+}
+
+Result<void> check_output(const FlightOptions& options) {
+  const std::string& output = options.output;
+  if (output.starts_with("http://") || output.starts_with("https://")) {
+    return usage_error("the output {} is no object store; write s3://, gs://, abfs:// or a path",
+                       output);
+  }
+  if (is_store_url(output)) {
+    if (options.keep != 0) {
+      return usage_error(
+          "keep removes no object of a store; leave it out, and let the store's own rules do that");
+    }
+    return check_upload_target(output);
+  }
+  std::error_code ignored;
+  if (!std::filesystem::is_directory(output, ignored)) return {};
+  return usage_error("cannot write {}: it is a directory; name a file in it", output);
 }
 
 // Where who asks for a snapshot finds us, unless a path is named.
@@ -199,9 +225,8 @@ Result<FlightOptions> complete(FlightOptions options) {
   if (options.output.empty()) {
     return usage_error("it is not said where snapshots go; name an output");
   }
-  std::error_code ignored;
-  if (std::filesystem::is_directory(options.output, ignored)) {
-    return usage_error("cannot write {}: it is a directory; name a file in it", options.output);
+  if (auto possible = check_output(options); !possible) {
+    return std::unexpected(std::move(possible.error()));
   }
   if (options.interval_ns < kIntervalNsMin) {
     return usage_error("an interval of {} is too short; 1ms is the shortest",
@@ -220,7 +245,13 @@ Result<FlightOptions> complete(FlightOptions options) {
     }
   }
   if (options.output.ends_with(".rez") && options.format == OutputFormat::kParquet) {
-    options.notes.push_back(fmt::format("{} will be a Parquet file", options.output));
+    options.notes.push_back(
+        fmt::format("{} will be a Parquet file", shown_store_url(options.output)));
+  }
+  if (options.buffer.empty() && state.empty() && is_store_url(options.output)) {
+    return usage_error(
+        "it is not said where the buffer is; name a folder with --buffer, or with buffer in a "
+        "configuration");
   }
   if (options.buffer.empty()) {
     options.buffer = state.empty() ? options.output + ".buffer" : state + "/buffer";

@@ -17,7 +17,7 @@ namespace rezolus {
 
 struct FlightOptions {
   std::optional<std::string> url;  // of the agent; none: samplers in this process
-  std::string output;
+  std::string output;  // a path, or the URL of an object store, with placeholders
   std::uint64_t interval_ns = kNsPerSecond;
   std::uint64_t duration_ns = 900 * kNsPerSecond;
   OutputFormat format = OutputFormat::kParquet;
@@ -27,6 +27,9 @@ struct FlightOptions {
   std::uint64_t free_size_bytes_min = 256u << 20;
   // 0: every snapshot replaces OUTPUT. Else they have a time in their names, and so many are kept.
   std::uint64_t keep = 0;
+  // Snapshots that wait to be uploaded, where OUTPUT is a URL.
+  std::uint64_t spool_size_bytes_max = 1u << 30;
+  std::uint64_t spool_count_max = 100;
   bool snapshot_on_exit = true;  // with SIGINT and SIGTERM
   // HTTP: over TCP where it is told so, and on a Unix socket for the command `snapshot`.
   std::vector<std::string> listen;

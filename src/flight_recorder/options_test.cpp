@@ -24,6 +24,8 @@ buffer = "/tmp/b"
 max_bytes = "2GiB"
 min_free = 4096
 keep = 7
+spool_max_bytes = "2MiB"
+spool_max_count = 9
 snapshot_on_exit = false
 listen = ["127.0.0.1:4243", "[::1]:4243"]
 allowed_hosts = ["node7"]
@@ -43,6 +45,8 @@ level = "debug"
   EXPECT_EQ(options->size_bytes_max, 2ull << 30);
   EXPECT_EQ(options->free_size_bytes_min, 4096u);
   EXPECT_EQ(options->keep, 7u);
+  EXPECT_EQ(options->spool_size_bytes_max, 2u << 20);
+  EXPECT_EQ(options->spool_count_max, 9u);
   EXPECT_FALSE(options->snapshot_on_exit);
   EXPECT_THAT(options->listen, ElementsAre("127.0.0.1:4243", "[::1]:4243"));
   EXPECT_THAT(options->allowed_hosts, ElementsAre("node7"));
@@ -67,6 +71,7 @@ TEST(FlightConfig, ErrorsNameTheKey) {
   for (const auto& [text, named] : std::vector<std::pair<std::string, std::string>>{
            {"[flight_recorder]\nmax_bites = 1\n", "max_bytes"},
            {"[flight_recorder]\ninterval = 5\n", "interval"},
+           {"[flight_recorder]\nspool_max_count = 0\n", "spool_max_count"},
            {"[flight_recorder]\nformat = \"csv\"\n", "csv"},
            {"[flight_recorder]\nmax_bytes = \"1MB\"\n", "1MiB"}}) {
     const auto options = read(text);
@@ -89,6 +94,29 @@ TEST(FlightConfig, WhatFollowsFromTheRest) {
   whole = complete(options);
   ASSERT_FALSE(whole);
   EXPECT_THAT(whole.error().message, HasSubstr("listen"));
+}
+
+TEST(FlightConfig, AnObjectStore) {
+  FlightOptions options;
+  options.output = "s3://bucket/{host}/{time}-{reason}.parquet";
+  auto whole = complete(options);
+  ASSERT_FALSE(whole);
+  EXPECT_THAT(whole.error().message, HasSubstr("--buffer"));
+  options.buffer = "/tmp/b";
+  whole = complete(options);
+  ASSERT_TRUE(whole) << whole.error().message;
+  EXPECT_EQ(whole->socket, "/tmp/b/socket");
+  options.keep = 3;
+  whole = complete(options);
+  ASSERT_FALSE(whole);
+  EXPECT_THAT(whole.error().message, HasSubstr("keep"));
+  options.keep = 0;
+  for (const char* wrong : {"s3://bucket/{hots}", "https://host/x", "s3://bucket"}) {
+    options.output = wrong;
+    whole = complete(options);
+    ASSERT_FALSE(whole) << wrong;
+    EXPECT_EQ(whole.error().kind, ErrorKind::kUsage);
+  }
 }
 
 TEST(FlightConfig, Sizes) {

@@ -5,6 +5,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "base/store_url.h"
 #include "base/version.h"
 #include "wire/process_families.h"
 
@@ -23,6 +24,19 @@ std::uint64_t retained_ns(const BufferState& state) {
   return state.newest_ns > state.oldest_ns && state.oldest_ns != 0
              ? state.newest_ns - state.oldest_ns
              : 0;
+}
+
+nlohmann::ordered_json upload_page(const UploadState& state, const FlightOptions& options) {
+  return {{"waiting", state.waiting_count},
+          {"waiting_max", options.spool_count_max},
+          {"bytes", state.waiting_bytes},
+          {"bytes_max", options.spool_size_bytes_max},
+          {"done", state.done_count},
+          {"failed", state.failed_count},
+          {"dropped", state.dropped_count},
+          {"dropped_bytes", state.dropped_bytes},
+          {"next_try_seconds", seconds(state.next_try_ns)},
+          {"problem", state.problem}};
 }
 
 }  // namespace
@@ -62,7 +76,7 @@ std::string flight_status_page(const FlightOptions& options, const FlightFacts& 
       {"gaps", state.gap_count},
       {"problem", state.problem},
       {"source", options.url.value_or("")},
-      {"output", options.output},
+      {"output", shown_store_url(options.output)},
       {"buffer", options.buffer},
       {"snapshots_waiting", facts.snapshots_waiting},
       {"listen", facts.listen},
@@ -72,6 +86,7 @@ std::string flight_status_page(const FlightOptions& options, const FlightFacts& 
     made.push_back({{"trigger", key.first}, {"result", key.second}, {"count", count}});
   }
   page["snapshots"] = std::move(made);
+  if (facts.uploads) page["uploads"] = upload_page(*facts.uploads, options);
   return page.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
 }
 
@@ -116,6 +131,20 @@ std::vector<ExtraFamily> flight_families(const FlightFacts& facts) {
         {{{"result", key.second}, {"trigger", key.first}}, static_cast<double>(value)});
   }
   if (!made.samples.empty()) families.push_back(std::move(made));
+  if (facts.uploads) {
+    const UploadState& uploads = *facts.uploads;
+    gauge("uploads_waiting", "Snapshots that wait to be uploaded.", uploads.waiting_count);
+    gauge("uploads_waiting_bytes", "Size of the snapshots that wait to be uploaded.",
+          uploads.waiting_bytes);
+    count("uploads_total", "Snapshots that were uploaded.", uploads.done_count);
+    count("upload_failures_total", "Attempts to upload a snapshot that failed and are repeated.",
+          uploads.failed_count);
+    count("uploads_dropped_total", "Snapshots that were removed before they could be uploaded.",
+          uploads.dropped_count);
+    count("upload_dropped_bytes_total",
+          "Size of the snapshots that were removed before they could be uploaded.",
+          uploads.dropped_bytes);
+  }
   return families;
 }
 

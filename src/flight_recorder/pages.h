@@ -4,12 +4,14 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "flight_recorder/buffer.h"
 #include "flight_recorder/options.h"
+#include "flight_recorder/uploads.h"
 #include "http/server.h"
 #include "wire/prometheus.h"
 
@@ -21,6 +23,7 @@ struct FlightFacts {
   BufferState buffer;
   SnapshotCounts snapshots;  // by trigger and result
   std::uint64_t snapshots_waiting = 0;
+  std::optional<UploadState> uploads;  // none: OUTPUT is a file
   std::uint64_t started_realtime_ns = 0;  // taken once: the same on every page
   std::vector<std::string> listen;
 };

@@ -48,6 +48,38 @@ TEST(FlightPages, AnEmptyBufferHasNoTimes) {
   }
 }
 
+TEST(FlightPages, Uploads) {
+  FlightOptions options;
+  options.output = "s3://KEY:SECRET@bucket/{time}?region=x";
+  EXPECT_FALSE(nlohmann::json::parse(flight_status_page(options, example())).contains("uploads"));
+  FlightFacts facts = example();
+  facts.uploads = UploadState{.waiting_count = 2,
+                              .waiting_bytes = 2048,
+                              .done_count = 5,
+                              .failed_count = 3,
+                              .dropped_count = 1,
+                              .dropped_bytes = 77,
+                              .next_try_ns = 1500 * kNsPerMs,
+                              .problem = "no such bucket"};
+  const std::string text = flight_status_page(options, facts);
+  EXPECT_THAT(text, testing::Not(testing::HasSubstr("SECRET")));
+  const auto page = nlohmann::json::parse(text);
+  EXPECT_EQ(page["output"], "s3://bucket/{time}");
+  EXPECT_EQ(page["uploads"]["waiting"], 2);
+  EXPECT_EQ(page["uploads"]["next_try_seconds"], 1.5);
+  EXPECT_EQ(page["uploads"]["problem"], "no such bucket");
+  std::map<std::string, double> values;
+  for (const ExtraFamily& family : flight_families(facts)) {
+    if (family.samples.size() == 1) values[family.name] = family.samples[0].value;
+  }
+  EXPECT_EQ(values.at("rezolus_flight_recorder_uploads_waiting"), 2);
+  EXPECT_EQ(values.at("rezolus_flight_recorder_uploads_waiting_bytes"), 2048);
+  EXPECT_EQ(values.at("rezolus_flight_recorder_uploads_total"), 5);
+  EXPECT_EQ(values.at("rezolus_flight_recorder_upload_failures_total"), 3);
+  EXPECT_EQ(values.at("rezolus_flight_recorder_uploads_dropped_total"), 1);
+  EXPECT_EQ(values.at("rezolus_flight_recorder_upload_dropped_bytes_total"), 77);
+}
+
 TEST(FlightPages, Families) {
   std::map<std::string, std::vector<ExtraSample>> found;
   for (const ExtraFamily& family : flight_families(example())) {

@@ -76,11 +76,6 @@ bool out_of_range(const BufferState& state, const SnapshotRequest& request) {
   return request.to_ns != 0 && request.to_ns < state.oldest_ns;
 }
 
-std::string_view suffix(OutputFormat format) {
-  if (format == OutputFormat::kLog) return ".rezlog";
-  return format == OutputFormat::kRaw ? ".raw" : ".parquet";
-}
-
 http::Route get_route(std::string path, auto make) {
   return {.path = std::move(path),
           .handle = [make](const http::Request& request, const http::Responder& responder) {
@@ -91,10 +86,12 @@ http::Route get_route(std::string path, auto make) {
 }  // namespace
 
 FlightRoutes::FlightRoutes(const FlightOptions& options, const FlightBuffer& buffer,
-                           SnapshotQueue& snapshots, std::string token)
+                           SnapshotQueue& snapshots, const Uploads* uploads,
+                           std::string token)
     : options_(options),
       buffer_(buffer),
       snapshots_(snapshots),
+      uploads_(uploads),
       token_(std::move(token)),
       started_realtime_ns_(realtime_ns()),
       cooldown_(std::make_shared<AlertCooldown>(options.alert_cooldown_ns)) {}
@@ -109,6 +106,7 @@ FlightFacts FlightRoutes::facts() const {
   facts.buffer = buffer_.state();
   facts.snapshots = snapshots_.counts();
   facts.snapshots_waiting = snapshots_.waiting_count();
+  if (uploads_ != nullptr) facts.uploads = uploads_->state();
   facts.started_realtime_ns = started_realtime_ns_;
   if (endpoints_known_.load(std::memory_order_acquire)) facts.listen = endpoints_;
   return facts;
@@ -160,9 +158,9 @@ void FlightRoutes::stream_file(const http::Request& request, const http::Respond
   if (request.head) return responder.send(answer(200, type, ""));
   asked->trigger = "http";
   if (asked->reason.empty()) asked->reason = "http";
-  const std::string name = fmt::format("{}{}", dump ? "dump" : "snapshot", suffix(options_.format));
+  const std::string name = fmt::format("{}{}", dump ? "dump" : "snapshot", format_suffix(options_.format));
   const auto file = std::make_shared<PrivateFile>(fmt::format(
-      "{}/snapshot-http-{}{}", buffer_.folder(), ++stream_index_, suffix(options_.format)));
+      "{}/snapshot-http-{}{}", buffer_.folder(), ++stream_index_, format_suffix(options_.format)));
   asked->private_path = file->path;
   const auto done = [responder, file, name, type](const Result<SnapshotReport>& report) {
     if (!report) return responder.send(text_answer(500, report.error().message));

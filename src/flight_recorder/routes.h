@@ -24,7 +24,7 @@ class FlightRoutes {
  public:
   // All of these outlive the server that has the routes.
   FlightRoutes(const FlightOptions& options, const FlightBuffer& buffer, SnapshotQueue& snapshots,
-               std::string token);
+               const Uploads* uploads, std::string token);
 
   std::vector<http::Route> routes();
   // What is listened on, for /status. Any thread; once.
@@ -42,6 +42,7 @@ class FlightRoutes {
   const FlightOptions& options_;
   const FlightBuffer& buffer_;
   SnapshotQueue& snapshots_;
+  const Uploads* const uploads_;  // null: OUTPUT is a file
   const std::string token_;
   const std::uint64_t started_realtime_ns_;
   const std::shared_ptr<AlertCooldown> cooldown_;  // shared with what is told when a snapshot fails

@@ -10,8 +10,10 @@
 
 #include "base/clock.h"
 #include "base/fd.h"
+#include "base/store_url.h"
 #include "base/version.h"
 #include "flight_recorder/staging.h"
+#include "flight_recorder/upload_target.h"
 #include "recorder/converter.h"
 
 namespace rezolus {
@@ -23,12 +25,6 @@ using nlohmann::json;
 constexpr std::size_t kNamePartMax = 40;
 constexpr std::size_t kListedGapsMax = 100;
 constexpr std::size_t kStampSize = 16;  // "20261126T132000Z"
-
-std::string compact_utc(std::uint64_t when_ns) {
-  std::string stamp = format_utc(when_ns);
-  std::erase_if(stamp, [](char c) { return c == '-' || c == ':'; });
-  return stamp;
-}
 
 // As `rezolus-recording convert --from` takes it.
 std::string epoch_text(std::uint64_t ns) {
@@ -102,7 +98,7 @@ Result<void> convert(const FlightOptions& options, const SnapshotRequest& reques
   add("--metadata", "snapshot_reason=" + request.reason);
   arguments.push_back(staged.folder());
   arguments.push_back(path);
-  auto converted = run_converter(*converter, std::move(arguments), &cancel);
+  auto converted = run_converter(*converter, std::move(arguments), {.cancel = &cancel});
   if (!converted) return std::unexpected(std::move(converted.error()));
   return {};
 }
@@ -122,6 +118,17 @@ fs::path folder_of(const fs::path& output) {
 
 }  // namespace
 
+std::string compact_utc(std::uint64_t when_ns) {
+  std::string stamp = format_utc(when_ns);
+  std::erase_if(stamp, [](char c) { return c == '-' || c == ':'; });
+  return stamp;
+}
+
+std::string_view format_suffix(OutputFormat format) {
+  if (format == OutputFormat::kLog) return ".rezlog";
+  return format == OutputFormat::kRaw ? ".raw" : ".parquet";
+}
+
 std::string name_part(std::string_view text) {
   std::string part;
   for (const char c : text) {
@@ -139,6 +146,7 @@ std::string name_part(std::string_view text) {
 
 std::string snapshot_path(const FlightOptions& options, const SnapshotRequest& request) {
   if (!request.private_path.empty()) return request.private_path;
+  if (!request.spool_path.empty()) return request.spool_path;
   if (options.keep == 0) return options.output;
   const fs::path output(options.output);
   const std::string stem = fmt::format("{}-{}-{}", output.stem().string(),
@@ -159,24 +167,29 @@ Result<SnapshotReport> make_snapshot(const FlightOptions& options, const FlightB
   auto staged = StagedSegments::stage(buffer.folder(), request.from_ns, request.to_ns);
   if (!staged) return context("no snapshot", std::move(staged.error()));
   SnapshotReport report;
-  report.path = snapshot_path(options, request);
+  report.file = snapshot_path(options, request);
+  report.path = report.file;
   report.from_ns = std::max(request.from_ns, staged->begin_ns());
   report.to_ns = request.to_ns != 0 ? request.to_ns : buffer.state().newest_ns;
   report.segment_count = staged->count();
   report.gap_count = buffer.gaps(report.from_ns, report.to_ns).size();
   const json reasons = why(options, buffer, request, report);
-  if (auto made = convert(options, request, *staged, reasons, report.path, cancel); !made) {
+  if (auto made = convert(options, request, *staged, reasons, report.file, cancel); !made) {
     return context("no snapshot", std::move(made.error()));
   }
   std::error_code ignored;
-  report.size_bytes = fs::file_size(report.path, ignored);
+  report.size_bytes = fs::file_size(report.file, ignored);
   report.took_ns = monotonic_ns() - begun_ns;
   if (request.private_path.empty()) {
     json text = reasons;
+    if (!request.spool_path.empty()) {
+      const TargetNames names = target_names(text, fs::path(report.file).stem().string());
+      report.path = shown_store_url(expand_upload_target(options.output, names));
+    }
     text["path"] = report.path;
     text["bytes"] = report.size_bytes;
     text["format"] = format_name(options.format);
-    auto written = write_file_atomic(report.path + ".json", json_text(text, 2) + "\n");
+    auto written = write_file_atomic(report.file + ".json", json_text(text, 2) + "\n");
     if (!written) return std::unexpected(std::move(written.error()));
   }
   return report;
@@ -184,6 +197,7 @@ Result<SnapshotReport> make_snapshot(const FlightOptions& options, const FlightB
 
 void remove_leftovers(const FlightOptions& options) {
   remove_staged(options.buffer);
+  if (is_store_url(options.output)) return;  // the spool looks after itself
   const fs::path output(options.output);
   const auto names = folder_names(folder_of(output).string());
   if (!names) return;

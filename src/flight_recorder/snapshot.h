@@ -24,11 +24,14 @@ struct SnapshotRequest {
   std::uint64_t asked_ns = 0;  // CLOCK_REALTIME
   std::uint64_t from_ns = 0;   // 0: all there is
   std::uint64_t to_ns = 0;     // 0: up to the newest tick; in the future: waited for
-  std::string private_path;    // not to OUTPUT, but here, without JSON and hook: for who asked
+  // In the spool: what is uploaded from there to OUTPUT, which is a URL.
+  std::string spool_path;
+  std::string private_path;  // not to OUTPUT, but here, without JSON and hook: for who asked
 };
 
 struct SnapshotReport {
-  std::string path;
+  std::string path;  // the file, or the URL that it is uploaded to, without credentials
+  std::string file;  // on this host
   std::uint64_t size_bytes = 0;
   std::uint64_t from_ns = 0;  // as was asked for, or where the buffer begins
   std::uint64_t to_ns = 0;
@@ -36,6 +39,12 @@ struct SnapshotReport {
   std::uint64_t gap_count = 0;
   std::uint64_t took_ns = 0;
 };
+
+// "20261126T132000Z"
+std::string compact_utc(std::uint64_t when_ns);
+
+// ".parquet", ".raw" or ".rezlog".
+std::string_view format_suffix(OutputFormat format);
 
 // The file of a request. `keep` 0: OUTPUT itself, else "<stem>-20261126T132000Z-<reason><suffix>".
 std::string snapshot_path(const FlightOptions& options, const SnapshotRequest& request);

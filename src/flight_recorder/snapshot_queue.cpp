@@ -11,8 +11,9 @@
 
 namespace rezolus {
 
-SnapshotQueue::SnapshotQueue(const FlightOptions& options, const FlightBuffer& buffer)
-    : options_(options), buffer_(buffer), thread_([this] { run(); }) {}
+SnapshotQueue::SnapshotQueue(const FlightOptions& options, const FlightBuffer& buffer,
+                             Uploads* uploads)
+    : options_(options), buffer_(buffer), uploads_(uploads), thread_([this] { run(); }) {}
 
 void SnapshotQueue::stop() {
   cancel_ = true;
@@ -78,8 +79,17 @@ void SnapshotQueue::run() {
   }
 }
 
+Result<SnapshotReport> SnapshotQueue::make_file(SnapshotRequest request) const {
+  if (uploads_ != nullptr && request.private_path.empty()) {
+    auto path = uploads_->new_path(request.asked_ns, format_suffix(options_.format));
+    if (!path) return context("no snapshot", std::move(path.error()));
+    request.spool_path = std::move(*path);
+  }
+  return make_snapshot(options_, buffer_, request, cancel_);
+}
+
 void SnapshotQueue::make(const Item& item) {
-  const auto report = make_snapshot(options_, buffer_, item.request, cancel_);
+  const auto report = make_file(item.request);
   {
     const std::lock_guard lock(mutex_);
     ++counts_[{item.request.trigger, report ? "ok" : "failed"}];
@@ -91,10 +101,12 @@ void SnapshotQueue::make(const Item& item) {
     spdlog::info("snapshot {} ({}: {}), {} bytes in {:.1f} s", report->path, item.request.trigger,
                  item.request.reason, report->size_bytes,
                  static_cast<double>(report->took_ns) / static_cast<double>(kNsPerSecond));
-    rotate(options_);
+    if (uploads_ == nullptr) rotate(options_);
   }
   if (item.done) item.done(report);
-  if (report && kept && !options_.exec.empty()) run_hook(report->path);
+  if (report && kept && !options_.exec.empty()) run_hook(report->file);
+  // Last: the hook may read the file, which goes when it is uploaded.
+  if (report && kept && uploads_ != nullptr) uploads_->add(report->file);
 }
 
 void SnapshotQueue::run_hook(const std::string& path) const {

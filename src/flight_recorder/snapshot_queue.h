@@ -16,6 +16,7 @@
 
 #include "base/result.h"
 #include "flight_recorder/snapshot.h"
+#include "flight_recorder/uploads.h"
 
 namespace rezolus {
 
@@ -26,7 +27,8 @@ class SnapshotQueue {
   // Called by the queue's thread.
   using Done = std::function<void(const Result<SnapshotReport>&)>;
 
-  SnapshotQueue(const FlightOptions& options, const FlightBuffer& buffer);
+  // uploads: where OUTPUT is a URL, else null. It outlives the queue.
+  SnapshotQueue(const FlightOptions& options, const FlightBuffer& buffer, Uploads* uploads = nullptr);
   ~SnapshotQueue() { stop(); }
   SnapshotQueue(const SnapshotQueue&) = delete;
   SnapshotQueue& operator=(const SnapshotQueue&) = delete;
@@ -50,10 +52,12 @@ class SnapshotQueue {
 
   void run();
   void make(const Item& item);
+  [[nodiscard]] Result<SnapshotReport> make_file(SnapshotRequest request) const;
   void run_hook(const std::string& path) const;
 
   const FlightOptions options_;
   const FlightBuffer& buffer_;
+  Uploads* const uploads_;
   std::atomic<bool> cancel_ = false;
   mutable std::mutex mutex_;
   std::condition_variable wake_;

@@ -11,12 +11,14 @@
 #include <vector>
 
 #include <fcntl.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/fd.h"
 #include "recording/parquet/exit_codes.h"
 
 namespace rezolus {
@@ -26,6 +28,8 @@ constexpr std::string_view kConverterName = "rezolus-recording";
 constexpr int kNiceness = 19;
 constexpr int kExitCannotRun = 127;
 constexpr std::uint64_t kCancelPollNs = 20 * kNsPerMs;
+constexpr std::uint64_t kCancelGraceNs = 5 * kNsPerSecond;
+constexpr std::size_t kSaidBytesMax = 4096;
 // Thread stacks count against RLIMIT_DATA in full, used or not; eight of 8 MiB would take a
 // quarter.
 constexpr rlim_t kStackBytesMax = 1u << 20;
@@ -51,7 +55,7 @@ std::vector<char*> pointers(std::vector<std::string>& texts) {
 
 // In the child, between fork and exec: system calls only.
 [[noreturn]] void run_child(const char* program, char* const* arguments, char* const* environment,
-                            pid_t parent) {
+                            pid_t parent, int stderr_fd) {
   ::prctl(PR_SET_PDEATHSIG, SIGTERM);
   if (::getppid() != parent) ::_exit(kExitCannotRun);
   // Out of the terminal's group: Ctrl-C asks the recorder to finish, and this is the finishing.
@@ -72,8 +76,45 @@ std::vector<char*> pointers(std::vector<std::string>& texts) {
   const int null = ::open("/dev/null", O_RDWR);
   ::dup2(null, STDIN_FILENO);
   ::dup2(null, STDOUT_FILENO);
+  if (stderr_fd >= 0) ::dup2(stderr_fd, STDERR_FILENO);
   ::execve(program, arguments, environment);
   ::_exit(kExitCannotRun);
+}
+
+// Its status. One that is late or not wanted any more is asked to end, so that it can remove what it
+// began, and then killed.
+Result<int> wait_for_child(pid_t child, const ConverterRun& run) {
+  const bool blocking = run.cancel == nullptr && run.timeout_ns == 0;
+  const std::uint64_t begun_ns = monotonic_ns();
+  std::uint64_t told_ns = 0;
+  bool killed = false;
+  while (true) {
+    int status = 0;
+    const pid_t ended = ::waitpid(child, &status, blocking ? 0 : WNOHANG);
+    if (ended == child) return status;
+    if (ended < 0 && errno != EINTR) return system_error("waitpid", errno);
+    if (ended != 0) continue;
+    const std::uint64_t now_ns = monotonic_ns();
+    const bool late = run.timeout_ns != 0 && now_ns - begun_ns >= run.timeout_ns;
+    const bool unwanted = run.cancel != nullptr && run.cancel->load();
+    if (told_ns == 0 && (late || unwanted)) {
+      ::kill(child, SIGTERM);
+      told_ns = now_ns;
+    } else if (told_ns != 0 && !killed && now_ns - told_ns >= kCancelGraceNs) {
+      ::kill(child, SIGKILL);
+      killed = true;
+    }
+    sleep_until_monotonic(now_ns + kCancelPollNs);
+  }
+}
+
+// The beginning, without the line's end.
+std::string read_said(int fd) {
+  std::string text(kSaidBytesMax, '\0');
+  const ssize_t count = ::pread(fd, text.data(), text.size(), 0);
+  text.resize(count < 0 ? 0 : static_cast<std::size_t>(count));
+  while (text.ends_with('\n')) text.pop_back();
+  return text;
 }
 
 // As a shell takes it for one word.
@@ -126,30 +167,24 @@ Result<Conversion> convert_log(const std::string& converter, const std::string& 
 }
 
 Result<Conversion> run_converter(const std::string& converter, std::vector<std::string> arguments,
-                                 const std::atomic<bool>* cancel) {
+                                 const ConverterRun& run) {
   arguments.insert(arguments.begin(), converter);
   std::vector<std::string> environment = child_environment();
   const std::vector<char*> argument_pointers = pointers(arguments);
   const std::vector<char*> environment_pointers = pointers(environment);
+  // A file and no pipe: nobody has to read while it runs.
+  const Fd said(run.said == nullptr ? -1 : ::memfd_create("said", MFD_CLOEXEC));
   const pid_t parent = ::getpid();
   const pid_t child = ::fork();
   if (child < 0) return system_error("start " + converter, errno);
   if (child == 0) {
-    run_child(converter.c_str(), argument_pointers.data(), environment_pointers.data(), parent);
+    run_child(converter.c_str(), argument_pointers.data(), environment_pointers.data(), parent,
+              said.get());
   }
-  int status = 0;
-  bool told = false;
-  while (true) {
-    const pid_t ended = ::waitpid(child, &status, cancel == nullptr ? 0 : WNOHANG);
-    if (ended == child) break;
-    if (ended < 0 && errno != EINTR) return system_error("wait for " + converter, errno);
-    if (ended != 0) continue;
-    if (!told && cancel->load()) {
-      ::kill(child, SIGTERM);
-      told = true;
-    }
-    sleep_until_monotonic(monotonic_ns() + kCancelPollNs);
-  }
+  auto ended = wait_for_child(child, run);
+  if (!ended) return context("wait for " + converter, std::move(ended.error()));
+  const int status = *ended;
+  if (said.valid()) *run.said = read_said(said.get());
   if (WIFSIGNALED(status)) {
     return error("{} was ended by signal {} ({})", converter, WTERMSIG(status),
                  ::strsignal(WTERMSIG(status)));

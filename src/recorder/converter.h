@@ -28,10 +28,17 @@ enum class Conversion : std::uint8_t { kWhole, kFolded };
 Result<Conversion> convert_log(const std::string& converter, const std::string& log_path,
                                const std::string& parquet_path, const std::string& layout = "wide");
 
-// Runs the companion with these arguments, under the same limits, and waits for it. It is told to end
-// once cancel, where given, is true.
+struct ConverterRun {
+  // It is told to end once this is true, and killed when it does not within some seconds.
+  const std::atomic<bool>* cancel = nullptr;
+  std::uint64_t timeout_ns = 0;  // likewise after so long; 0: never
+  // Takes what it says on stderr, at most 4 KiB, instead of letting it go to this process's.
+  std::string* said = nullptr;
+};
+
+// Runs the companion with these arguments, under the same limits, and waits for it.
 Result<Conversion> run_converter(const std::string& converter, std::vector<std::string> arguments,
-                                 const std::atomic<bool>* cancel = nullptr);
+                                 const ConverterRun& run = {});
 
 // "rezolus-recording convert LOG OUTPUT": what to type when the conversion did not happen.
 std::string conversion_command(const std::string& log_path, const std::string& parquet_path,

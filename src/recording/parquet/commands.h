@@ -26,5 +26,6 @@ Command add_summary(CLI::App& app);
 Command add_diff(CLI::App& app);
 Command add_convert(CLI::App& app);
 Command add_recover(CLI::App& app);
+Command add_upload(CLI::App& app);
 
 }  // namespace rezolus

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 // `convert` and `recover`: a recording in another format, or cut out of one.
 
-#include <csignal>
 #include <cstdio>
 #include <memory>
 #include <optional>
@@ -20,6 +19,7 @@
 #include "recording/log/log_segment.h"
 #include "recording/parquet/commands.h"
 #include "recording/parquet/cut_stream.h"
+#include "recording/parquet/interruption.h"
 #include "recording/parquet/joined_stream.h"
 #include "recording/parquet/long.h"
 #include "recording/parquet/open_recording.h"
@@ -28,17 +28,6 @@
 
 namespace rezolus {
 namespace {
-
-volatile std::sig_atomic_t interrupted = 0;
-
-// Signals end the conversion by an error, so that the unfinished file is removed. A SIGHUP that who
-// started us ignores stays ignored.
-void watch_signals() {
-  for (const int signal : {SIGINT, SIGTERM, SIGHUP}) {
-    const auto before = std::signal(signal, [](int) { interrupted = 1; });
-    if (signal == SIGHUP && before == SIG_IGN) std::signal(signal, SIG_IGN);
-  }
-}
 
 struct ConvertOptions {
   std::vector<std::string> paths;  // the inputs, then the output
@@ -161,7 +150,7 @@ int convert(const ConvertOptions& options) {
   // The parent limits this process's memory: buffers of this size go back to the system when freed.
   ::mallopt(M_MMAP_THRESHOLD, 512 << 10);
   watch_signals();
-  const auto stopped = [] { return interrupted != 0; };
+  const auto stopped = interrupted;
   auto recording = open_inputs(options, plan->cut);
   if (!recording) return fail(recording.error());
   const std::string& output = options.paths.back();
@@ -207,7 +196,7 @@ int recover(const std::string& path, std::string output) {
   watch_signals();
   auto log = open_log_stream(log_path);
   if (!log) return fail(log.error());
-  const int converted = convert_wide(**log, output, {.stopped = [] { return interrupted != 0; }});
+  const int converted = convert_wide(**log, output, {.stopped = interrupted});
   if (converted != kExitOk && converted != kExitFolded) return converted;
   // The writer stops at the last row; what is lost may stand behind it.
   while (true) {

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "base/store_url.h"
 
 namespace rezolus {
 namespace {
@@ -59,12 +60,6 @@ std::string part_name(const std::string& output, std::uint64_t part) {
   return fmt::format("{}.part{}{}", stem, part, suffix);
 }
 
-bool is_url(const std::string& output) {
-  const std::size_t colon = output.find("://");
-  if (colon == std::string::npos || colon == 0) return false;
-  return output.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789+") == colon;
-}
-
 void close_stores() { arrow::fs::EnsureFinalized(); }
 
 Result<void> check_replaceable(const std::string& path, const std::string& shown) {
@@ -79,10 +74,18 @@ Result<void> check_replaceable(const std::string& path, const std::string& shown
 Result<Output> Output::open(const std::string& output) {
   Output result;
   result.path_ = output;
-  if (is_url(output)) {
+  if (is_store_url(output)) {
     if (output.starts_with("s3://")) load_s3();
     auto store = arrow::fs::FileSystemFromUri(output, &result.path_);
-    if (!store.ok()) return arrow_error("open " + output, store.status());
+    if (!store.ok()) {
+      // Arrow repeats the URL, and there may be a secret in it.
+      const std::string shown = shown_store_url(output);
+      std::string why = store.status().message();
+      for (std::size_t at = 0; (at = why.find(output, at)) != why.npos; at += shown.size()) {
+        why.replace(at, output.size(), shown);
+      }
+      return error("open {}: {}", shown, why);
+    }
     if ((*store)->type_name() != "local") {
       result.store_ = std::move(*store);
       return result;

@@ -21,9 +21,6 @@ std::unexpected<Error> arrow_error(const std::string& what, const arrow::Status&
 // The name of a part, counted from 1: out.parquet, out.part2.parquet, …
 std::string part_name(const std::string& output, std::uint64_t part);
 
-// s3://bucket/key, gs://…, abfs://…, file:///path.
-bool is_url(const std::string& output);
-
 // Ends what object stores keep running; call once before the process ends.
 void close_stores();
 

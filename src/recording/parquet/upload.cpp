@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+// `upload`: a file as it is to an object store, and the JSON beside it.
+
+#include <cerrno>
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <fcntl.h>
+#include <fmt/core.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "base/store_url.h"
+#include "recording/parquet/commands.h"
+#include "recording/parquet/interruption.h"
+#include "recording/parquet/output.h"
+
+namespace rezolus {
+namespace {
+
+constexpr std::string_view kBeside = ".json";
+constexpr std::size_t kBlockBytes = 4u << 20;
+
+// Object stores have no folders; a file system has.
+Result<void> make_folder(const std::string& url) {
+  if (!url.starts_with("file:")) return {};
+  std::string path;
+  const auto store = arrow::fs::FileSystemFromUri(url, &path);
+  if (!store.ok()) return arrow_error("open " + url, store.status());
+  const auto folder = std::filesystem::path(path).parent_path();
+  std::error_code failure;
+  std::filesystem::create_directories(folder, failure);
+  if (failure) return system_error("create folder " + folder.string(), failure.value());
+  return {};
+}
+
+Result<void> upload_file(const std::string& path, const std::string& url) {
+  auto source = Fd::open(path, O_RDONLY);
+  if (!source) return std::unexpected(std::move(source.error()));
+  auto output = Output::open(url);
+  if (!output) return std::unexpected(std::move(output.error()));
+  auto sink = output->begin_part();
+  if (!sink) return std::unexpected(std::move(sink.error()));
+  std::vector<char> block(kBlockBytes);
+  while (true) {
+    if (interrupted()) return error("stopped; nothing is at {}", shown_store_url(url));
+    const ssize_t count = ::read(source->get(), block.data(), block.size());
+    if (count < 0 && errno == EINTR) continue;
+    if (count < 0) return system_error("read " + path, errno);
+    if (count == 0) break;
+    if (const auto written = (*sink)->Write(block.data(), count); !written.ok()) {
+      return arrow_error("write " + shown_store_url(url), written);
+    }
+  }
+  if (auto finished = output->finish_part(); !finished) return finished;
+  return output->commit();
+}
+
+int upload(const std::string& path, const std::string& url) {
+  if (!is_store_url(url)) {
+    return fail({fmt::format("'{}' is not the URL of an object store; write s3://bucket/key, "
+                             "gs://…, abfs://… or file:///path",
+                             url)},
+                kExitUsage);
+  }
+  watch_signals();
+  // The JSON comes last: where it is, the file is.
+  for (const std::string_view suffix : {std::string_view(), kBeside}) {
+    const std::string file = path + std::string(suffix);
+    if (!suffix.empty() && ::access(file.c_str(), F_OK) != 0) continue;
+    const std::string target = store_url_with_suffix(url, suffix);
+    if (auto made = make_folder(target); !made) return fail(made.error());
+    if (auto sent = upload_file(file, target); !sent) return fail(sent.error());
+    fmt::print("{}\n", shown_store_url(target));
+  }
+  return kExitOk;
+}
+
+}  // namespace
+
+Command add_upload(CLI::App& app) {
+  struct UploadOptions {
+    std::string path;
+    std::string url;
+  };
+  auto options = std::make_shared<UploadOptions>();
+  CLI::App* parser =
+      app.add_subcommand("upload", "Copy a file to an object store, and the JSON beside it");
+  parser->add_option("FILE", options->path, "Any file; FILE.json goes along where there is one")
+      ->required();
+  parser->add_option("URL", options->url, "s3://bucket/key, gs://…, abfs://… or file:///path")
+      ->required();
+  parser->footer(
+      "What was there is replaced. A file appears under its name when all of it is there.\n"
+      "Credentials are those of the environment (AWS_ACCESS_KEY_ID, …) or of the machine's "
+      "role.\n\n"
+      "Examples:\n"
+      "  rezolus recording upload incident.parquet s3://incidents/node7/disk.parquet");
+  return {parser, [options] { return upload(options->path, options->url); }};
+}
+
+}  // namespace rezolus
