@@ -29,7 +29,9 @@ constexpr int kExitCannotRun = 127;
   sigset_t none;
   ::sigemptyset(&none);
   ::sigprocmask(SIG_SETMASK, &none, nullptr);
-  const int null = ::open("/dev/null", O_RDONLY);
+  // Sockets that libraries made: a port, or a connection, would stay open for as long as this runs.
+  ::close_range(STDERR_FILENO + 1, ~0u, 0);
+  const int null = ::open("/dev/null", O_RDONLY | O_CLOEXEC);
   ::dup2(null, STDIN_FILENO);
   ::execvp(arguments[0], arguments);
   ::_exit(kExitCannotRun);

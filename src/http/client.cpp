@@ -8,6 +8,7 @@
 #include <utility>
 
 #include <curl/curl.h>
+#include <sys/socket.h>
 
 #include "base/clock.h"
 
@@ -51,6 +52,11 @@ std::size_t append_body(char* data, std::size_t size, std::size_t count, void* u
   return size * count;
 }
 
+// Not for the programs that this one starts: they would keep a connection open that we end.
+curl_socket_t open_socket(void* /*user*/, curlsocktype /*purpose*/, curl_sockaddr* address) {
+  return ::socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
+}
+
 void initialise_curl() {
   static std::once_flag once;
   std::call_once(once, [] { ::curl_global_init(CURL_GLOBAL_DEFAULT); });
@@ -64,6 +70,7 @@ void set_address(CURL* curl, const Url& url) {
   ::curl_easy_setopt(curl, CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_1_1));
   ::curl_easy_setopt(curl, CURLOPT_USERAGENT, "rezolus");
   ::curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
+  ::curl_easy_setopt(curl, CURLOPT_OPENSOCKETFUNCTION, open_socket);
   if (url.loopback) ::curl_easy_setopt(curl, CURLOPT_PROXY, "");
   if (!url.unix_socket.empty()) {
     ::curl_easy_setopt(curl, CURLOPT_UNIX_SOCKET_PATH, url.unix_socket.c_str());

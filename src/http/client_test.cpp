@@ -4,6 +4,7 @@
 #include <atomic>
 #include <thread>
 
+#include <fcntl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -108,6 +109,31 @@ TEST(HttpClient, KeepsTheConnectionAndAsksForNoCompression) {
     EXPECT_EQ(server.last_request.find("ccept-Encoding"), std::string::npos);
     EXPECT_NE(server.last_request.find("Accept: text/plain\r\n"), std::string::npos);
   }
+}
+
+TEST(HttpClient, NoProgramThatIsStartedHasItsConnections) {
+  const LoopbackListener listener(1);
+  const std::jthread server([&] {
+    const Fd connection(listener.accept());
+    char request[4096];
+    (void)::recv(connection.get(), request, sizeof request, 0);
+    const std::string_view answer =
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n";
+    (void)::send(connection.get(), answer.data(), answer.size(), MSG_NOSIGNAL);
+    (void)::recv(connection.get(), request, sizeof request, 0);  // until the client ends
+  });
+  const auto stream = HttpStream::open(listener.url(), {}, 5000, nullptr);
+  ASSERT_TRUE(stream) << stream.error().message;
+  int connected_count = 0;
+  for (int fd = 0; fd < 1024; ++fd) {
+    sockaddr_in peer{};
+    socklen_t size = sizeof peer;
+    if (::getpeername(fd, reinterpret_cast<sockaddr*>(&peer), &size) != 0) continue;
+    if (peer.sin_family != AF_INET || ntohs(peer.sin_port) != listener.port()) continue;
+    ++connected_count;
+    EXPECT_NE(::fcntl(fd, F_GETFD) & FD_CLOEXEC, 0);
+  }
+  EXPECT_EQ(connected_count, 1);
 }
 
 TEST(HttpClient, SaysWhatIsWrong) {

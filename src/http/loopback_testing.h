@@ -33,6 +33,7 @@ class LoopbackListener {
     return ::accept4(fd_.get(), nullptr, nullptr, SOCK_CLOEXEC);
   }
   void shut_down() const { ::shutdown(fd_.get(), SHUT_RDWR); }
+  [[nodiscard]] std::uint16_t port() const { return port_; }
   [[nodiscard]] Url url() const { return parse_url(fmt::format("127.0.0.1:{}", port_)).value(); }
 
  private:

@@ -73,10 +73,12 @@ std::vector<char*> pointers(std::vector<std::string>& texts) {
   ::getrlimit(RLIMIT_STACK, &stack);
   stack.rlim_cur = kStackBytesMax;
   ::setrlimit(RLIMIT_STACK, &stack);
-  const int null = ::open("/dev/null", O_RDWR);
+  if (stderr_fd >= 0) ::dup2(stderr_fd, STDERR_FILENO);
+  // Sockets that libraries made: a port, or a connection, would stay open for as long as this runs.
+  ::close_range(STDERR_FILENO + 1, ~0u, 0);
+  const int null = ::open("/dev/null", O_RDWR | O_CLOEXEC);
   ::dup2(null, STDIN_FILENO);
   ::dup2(null, STDOUT_FILENO);
-  if (stderr_fd >= 0) ::dup2(stderr_fd, STDERR_FILENO);
   ::execve(program, arguments, environment);
   ::_exit(kExitCannotRun);
 }

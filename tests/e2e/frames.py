@@ -155,8 +155,9 @@ class Tap:
 
     def kill(self, process):
         """Kills the recorder at a moment at which no bytes are under way through here."""
-        with self._lock:
+        with self._lock:  # until it is dead: what it is sent while it dies is not its loss
             process.signal(9)
+            process.popen.wait()
         process.finish()
 
     def snapshot_times(self):

@@ -13,10 +13,13 @@ import pyarrow.parquet
 import pytest
 
 from conftest import BUILD, REZOLUS, ROOT, rezolus, wait_for
+from frames import Tap
 
 MS = 1_000_000
 MOMENTS = 10
 MOMENTS_LONG = 100
+STALL_NS = 50 * MS
+PROBES_MAX = 2  # snapshots that a recorder asks for before it begins
 
 
 def times_of(path):
@@ -256,27 +259,47 @@ def test_a_full_disk_costs_the_ticks_of_that_time(flight, tmp_path):
         subprocess.run(["umount", "-l", disk], check=True)
 
 
-def kill_loop(flight, moments):
-    """SIGKILL at random moments: the buffer opens, with every tick of the earlier lives."""
-    recorder = flight(keep=1)
-    seen = []
+def kill_loop(flight, agent, moments):
+    """SIGKILL at random moments: the buffer opens, with every tick of the earlier lives, and of this
+    one all that the agent sent, up to the last but at most one. Where the recorder had no CPU for a
+    moment, it had not received the last ones yet: they are no older than that, and few overall."""
+    seed = random.SystemRandom().randrange(1 << 32)
+    print("seed", seed)
+    chosen = random.Random(seed)
+    tap = Tap(agent.port)
+    recorder = flight(url=tap.url, keep=1, duration="1h")
+    seen, losses = [], []
     for _ in range(moments):
+        del tap.sent[:]
         recorder.run()
         recorder.wait_until_written()
-        time.sleep(random.uniform(0, 0.3))
-        if random.random() < 0.5:
+        time.sleep(chosen.uniform(0, 0.3))
+        if chosen.random() < 0.5:
             recorder.process.signal(signal.SIGUSR2)  # in the middle of a snapshot
-            time.sleep(random.uniform(0, 0.1))
-        recorder.process.kill()
+            time.sleep(chosen.uniform(0, 0.1))
+        tap.kill(recorder.process)
+        killed_ns = time.time_ns()
         check = recorder.output.parent / "check.out"
-        converted = subprocess.run([BUILD / "rezolus-recording", "convert", recorder.buffer, check],
+        converted = subprocess.run([BUILD / "rezolus-recording", "convert", "--metrics", "cpu_cores",
+                                    recorder.buffer, check],
                                    capture_output=True, text=True, check=False)
         assert converted.returncode == 0, converted.stderr
         times = times_of(check)
         check.unlink()
         assert times[:len(seen)] == seen, "what was there is still there"
-        assert len(times) > len(seen)
+        new, sent = times[len(seen):], tap.snapshot_times()
+        assert new and new[-1] in sent
+        lost = len(sent) - 1 - sent.index(new[-1])
+        received = sent[:len(sent) - lost]
+        assert received[-len(new):] == new, "what was received, without a hole"
+        assert lost <= 1 or sent[-lost] > killed_ns - STALL_NS, f"{lost} lost"
+        # Before it stand the answers by which the recorder found out whom it records.
+        assert len(received) - len(new) <= PROBES_MAX
         seen = times
+        losses.append(lost)
+    print(f"{len(seen)} ticks in {moments} lives, lost of each: {losses}")
+    assert sum(losses) <= moments
+    tap.close()
     recorder.run()
     recorder.wait_until_written()
     ended = recorder.stop()
@@ -287,13 +310,13 @@ def kill_loop(flight, moments):
     assert not [p for p in recorder.output.parent.iterdir() if ".tmp." in p.name]
 
 
-def test_killed_at_any_moment(flight):
-    kill_loop(flight, MOMENTS)
+def test_killed_at_any_moment(flight, agent):
+    kill_loop(flight, agent, MOMENTS)
 
 
 @pytest.mark.long
-def test_killed_at_any_moment_a_hundred_times(flight):
-    kill_loop(flight, MOMENTS_LONG)
+def test_killed_at_any_moment_a_hundred_times(flight, agent):
+    kill_loop(flight, agent, MOMENTS_LONG)
 
 
 def test_snapshots_asked_while_one_runs_are_all_made(flight):

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0 OR MIT
 """The flight recorder as a service of systemd: its unit, and a signal for all of its processes."""
 
+import contextlib
 import os
 import pathlib
 import signal
@@ -8,7 +9,7 @@ import socket
 import subprocess
 import time
 
-from conftest import REZOLUS, ROOT, tool, wait_for
+from conftest import REZOLUS, ROOT, free_port, tool, wait_for
 from test_flight_recorder import Flight, flight, times_of  # noqa: F401 (a fixture)
 
 UNIT = ROOT / "packaging" / "systemd" / "rezolus-flight-recorder.service"
@@ -53,6 +54,31 @@ def test_a_signal_for_all_of_its_processes_is_one_snapshot(flight, tmp_path):  #
     assert times_of(recorder.files()[0])
     ended = recorder.stop()
     assert ended.returncode == 0 and "signal 1" not in ended.stderr, ended.stderr
+
+
+def test_what_it_starts_has_none_of_its_sockets(flight, tmp_path):  # noqa: F811
+    """Else a port, or the agent's listener, would be in use for as long as a child runs."""
+    note = tmp_path / "note"
+    port = free_port()
+    recorder = flight(keep=5, listen=[f"127.0.0.1:{port}"],
+                      exec=["sh", "-c", f"ls -l /proc/$$/fd >{note}"])
+    process = recorder.run()
+    recorder.wait_until_written()
+    process.signal(signal.SIGUSR2)
+    looked = 0
+    while not note.exists():
+        for child in children(process.popen.pid):
+            with contextlib.suppress(OSError):
+                folder = pathlib.Path(f"/proc/{child}")
+                if not os.readlink(folder / "exe").endswith("rezolus-recording"):
+                    continue  # between fork and exec, or the hook
+                opened = [os.readlink(link) for link in (folder / "fd").iterdir()]
+                looked += 1
+                assert not [name for name in opened if name.startswith("socket:")], opened
+        time.sleep(0.01)
+    recorder.stop()
+    assert looked > 0 and "/dev/null" in note.read_text()
+    assert "socket:" not in note.read_text(), note.read_text()
 
 
 def test_it_tells_systemd_when_it_is_ready_and_stops(start, tmp_path, agent):
