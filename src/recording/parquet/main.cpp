@@ -7,6 +7,7 @@
 
 #include <CLI/CLI.hpp>
 #include <fmt/core.h>
+#include <malloc.h>
 
 #include "base/version.h"
 #include "recording/parquet/commands.h"
@@ -43,10 +44,15 @@ int run(int argc, char** argv) {
   return kExitUsage;
 }
 
+// Compressing a column takes some MiB for a moment. From the heap, their place would be taken by what
+// stays, column by column.
+constexpr int kMmapThresholdBytes = 128 << 10;
+
 }  // namespace
 }  // namespace rezolus
 
 int main(int argc, char** argv) {
+  ::mallopt(M_MMAP_THRESHOLD, rezolus::kMmapThresholdBytes);
   try {
     const int exit_code = rezolus::run(argc, argv);
     rezolus::close_stores();

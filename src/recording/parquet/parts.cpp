@@ -3,6 +3,9 @@
 
 #include <utility>
 
+#include <parquet/arrow/schema.h>
+#include <parquet/schema.h>
+
 namespace rezolus {
 namespace {
 
@@ -31,7 +34,7 @@ class BorrowedStream final : public arrow::io::OutputStream {
 
 Result<Parts> Parts::open(const std::string& output, std::shared_ptr<arrow::Schema> schema,
                           std::shared_ptr<parquet::WriterProperties> properties, Footer footer,
-                          std::uint64_t chunks_per_part_max, SchemaWrittenBy schema_written_by) {
+                          std::uint64_t chunks_per_part_max, PartContent content) {
   auto opened = Output::open(output);
   if (!opened) return std::unexpected(opened.error());
   Parts parts(std::move(*opened));
@@ -39,51 +42,80 @@ Result<Parts> Parts::open(const std::string& output, std::shared_ptr<arrow::Sche
   parts.properties_ = std::move(properties);
   parts.footer_ = std::move(footer);
   parts.chunks_per_part_max_ = chunks_per_part_max;
-  parts.schema_written_by_ = schema_written_by;
+  parts.content_ = content;
   return parts;
 }
 
 Result<void> Parts::begin_part() {
   auto sink = output_.begin_part();
   if (!sink) return std::unexpected(sink.error());
-  auto arrow_properties = parquet::ArrowWriterProperties::Builder();
-  if (schema_written_by_ == SchemaWrittenBy::kArrow) arrow_properties.store_schema();
-  auto writer = parquet::arrow::FileWriter::Open(*schema_, arrow::default_memory_pool(),
-                                                 std::make_shared<BorrowedStream>(*sink),
-                                                 properties_, arrow_properties.build());
-  if (!writer.ok()) return arrow_error("begin a Parquet file", writer.status());
-  writer_ = std::move(*writer);
+  auto stream = std::make_shared<BorrowedStream>(*sink);
+  if (content_ == PartContent::kArrays) {
+    auto options = parquet::ArrowWriterProperties::Builder().store_schema()->build();
+    auto writer = parquet::arrow::FileWriter::Open(*schema_, arrow::default_memory_pool(), stream,
+                                                   properties_, options);
+    if (!writer.ok()) return arrow_error("begin a Parquet file", writer.status());
+    array_writer_ = std::move(*writer);
+  } else {
+    std::shared_ptr<parquet::SchemaDescriptor> descriptor;
+    const auto described =
+        parquet::arrow::ToParquetSchema(schema_.get(), *properties_, &descriptor);
+    if (!described.ok()) return arrow_error("begin a Parquet file", described);
+    column_writer_ = parquet::ParquetFileWriter::Open(
+        stream, std::static_pointer_cast<parquet::schema::GroupNode>(descriptor->schema_root()),
+        properties_);
+  }
   chunk_count_ = 0;
+  open_ = true;
   return {};
 }
 
 Result<void> Parts::end_part() {
-  const auto added = writer_->AddKeyValueMetadata(footer_());
-  if (!added.ok()) return arrow_error("write metadata", added);
-  if (const auto closed = writer_->Close(); !closed.ok()) return arrow_error("finish", closed);
-  writer_.reset();
+  if (array_writer_) {
+    const auto added = array_writer_->AddKeyValueMetadata(footer_());
+    if (!added.ok()) return arrow_error("write metadata", added);
+    const auto closed = array_writer_->Close();
+    if (!closed.ok()) return arrow_error("finish", closed);
+  } else {
+    column_writer_->AddKeyValueMetadata(footer_());
+    column_writer_->Close();
+  }
+  array_writer_.reset();
+  column_writer_.reset();
+  open_ = false;
   return output_.finish_part();
 }
 
-Result<void> Parts::write_row_group(
-    const std::function<arrow::Status(parquet::arrow::FileWriter&)>& write) {
+Result<void> Parts::make_room() {
   const auto chunks = static_cast<std::uint64_t>(schema_->num_fields());
-  if (writer_ && chunk_count_ > 0 && chunk_count_ + chunks > chunks_per_part_max_) {
+  if (open_ && chunk_count_ > 0 && chunk_count_ + chunks > chunks_per_part_max_) {
     if (auto ended = end_part(); !ended) return ended;
   }
-  if (!writer_) {
+  if (!open_) {
     if (auto begun = begin_part(); !begun) return begun;
   }
-  auto status = writer_->NewRowGroup();
-  if (status.ok()) status = write(*writer_);
-  if (!status.ok()) return arrow_error("write a row group", status);
   chunk_count_ += chunks;
   ++row_group_count_;
   return {};
 }
 
+Result<void> Parts::write_row_group(
+    const std::function<arrow::Status(parquet::arrow::FileWriter&)>& write) {
+  if (auto made = make_room(); !made) return made;
+  auto status = array_writer_->NewRowGroup();
+  if (status.ok()) status = write(*array_writer_);
+  return status.ok() ? Result<void>() : arrow_error("write a row group", status);
+}
+
+Result<void> Parts::write_columns(
+    const std::function<arrow::Status(parquet::RowGroupWriter&)>& write) {
+  if (auto made = make_room(); !made) return made;
+  const auto status = write(*column_writer_->AppendRowGroup());
+  return status.ok() ? Result<void>() : arrow_error("write a row group", status);
+}
+
 Result<void> Parts::commit() {
-  if (!writer_) {
+  if (!open_) {
     if (auto begun = begin_part(); !begun) return begun;
   }
   if (auto ended = end_part(); !ended) return ended;

@@ -10,6 +10,7 @@
 
 #include <arrow/api.h>
 #include <parquet/arrow/writer.h>
+#include <parquet/file_writer.h>
 
 #include "base/result.h"
 #include "recording/parquet/output.h"
@@ -19,8 +20,9 @@ namespace rezolus {
 // About 600 bytes each while a file is written: 39 MiB of the converter's 256.
 inline constexpr std::uint64_t kChunksPerPartMax = 64u << 10;
 
-// Whose the footer's `ARROW:schema` is.
-enum class SchemaWrittenBy : std::uint8_t { kArrow, kFooter };
+// What fills the row groups: Arrow's arrays, with the Arrow schema in the footer; or values and levels,
+// column by column, which costs half of that where lists are long.
+enum class PartContent : std::uint8_t { kArrays, kColumns };
 
 class Parts {
  public:
@@ -30,11 +32,16 @@ class Parts {
   static Result<Parts> open(const std::string& output, std::shared_ptr<arrow::Schema> schema,
                             std::shared_ptr<parquet::WriterProperties> properties, Footer footer,
                             std::uint64_t chunks_per_part_max,
-                            SchemaWrittenBy schema_written_by = SchemaWrittenBy::kArrow);
+                            PartContent content = PartContent::kArrays);
 
   // Writes a row group by calling write on the current part's writer, right after NewRowGroup().
+  // Requires: the content is arrays.
   Result<void> write_row_group(
       const std::function<arrow::Status(parquet::arrow::FileWriter&)>& write);
+
+  // The same for columns, which write takes from the row group one by one, in order. Throws what
+  // Parquet's writers throw.
+  Result<void> write_columns(const std::function<arrow::Status(parquet::RowGroupWriter&)>& write);
 
   // Ends the last part, and shows the files. There is a file even when nothing was written.
   Result<void> commit();
@@ -44,6 +51,8 @@ class Parts {
 
  private:
   explicit Parts(Output output) : output_(std::move(output)) {}
+  // Goes on to the next part when this one has no room for a row group.
+  Result<void> make_room();
   Result<void> begin_part();
   Result<void> end_part();
 
@@ -52,10 +61,12 @@ class Parts {
   std::shared_ptr<parquet::WriterProperties> properties_;
   Footer footer_;
   std::uint64_t chunks_per_part_max_ = kChunksPerPartMax;
-  SchemaWrittenBy schema_written_by_ = SchemaWrittenBy::kArrow;
+  PartContent content_ = PartContent::kArrays;
+  bool open_ = false;              // there is a current part
   std::uint64_t chunk_count_ = 0;  // of the current part
   std::uint64_t row_group_count_ = 0;
-  std::unique_ptr<parquet::arrow::FileWriter> writer_;
+  std::unique_ptr<parquet::arrow::FileWriter> array_writer_;  // of the current part, by content
+  std::unique_ptr<parquet::ParquetFileWriter> column_writer_;
 };
 
 }  // namespace rezolus
