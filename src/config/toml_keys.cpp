@@ -59,12 +59,14 @@ std::size_t edit_distance(std::string_view a, std::string_view b) {
 
 class Walker {
  public:
-  Walker(const std::string& path, std::span<const Key> keys) : file_(path), keys_(keys) {}
+  // prefix: what stands before the keys in messages.
+  Walker(const std::string& path, std::span<const Key> keys, std::string prefix = {})
+      : file_(path), keys_(keys), prefix_(std::move(prefix)) {}
 
   void walk(const toml::table& table) {
     for (const auto& [key, value] : table) {
       path_.emplace_back(key.str());
-      if (const toml::table* inner = value.as_table()) {
+      if (const toml::table* inner = value.as_table(); inner != nullptr && !is_list(value)) {
         if (inner->empty()) check_section(value);
         walk(*inner);
       } else {
@@ -76,6 +78,29 @@ class Walker {
   [[nodiscard]] const std::string& errors() const { return errors_; }
 
  private:
+  // Whether the key is one of lists of tables; then it complains that this is one table.
+  bool is_list(const toml::node& value) {
+    const auto named = [&](const Key& key) { return key.begin_table && key.name == joined(path_); };
+    if (std::ranges::none_of(keys_, named)) return false;
+    complain(value, fmt::format("there may be several: write [[{}]]", joined(path_)));
+    return true;
+  }
+
+  void walk_list(const Key& key, const toml::node& value) {
+    const toml::array* list = value.as_array();
+    const bool right = list != nullptr && std::ranges::all_of(*list, [](const toml::node& entry) {
+                         return entry.is_table();
+                       });
+    if (!right) return complain(value, fmt::format("write [[{}]] for each", key.name));
+    for (const toml::node& entry : *list) {
+      auto keys = key.begin_table(fmt::format("{}:{}", file_, entry.source().begin.line));
+      if (!keys) return complain(entry, keys.error().message);
+      Walker inner(file_, *keys, key.name + ".");
+      inner.walk(*entry.as_table());
+      append(inner.errors());
+    }
+  }
+
   // A section without keys sets nothing; a misspelt one shall be told all the same.
   void check_section(const toml::node& value) {
     std::vector<std::string> names;
@@ -97,8 +122,9 @@ class Walker {
     for (const Key& key : keys_) {
       std::string wildcard;
       if (!matches(key, path_, wildcard)) continue;
+      if (key.begin_table) return walk_list(key, value);
       auto set = key.set(value, wildcard);
-      if (!set) complain(value, fmt::format("{}: {}", joined(path_), set.error().message));
+      if (!set) complain(value, fmt::format("{}{}: {}", prefix_, joined(path_), set.error().message));
       return;
     }
     std::vector<std::string> names;
@@ -110,17 +136,23 @@ class Walker {
       names.push_back(joined(parts));
     }
     const std::string near = nearest(joined(path_), names);
-    complain(value, fmt::format("unknown key '{}'{}", joined(path_),
-                                near.empty() ? "" : fmt::format("; did you mean '{}'?", near)));
+    complain(value,
+             fmt::format("unknown key '{}{}'{}", prefix_, joined(path_),
+                         near.empty() ? "" : fmt::format("; did you mean '{}{}'?", prefix_, near)));
   }
 
   void complain(const toml::node& value, const std::string& what) {
-    if (!errors_.empty()) errors_ += '\n';
-    errors_ += fmt::format("{}:{}: {}", file_, value.source().begin.line, what);
+    append(fmt::format("{}:{}: {}", file_, value.source().begin.line, what));
+  }
+
+  void append(const std::string& errors) {
+    if (!errors_.empty() && !errors.empty()) errors_ += '\n';
+    errors_ += errors;
   }
 
   const std::string& file_;
   std::span<const Key> keys_;
+  const std::string prefix_;
   std::vector<std::string> path_;
   std::string errors_;
 };

@@ -29,6 +29,9 @@ struct Key {
   // Takes the value; name is what stood for '*', else empty. An error is completed with file, line
   // and key by the caller.
   std::function<Result<void>(const toml::node& value, const std::string& name)> set;
+  // Instead of set, for a list of tables ([[name]]): called for each of them with its file and line;
+  // the keys that it may have, without the name before them.
+  std::function<Result<std::vector<Key>>(const std::string& place)> begin_table = {};
 };
 
 // Reads path, then the *.toml of a folder beside it in name order, and hands every value to its key:

@@ -53,6 +53,42 @@ TEST(TomlKeys, TakesValuesAndWildcards) {
   EXPECT_EQ(target.samplers, (std::map<std::string, bool>{{"a", false}, {"b", true}}));
 }
 
+TEST(TomlKeys, ListsOfTablesHaveKeysOfTheirOwn) {
+  std::vector<std::pair<std::string, std::string>> rules;  // place and name
+  const std::vector<Key> keys = {
+      {.name = "rule",
+       .set = {},
+       .begin_table = [&](const std::string& place) -> Result<std::vector<Key>> {
+         if (rules.size() == 2) return usage_error("these are too many");
+         rules.emplace_back(place, "");
+         return std::vector<Key>{{.name = "name",
+                                  .set = [&rule = rules.back()](const toml::node& value,
+                                                                const std::string&) -> Result<void> {
+                                    auto text = as_string(value);
+                                    if (!text) return std::unexpected(text.error());
+                                    rule.second = *text;
+                                    return {};
+                                  }}};
+       }}};
+  rules.reserve(2);
+  const auto error_of = [&](std::string_view text) {
+    rules.clear();
+    auto read = read_text_into(text, "a.toml", keys);
+    return read ? "" : read.error().message;
+  };
+  EXPECT_EQ(error_of("[[rule]]\nname = \"a\"\n\n[[rule]]\nname = \"b\"\n"), "");
+  EXPECT_EQ(rules, (std::vector<std::pair<std::string, std::string>>{{"a.toml:1", "a"},
+                                                                     {"a.toml:4", "b"}}));
+  EXPECT_EQ(error_of("[[rule]]\nnme = \"a\"\n[[rule]]\nname = 1\n"),
+            "a.toml:2: unknown key 'rule.nme'; did you mean 'rule.name'?\n"
+            "a.toml:4: rule.name: expected a string, not an integer");
+  EXPECT_EQ(error_of("[rule]\nname = \"a\"\n"),
+            "a.toml:1: there may be several: write [[rule]]");
+  EXPECT_EQ(error_of("rule = 1\n"), "a.toml:1: write [[rule]] for each");
+  EXPECT_EQ(error_of("rule = [{name = \"a\"}, 2]\n"), "a.toml:1: write [[rule]] for each");
+  EXPECT_EQ(error_of("[[rule]]\n[[rule]]\n[[rule]]\n"), "a.toml:3: these are too many");
+}
+
 TEST(TomlKeys, ErrorsNameFileLineKeyAndTheNearest) {
   Target target;
   EXPECT_EQ(target.error_of("\n[general]\nlsten = \"x\"\n"),

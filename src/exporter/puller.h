@@ -11,7 +11,7 @@
 #include <string>
 #include <thread>
 
-#include "exporter/peer_names.h"
+#include "recorder/peer_names.h"
 #include "metrics/snapshot.h"
 #include "recorder/source.h"
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-#include "exporter/peer_names.h"
+#include "recorder/peer_names.h"
 
 #include <gtest/gtest.h>
 
