@@ -34,7 +34,10 @@ bool check_file(const std::string& file) {
     }
   } else if (is_flight_config(file)) {
     auto options = read_flight_config(file);
-    if (options) options = complete(std::move(*options));
+    if (options) {
+      options = has_only_rules(file) ? complete_rules(std::move(*options))
+                                     : complete(std::move(*options));
+    }
     if (options) notes = std::move(options->notes);
     if (!options) notes = context(file, std::move(options.error()));
   } else if (auto config = read_agent_config(file); config) {

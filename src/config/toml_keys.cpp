@@ -66,7 +66,7 @@ class Walker {
   void walk(const toml::table& table) {
     for (const auto& [key, value] : table) {
       path_.emplace_back(key.str());
-      if (const toml::table* inner = value.as_table(); inner != nullptr && !is_list(value)) {
+      if (const toml::table* inner = value.as_table(); inner != nullptr && !is_list()) {
         if (inner->empty()) check_section(value);
         walk(*inner);
       } else {
@@ -78,12 +78,9 @@ class Walker {
   [[nodiscard]] const std::string& errors() const { return errors_; }
 
  private:
-  // Whether the key is one of lists of tables; then it complains that this is one table.
-  bool is_list(const toml::node& value) {
-    const auto named = [&](const Key& key) { return key.begin_table && key.name == joined(path_); };
-    if (std::ranges::none_of(keys_, named)) return false;
-    complain(value, fmt::format("there may be several: write [[{}]]", joined(path_)));
-    return true;
+  [[nodiscard]] bool is_list() const {
+    return std::ranges::any_of(
+        keys_, [&](const Key& key) { return key.begin_table && key.name == joined(path_); });
   }
 
   void walk_list(const Key& key, const toml::node& value) {

@@ -82,8 +82,7 @@ TEST(TomlKeys, ListsOfTablesHaveKeysOfTheirOwn) {
   EXPECT_EQ(error_of("[[rule]]\nnme = \"a\"\n[[rule]]\nname = 1\n"),
             "a.toml:2: unknown key 'rule.nme'; did you mean 'rule.name'?\n"
             "a.toml:4: rule.name: expected a string, not an integer");
-  EXPECT_EQ(error_of("[rule]\nname = \"a\"\n"),
-            "a.toml:1: there may be several: write [[rule]]");
+  EXPECT_EQ(error_of("[rule]\nname = \"a\"\n"), "a.toml:1: write [[rule]] for each");
   EXPECT_EQ(error_of("rule = 1\n"), "a.toml:1: write [[rule]] for each");
   EXPECT_EQ(error_of("rule = [{name = \"a\"}, 2]\n"), "a.toml:1: write [[rule]] for each");
   EXPECT_EQ(error_of("[[rule]]\n[[rule]]\n[[rule]]\n"), "a.toml:3: these are too many");

@@ -20,6 +20,7 @@
 #include "flight_recorder/buffer.h"
 #include "flight_recorder/observed_source.h"
 #include "flight_recorder/routes.h"
+#include "flight_recorder/rule_thread.h"
 #include "flight_recorder/snapshot_queue.h"
 #include "flight_recorder/uploads.h"
 #include "recorder/endpoint.h"
@@ -180,6 +181,36 @@ Result<std::unique_ptr<http::Server>> serve(const FlightOptions& options, Flight
   return server;
 }
 
+// One snapshot for what newly fires. False: too many wait already.
+bool take_firing(SnapshotQueue& snapshots, const Rule& rule, const Firing& firing) {
+  SnapshotRequest request;
+  request.trigger = "rule";
+  request.reason = rule.name;
+  request.details = firing_details(rule, firing);
+  request.asked_ns = realtime_ns();
+  if (rule.pre_ns != 0) request.from_ns = firing.since_realtime_ns - rule.pre_ns;
+  if (rule.post_ns != 0) request.to_ns = request.asked_ns + rule.post_ns;
+  request.exec = rule.exec;
+  auto taken = snapshots.submit(std::move(request));
+  if (!taken) return false;
+  spdlog::info("the rule {} fires: {}", rule.name, firing_text(firing));
+  return true;
+}
+
+// Null without rules.
+Result<std::unique_ptr<RuleThread>> start_rules(const FlightOptions& options,
+                                                SnapshotQueue& snapshots) {
+  if (options.rules.empty()) return nullptr;
+  auto rules = RuleSet::create(options.rules, options.rule_interval_ns);
+  if (!rules) return std::unexpected(std::move(rules.error()));
+  spdlog::info("{} rules, evaluated every {}", options.rules.size(),
+               format_duration(options.rule_interval_ns));
+  return std::make_unique<RuleThread>(std::move(*rules), options.rule_interval_ns,
+                                      [&snapshots](const Rule& rule, const Firing& firing) {
+                                        return take_firing(snapshots, rule, firing);
+                                      });
+}
+
 Result<void> check_output(const FlightOptions& options) {
   if (is_store_url(options.output)) return {};
   const std::filesystem::path folder = std::filesystem::path(options.output).parent_path();
@@ -213,19 +244,25 @@ Result<void> run_flight_recorder(const FlightOptions& options) {
   if (!source) return std::unexpected(std::move(source.error()));
   FlightBuffer& log = **buffer;
   log.set_metadata(known_facts(options, {}));
+  SnapshotQueue snapshots(options, log, uploads->get());
+  auto rules = start_rules(options, snapshots);
+  if (!rules) return std::unexpected(std::move(rules.error()));
   SnapshotSource& observed = **source;
   ObservedSource watched(observed, {.on_snapshot =
-                                        [&](const SnapshotRef&, bool after_outage) {
+                                        [&](const SnapshotRef& snapshot, bool after_outage) {
+                                          if (*rules) (*rules)->offer(snapshot);
                                           // The one that answers may be another than before.
                                           if (!after_outage) return;
                                           log.set_metadata(known_facts(options, observed.facts()));
                                         },
-                                    .on_failure = [](const Error&) {}});
+                                    .on_gap =
+                                        [&] {
+                                          if (*rules) (*rules)->offer_gap();
+                                        }});
   spdlog::info("rezolus {}: the last {} at {} of {} in {}, snapshots go to {}", kVersion,
                format_duration(options.duration_ns), format_duration(options.interval_ns),
                observed.description(), options.buffer, shown_store_url(options.output));
-  SnapshotQueue snapshots(options, log, uploads->get());
-  FlightRoutes routes(options, log, snapshots, uploads->get(), std::move(*token));
+  FlightRoutes routes(options, log, snapshots, uploads->get(), rules->get(), std::move(*token));
   auto server = serve(options, routes);
   if (!server) return std::unexpected(std::move(server.error()));
   const SignalThread signal_thread(options, snapshots);

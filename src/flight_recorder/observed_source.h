@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 #pragma once
-// A source that somebody looks at while it is recorded: its snapshots as they come, and whether it
-// answers.
+// A source that somebody looks at while it is recorded: its snapshots as they come, and where they are
+// missing.
 
 #include <functional>
 #include <memory>
@@ -14,7 +14,7 @@ namespace rezolus {
 struct SourceObserver {
   // A snapshot came; after_outage: the first at all, or since the source failed.
   std::function<void(const SnapshotRef&, bool after_outage)> on_snapshot;
-  std::function<void(const Error&)> on_failure;
+  std::function<void()> on_gap;  // ticks are missing, or the source failed
 };
 
 class ObservedSource final : public SnapshotSource {
@@ -28,7 +28,7 @@ class ObservedSource final : public SnapshotSource {
       observer_.on_snapshot(*snapshot, std::exchange(outage_, false));
     } else {
       outage_ = true;
-      observer_.on_failure(snapshot.error());
+      observer_.on_gap();
     }
     return snapshot;
   }
@@ -39,9 +39,11 @@ class ObservedSource final : public SnapshotSource {
     auto event = source_.next(deadline_ns);
     if (!event) {
       outage_ = true;
-      observer_.on_failure(event.error());
+      observer_.on_gap();
     } else if (*event && (*event)->snapshot) {
       observer_.on_snapshot((*event)->snapshot, std::exchange(outage_, false));
+    } else if (*event) {
+      observer_.on_gap();
     }
     return event;
   }

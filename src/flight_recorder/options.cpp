@@ -12,6 +12,7 @@
 #include "base/fd.h"
 #include "base/store_url.h"
 #include "config/toml_keys.h"
+#include "flight_recorder/rule_options.h"
 #include "flight_recorder/upload_target.h"
 #include "http/client.h"
 #include "http/listen_address.h"
@@ -21,9 +22,9 @@ namespace {
 
 using config::Key;
 
-constexpr std::size_t kFileBytesMax = 1u << 20;
 constexpr std::array<std::string_view, 3> kSections = {"flight_recorder", "hindsight", "general"};
 constexpr std::uint64_t kIntervalNsMin = kNsPerMs;
+constexpr std::uint64_t kRuleIntervalNsMin = 10 * kNsPerMs;
 constexpr std::uint64_t kSizeBytesMin = 1u << 20;
 
 template <typename T>
@@ -119,6 +120,7 @@ void add_section(std::vector<Key>& keys, FlightOptions& options, std::string_vie
     options.socket = std::move(*path);
     return {};
   });
+  duration("rule_interval", options.rule_interval_ns);
   add("segment_rows", [&options](const toml::node&) -> Result<void> {
     options.notes.emplace_back("segment_rows has no effect");
     return {};
@@ -128,6 +130,7 @@ void add_section(std::vector<Key>& keys, FlightOptions& options, std::string_vie
 std::vector<Key> flight_keys(FlightOptions& options) {
   std::vector<Key> keys;
   for (const std::string_view section : kSections) add_section(keys, options, section);
+  keys.push_back(rule_key(options.rules));
   for (const char* name : {"logging.level", "log.level"}) {
     keys.push_back({name, [&options](const toml::node& value, const std::string&) {
                       return assign(options.logging_level, config::as_string(value));
@@ -206,17 +209,35 @@ Result<FlightOptions> parse_flight_config(std::string_view text, const std::stri
 }
 
 Result<FlightOptions> read_flight_config(const std::string& path) {
-  auto text = rezolus::read_file(path, kFileBytesMax);
-  if (!text) {
-    return usage_error("cannot read the configuration: {}; give the path of a TOML file",
-                       text.error().message);
+  FlightOptions options;
+  const std::vector<Key> keys = flight_keys(options);
+  if (auto read = config::read_file_into(path, keys, "flight-recorder.d"); !read) {
+    return std::unexpected(std::move(read.error()));
   }
-  return parse_flight_config(*text, path);
+  return options;
 }
 
 bool is_flight_config(const std::string& path) {
-  constexpr std::array<std::string_view, 2> kOwn = {"flight_recorder", "hindsight"};
+  constexpr std::array<std::string_view, 3> kOwn = {"flight_recorder", "hindsight", "rule"};
   return config::has_section(path, kOwn);
+}
+
+bool has_only_rules(const std::string& path) {
+  constexpr std::array<std::string_view, 1> kRule = {"rule"};
+  return config::has_section(path, kRule) && !config::has_section(path, kSections);
+}
+
+Result<FlightOptions> complete_rules(FlightOptions options) {
+  if (options.rule_interval_ns < kRuleIntervalNsMin) {
+    return usage_error("a rule_interval of {} is too short; {} is the shortest",
+                       format_duration(options.rule_interval_ns),
+                       format_duration(kRuleIntervalNsMin));
+  }
+  // Rules see ticks, and those come no faster.
+  options.rule_interval_ns = std::max(options.rule_interval_ns, options.interval_ns);
+  auto right = check_rules(options.rules, options.rule_interval_ns, options.duration_ns);
+  if (!right) return std::unexpected(std::move(right.error()));
+  return options;
 }
 
 Result<FlightOptions> complete(FlightOptions options) {
@@ -257,7 +278,11 @@ Result<FlightOptions> complete(FlightOptions options) {
     options.buffer = state.empty() ? options.output + ".buffer" : state + "/buffer";
   }
   if (!options.socket) options.socket = default_socket(options);
-  return options;
+  if (!options.rules.empty() && options.keep == 0 && !is_store_url(options.output)) {
+    options.notes.push_back(fmt::format(
+        "each snapshot of a rule will replace {}; set keep for one file each", options.output));
+  }
+  return complete_rules(std::move(options));
 }
 
 }  // namespace rezolus

@@ -11,6 +11,7 @@
 
 #include "base/clock.h"
 #include "base/result.h"
+#include "flight_recorder/rule.h"
 #include "recorder/recording.h"
 
 namespace rezolus {
@@ -39,11 +40,14 @@ struct FlightOptions {
   std::uint64_t alert_cooldown_ns = 600 * kNsPerSecond;  // between two snapshots of one alert
   std::vector<std::string> exec;  // run after each snapshot, with its path behind
   std::uint64_t exec_timeout_ns = 30 * kNsPerSecond;
+  std::vector<Rule> rules;
+  std::uint64_t rule_interval_ns = kRuleIntervalNs;
   std::string logging_level = "info";
   std::vector<std::string> notes;  // for the user: keys without effect
 };
 
-// Usage errors name file, line and key.
+// The file, then the *.toml of the folder flight-recorder.d beside it in name order; later values win,
+// and rules add up. Usage errors name file, line and key.
 Result<FlightOptions> read_flight_config(const std::string& path);
 Result<FlightOptions> parse_flight_config(std::string_view text, const std::string& path);
 
@@ -53,8 +57,14 @@ bool is_flight_config(const std::string& path);
 // "parquet", "raw" or "log".
 Result<OutputFormat> parse_flight_format(std::string_view text);
 
+// Whether a file has but rules, as one of flight-recorder.d; complete() is then not for it.
+bool has_only_rules(const std::string& path);
+
 // Fills in what follows from the rest (the buffer), and refuses what cannot work.
 Result<FlightOptions> complete(FlightOptions options);
+
+// What complete() says of rules: refuses what cannot work.
+Result<FlightOptions> complete_rules(FlightOptions options);
 
 // "256MiB", "1GiB", "4096": bytes.
 Result<std::uint64_t> parse_size_bytes(std::string_view text);

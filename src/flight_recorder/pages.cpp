@@ -39,6 +39,85 @@ nlohmann::ordered_json upload_page(const UploadState& state, const FlightOptions
           {"problem", state.problem}};
 }
 
+nlohmann::ordered_json rules_json(const FlightOptions& options, const RulesState& state) {
+  auto list = nlohmann::ordered_json::array();
+  for (std::size_t i = 0; i < state.rules.size(); ++i) {
+    const RuleStatus& status = state.rules[i];
+    const std::uint64_t fired_ns = status.fired_realtime_ns;
+    list.push_back({{"name", options.rules[i].name},
+                    {"expr", options.rules[i].expression},
+                    {"state", rule_state_name(status.state)},
+                    {"elements", status.element_count},
+                    {"firings", status.firing_count},
+                    {"last_snapshot", fired_ns == 0 ? "" : format_utc(fired_ns)},
+                    {"suppressed_by_cooldown", status.cooldown_suppressed_count},
+                    {"suppressed_by_max_per_day", status.per_day_suppressed_count},
+                    {"errors", status.error_count},
+                    {"problem", status.problem}});
+  }
+  return {{"interval_ms", options.rule_interval_ns / kNsPerMs},
+          {"evaluations", state.evaluation_count},
+          {"evaluation_cpu_secs", seconds(state.evaluation_cpu_ns)},
+          {"skipped_ticks", state.skipped_count},
+          {"window_series", state.window.series_count},
+          {"window_samples", state.window.sample_count},
+          {"window_bytes", state.window.size_bytes},
+          {"window_refused", state.window.refused_count},
+          {"rules", std::move(list)}};
+}
+
+// Of the rules: one number for all, or one for each.
+void add_rule_families(std::vector<ExtraFamily>& families, const FlightOptions& options,
+                       const RulesState& state) {
+  const auto add = [&](const char* name, const char* type, const char* help, double value) {
+    families.push_back(
+        {std::string("rezolus_flight_recorder_rule_") + name, type, help, {{{}, value}}});
+  };
+  const auto add_each = [&](const char* name, const char* type, const char* help, auto value_of) {
+    ExtraFamily family{std::string("rezolus_flight_recorder_rule_") + name, type, help, {}};
+    for (std::size_t i = 0; i < state.rules.size(); ++i) {
+      family.samples.push_back({{{"rule", options.rules[i].name}},
+                                static_cast<double>(value_of(state.rules[i]))});
+    }
+    families.push_back(std::move(family));
+  };
+  add("evaluations_total", "counter", "Evaluations of rules.",
+      static_cast<double>(state.evaluation_count));
+  add("evaluation_cpu_seconds_total", "counter",
+      "CPU time of the thread that keeps the rules' samples and evaluates them.",
+      seconds(state.evaluation_cpu_ns));
+  add("skipped_ticks_total", "counter", "Ticks that came while too many waited for evaluation.",
+      static_cast<double>(state.skipped_count));
+  add("window_series", "gauge", "Series whose samples are held for the rules.",
+      static_cast<double>(state.window.series_count));
+  add("window_samples", "gauge", "Samples that are held for the rules.",
+      static_cast<double>(state.window.sample_count));
+  add("window_size_bytes", "gauge", "Memory of the samples that are held for the rules.",
+      static_cast<double>(state.window.size_bytes));
+  add("window_refused_total", "counter", "Times that a selector went past a limit and was emptied.",
+      static_cast<double>(state.window.refused_count));
+  add_each("state", "gauge", "What a rule is: 0 inactive, 1 pending, 2 firing.",
+           [](const RuleStatus& status) { return static_cast<int>(status.state); });
+  add_each("firings_total", "counter", "Times that something of a rule's result began to fire.",
+           [](const RuleStatus& status) { return status.firing_count; });
+  add_each("errors_total", "counter", "Evaluations of a rule that failed; /status says why.",
+           [](const RuleStatus& status) { return status.error_count; });
+  ExtraFamily suppressed{"rezolus_flight_recorder_rule_suppressed_total",
+                         "counter",
+                         "Firings that got no snapshot at once, by what stood in the way.",
+                         {}};
+  for (std::size_t i = 0; i < state.rules.size(); ++i) {
+    const RuleStatus& status = state.rules[i];
+    const auto count = [&](const char* by, std::uint64_t value) {
+      suppressed.samples.push_back(
+          {{{"by", by}, {"rule", options.rules[i].name}}, static_cast<double>(value)});
+    };
+    count("cooldown", status.cooldown_suppressed_count);
+    count("max_per_day", status.per_day_suppressed_count);
+  }
+  families.push_back(std::move(suppressed));
+}
+
 }  // namespace
 
 std::string flight_banner_page() {
@@ -87,10 +166,11 @@ std::string flight_status_page(const FlightOptions& options, const FlightFacts& 
   }
   page["snapshots"] = std::move(made);
   if (facts.uploads) page["uploads"] = upload_page(*facts.uploads, options);
+  if (facts.rules) page["rules"] = rules_json(options, *facts.rules);
   return page.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
 }
 
-std::vector<ExtraFamily> flight_families(const FlightFacts& facts) {
+std::vector<ExtraFamily> flight_families(const FlightOptions& options, const FlightFacts& facts) {
   std::vector<ExtraFamily> families = process_families(process_usage(), facts.started_realtime_ns);
   const auto add = [&](const char* name, const char* type, const char* help, double value) {
     families.push_back({std::string("rezolus_flight_recorder_") + name, type, help, {{{}, value}}});
@@ -145,6 +225,7 @@ std::vector<ExtraFamily> flight_families(const FlightFacts& facts) {
           "Size of the snapshots that were removed before they could be uploaded.",
           uploads.dropped_bytes);
   }
+  if (facts.rules) add_rule_families(families, options, *facts.rules);
   return families;
 }
 

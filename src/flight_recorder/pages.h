@@ -11,6 +11,7 @@
 
 #include "flight_recorder/buffer.h"
 #include "flight_recorder/options.h"
+#include "flight_recorder/rule_thread.h"
 #include "flight_recorder/uploads.h"
 #include "http/server.h"
 #include "wire/prometheus.h"
@@ -24,6 +25,7 @@ struct FlightFacts {
   SnapshotCounts snapshots;  // by trigger and result
   std::uint64_t snapshots_waiting = 0;
   std::optional<UploadState> uploads;  // none: OUTPUT is a file
+  std::optional<RulesState> rules;  // those of the options, in their order
   std::uint64_t started_realtime_ns = 0;  // taken once: the same on every page
   std::vector<std::string> listen;
 };
@@ -34,6 +36,6 @@ std::string flight_banner_page();
 // ours.
 std::string flight_status_page(const FlightOptions& options, const FlightFacts& facts);
 
-std::vector<ExtraFamily> flight_families(const FlightFacts& facts);
+std::vector<ExtraFamily> flight_families(const FlightOptions& options, const FlightFacts& facts);
 
 }  // namespace rezolus

@@ -43,7 +43,7 @@ TEST(FlightPages, AnEmptyBufferHasNoTimes) {
   const auto page = nlohmann::json::parse(flight_status_page({}, {}));
   EXPECT_TRUE(page["oldest_timestamp"].is_null());
   EXPECT_TRUE(page["newest_timestamp"].is_null());
-  for (const ExtraFamily& family : flight_families({})) {
+  for (const ExtraFamily& family : flight_families({}, {})) {
     EXPECT_THAT(family.name, testing::Not(testing::HasSubstr("timestamp_seconds")));
   }
 }
@@ -69,7 +69,7 @@ TEST(FlightPages, Uploads) {
   EXPECT_EQ(page["uploads"]["next_try_seconds"], 1.5);
   EXPECT_EQ(page["uploads"]["problem"], "no such bucket");
   std::map<std::string, double> values;
-  for (const ExtraFamily& family : flight_families(facts)) {
+  for (const ExtraFamily& family : flight_families({}, facts)) {
     if (family.samples.size() == 1) values[family.name] = family.samples[0].value;
   }
   EXPECT_EQ(values.at("rezolus_flight_recorder_uploads_waiting"), 2);
@@ -82,7 +82,7 @@ TEST(FlightPages, Uploads) {
 
 TEST(FlightPages, Families) {
   std::map<std::string, std::vector<ExtraSample>> found;
-  for (const ExtraFamily& family : flight_families(example())) {
+  for (const ExtraFamily& family : flight_families({}, example())) {
     EXPECT_TRUE(found.emplace(family.name, family.samples).second) << family.name;
   }
   const auto value = [&](const std::string& name) {
@@ -97,6 +97,42 @@ TEST(FlightPages, Families) {
   ASSERT_EQ(made.size(), 2u);
   EXPECT_EQ(made[0].labels, (Labels{{"result", "ok"}, {"trigger", "http"}}));
   EXPECT_EQ(made[0].value, 4);
+}
+
+TEST(FlightPages, Rules) {
+  FlightOptions options;
+  options.rules = {{.name = "waits", .expression = "x > 1"}};
+  FlightFacts facts = example();
+  EXPECT_FALSE(nlohmann::json::parse(flight_status_page(options, facts)).contains("rules"));
+  facts.rules = RulesState{.rules = {{.state = RuleState::kFiring,
+                                      .firing_count = 3,
+                                      .cooldown_suppressed_count = 2,
+                                      .problem = "column 1: no"}},
+                           .window = {.series_count = 9},
+                           .evaluation_count = 70,
+                           .evaluation_cpu_ns = kNsPerSecond / 2,
+                           .skipped_count = 1};
+  const auto page = nlohmann::json::parse(flight_status_page(options, facts))["rules"];
+  EXPECT_EQ(page["evaluations"], 70);
+  EXPECT_EQ(page["skipped_ticks"], 1);
+  EXPECT_EQ(page["rules"][0]["name"], "waits");
+  EXPECT_EQ(page["rules"][0]["state"], "firing");
+  EXPECT_EQ(page["rules"][0]["suppressed_by_cooldown"], 2);
+  EXPECT_EQ(page["rules"][0]["problem"], "column 1: no");
+  std::map<std::string, std::vector<ExtraSample>> found;
+  for (const ExtraFamily& family : flight_families(options, facts)) {
+    found.emplace(family.name, family.samples);
+  }
+  const auto sample = [&](const std::string& name, std::size_t at = 0) {
+    return found.at("rezolus_flight_recorder_rule_" + name).at(at);
+  };
+  EXPECT_EQ(sample("evaluation_cpu_seconds_total").value, 0.5);
+  EXPECT_EQ(sample("window_series").value, 9);
+  EXPECT_EQ(sample("state").value, 2);
+  EXPECT_EQ(sample("firings_total").labels, (Labels{{"rule", "waits"}}));
+  EXPECT_EQ(sample("suppressed_total").labels, (Labels{{"by", "cooldown"}, {"rule", "waits"}}));
+  EXPECT_EQ(sample("suppressed_total").value, 2);
+  EXPECT_EQ(sample("suppressed_total", 1).value, 0);
 }
 
 }  // namespace

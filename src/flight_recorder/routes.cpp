@@ -87,11 +87,12 @@ http::Route get_route(std::string path, auto make) {
 
 FlightRoutes::FlightRoutes(const FlightOptions& options, const FlightBuffer& buffer,
                            SnapshotQueue& snapshots, const Uploads* uploads,
-                           std::string token)
+                           const RuleThread* rules, std::string token)
     : options_(options),
       buffer_(buffer),
       snapshots_(snapshots),
       uploads_(uploads),
+      rules_(rules),
       token_(std::move(token)),
       started_realtime_ns_(realtime_ns()),
       cooldown_(std::make_shared<AlertCooldown>(options.alert_cooldown_ns)) {}
@@ -107,6 +108,7 @@ FlightFacts FlightRoutes::facts() const {
   facts.snapshots = snapshots_.counts();
   facts.snapshots_waiting = snapshots_.waiting_count();
   if (uploads_ != nullptr) facts.uploads = uploads_->state();
+  if (rules_ != nullptr) facts.rules = rules_->state();
   facts.started_realtime_ns = started_realtime_ns_;
   if (endpoints_known_.load(std::memory_order_acquire)) facts.listen = endpoints_;
   return facts;
@@ -115,7 +117,7 @@ FlightFacts FlightRoutes::facts() const {
 http::Response FlightRoutes::metrics(const http::Request& request) {
   Snapshot nothing;
   nothing.schema = SchemaBuilder().publish();
-  const std::vector<ExtraFamily> families = flight_families(facts());
+  const std::vector<ExtraFamily> families = flight_families(options_, facts());
   PrometheusOptions options;
   options.format = negotiate_prometheus(request.accept, options.naming);
   options.extra = families;

@@ -15,6 +15,7 @@
 #include "flight_recorder/buffer.h"
 #include "flight_recorder/options.h"
 #include "flight_recorder/pages.h"
+#include "flight_recorder/rule_thread.h"
 #include "flight_recorder/snapshot_queue.h"
 #include "http/server.h"
 
@@ -23,8 +24,9 @@ namespace rezolus {
 class FlightRoutes {
  public:
   // All of these outlive the server that has the routes.
+  // rules: null where there are none.
   FlightRoutes(const FlightOptions& options, const FlightBuffer& buffer, SnapshotQueue& snapshots,
-               const Uploads* uploads, std::string token);
+               const Uploads* uploads, const RuleThread* rules, std::string token);
 
   std::vector<http::Route> routes();
   // What is listened on, for /status. Any thread; once.
@@ -43,6 +45,7 @@ class FlightRoutes {
   const FlightBuffer& buffer_;
   SnapshotQueue& snapshots_;
   const Uploads* const uploads_;  // null: OUTPUT is a file
+  const RuleThread* const rules_;
   const std::string token_;
   const std::uint64_t started_realtime_ns_;
   const std::shared_ptr<AlertCooldown> cooldown_;  // shared with what is told when a snapshot fails

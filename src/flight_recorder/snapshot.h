@@ -27,6 +27,7 @@ struct SnapshotRequest {
   // In the spool: what is uploaded from there to OUTPUT, which is a URL.
   std::string spool_path;
   std::string private_path;  // not to OUTPUT, but here, without JSON and hook: for who asked
+  std::vector<std::string> exec;  // instead of the recorder's; empty: that
 };
 
 struct SnapshotReport {

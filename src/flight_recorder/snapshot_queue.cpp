@@ -104,13 +104,14 @@ void SnapshotQueue::make(const Item& item) {
     if (uploads_ == nullptr) rotate(options_);
   }
   if (item.done) item.done(report);
-  if (report && kept && !options_.exec.empty()) run_hook(report->file);
+  if (report && kept) run_hook(item.request, report->file);
   // Last: the hook may read the file, which goes when it is uploaded.
   if (report && kept && uploads_ != nullptr) uploads_->add(report->file);
 }
 
-void SnapshotQueue::run_hook(const std::string& path) const {
-  std::vector<std::string> command = options_.exec;
+void SnapshotQueue::run_hook(const SnapshotRequest& request, const std::string& path) const {
+  std::vector<std::string> command = request.exec.empty() ? options_.exec : request.exec;
+  if (command.empty()) return;
   command.push_back(path);
   auto ran = rezolus::run_hook(std::move(command), options_.exec_timeout_ns, cancel_);
   if (!ran) spdlog::warn("exec: {}", ran.error().message);

@@ -53,7 +53,7 @@ class SnapshotQueue {
   void run();
   void make(const Item& item);
   [[nodiscard]] Result<SnapshotReport> make_file(SnapshotRequest request) const;
-  void run_hook(const std::string& path) const;
+  void run_hook(const SnapshotRequest& request, const std::string& path) const;
 
   const FlightOptions options_;
   const FlightBuffer& buffer_;
