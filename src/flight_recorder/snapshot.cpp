@@ -6,6 +6,7 @@
 #include <cerrno>
 #include <filesystem>
 
+#include <spdlog/spdlog.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -98,8 +99,11 @@ Result<void> convert(const FlightOptions& options, const SnapshotRequest& reques
   add("--metadata", "snapshot_reason=" + request.reason);
   arguments.push_back(staged.folder());
   arguments.push_back(path);
-  auto converted = run_converter(*converter, std::move(arguments), {.cancel = &cancel});
+  std::string said;
+  auto converted =
+      run_converter(*converter, std::move(arguments), {.cancel = &cancel, .said = &said});
   if (!converted) return std::unexpected(std::move(converted.error()));
+  if (!said.empty()) spdlog::warn("{}", said);
   return {};
 }
 

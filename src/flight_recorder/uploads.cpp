@@ -46,13 +46,6 @@ Result<std::string> target_of(const FlightOptions& options, const std::string& p
   return url;
 }
 
-// What the child says, without its name, on one line.
-std::string first_line(std::string said) {
-  said = said.substr(0, said.find('\n'));
-  constexpr std::string_view kName = "rezolus-recording: ";
-  return said.starts_with(kName) ? said.substr(kName.size()) : said;
-}
-
 Result<void> upload_one(const FlightOptions& options, const std::string& path,
                         const std::atomic<bool>& cancel) {
   auto converter = find_converter();
@@ -63,8 +56,8 @@ Result<void> upload_one(const FlightOptions& options, const std::string& path,
   const auto sent =
       run_converter(*converter, {"upload", path, *url},
                     {.cancel = &cancel, .timeout_ns = kUploadTimeoutNs, .said = &said});
-  if (sent) return {};
-  return error("{}", said.empty() ? sent.error().message : first_line(std::move(said)));
+  if (!sent) return std::unexpected(sent.error());
+  return {};
 }
 
 }  // namespace

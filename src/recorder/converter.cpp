@@ -119,6 +119,14 @@ std::string read_said(int fd) {
   return text;
 }
 
+// "rezolus-recording: open x: …": the first line, without who says it.
+std::string_view without_name(std::string_view said) {
+  said = said.substr(0, said.find('\n'));
+  const std::string prefix = fmt::format("{}: ", kConverterName);
+  if (said.starts_with(prefix)) said.remove_prefix(prefix.size());
+  return said;
+}
+
 // As a shell takes it for one word.
 std::string shell_word(const std::string& text) {
   const bool plain = std::ranges::all_of(text, [](unsigned char c) {
@@ -195,6 +203,9 @@ Result<Conversion> run_converter(const std::string& converter, std::vector<std::
     return error("{} could not be started; are its libraries installed?", converter);
   }
   if (WEXITSTATUS(status) == kExitFolded) return Conversion::kFolded;
+  if (WEXITSTATUS(status) != 0 && run.said != nullptr && !run.said->empty()) {
+    return error("{}", without_name(*run.said));
+  }
   if (WEXITSTATUS(status) != 0) {
     return error("{} failed with exit code {}", converter, WEXITSTATUS(status));
   }

@@ -32,7 +32,8 @@ struct ConverterRun {
   // It is told to end once this is true, and killed when it does not within some seconds.
   const std::atomic<bool>* cancel = nullptr;
   std::uint64_t timeout_ns = 0;  // likewise after so long; 0: never
-  // Takes what it says on stderr, at most 4 KiB, instead of letting it go to this process's.
+  // Takes what it says on stderr, at most 4 KiB, instead of letting it go to this process's. When it
+  // fails, the error is the first line of that.
   std::string* said = nullptr;
 };
 

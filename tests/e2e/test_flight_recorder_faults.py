@@ -184,6 +184,28 @@ def test_the_buffer_becomes_read_only(flight, tmp_path):  # noqa: F811
     assert ended.returncode == 0 and "Read-only file system" in ended.stderr
 
 
+def test_the_outputs_disk_is_full(flight, tmp_path):  # noqa: F811
+    """The answer says so, nothing is left of the snapshot, and the recording goes on."""
+    disk = tmp_path / "small"
+    disk.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", disk], check=True)
+    try:
+        for format_name in ("log", "parquet"):
+            recorder = flight(output=str(disk / "flight.out"), format=format_name,
+                              snapshot_on_exit=False)
+            recorder.run()
+            wait_for(lambda: sum(path.stat().st_size for path in segments(recorder.buffer)) > 200_000,
+                     "more than the disk takes", timeout=60)
+            asked = rezolus("flight-recorder", "snapshot", recorder.config, timeout=60)
+            assert asked.returncode == 1 and "no snapshot" in asked.stderr
+            assert not list(disk.iterdir())
+            recorder.wait_until_written()
+            ended = recorder.stop()
+            assert ended.returncode == 0 and "No space left" in asked.stderr, asked.stderr
+    finally:
+        subprocess.run(["umount", "-l", disk], check=True)
+
+
 def test_a_buffer_that_is_read_only_from_the_start(flight, tmp_path):  # noqa: F811
     recorder = flight()
     recorder.buffer.mkdir()
