@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-// `rezolus check FILE…`: are these configuration files right?
+// `rezolus check FILE…`: are these configuration files right? And with --replay, when would the rules
+// of one have fired?
 
 #include <string>
 #include <vector>
@@ -8,6 +9,7 @@
 #include <CLI/CLI.hpp>
 
 #include "agent/config.h"
+#include "cli/check_replay.h"
 #include "cli/record_options.h"
 #include "cli/subcommand.h"
 #include "exporter/config.h"
@@ -16,6 +18,31 @@
 namespace rezolus::cli {
 
 namespace {
+
+Result<FlightOptions> read_flight(const std::string& file) {
+  auto options = read_flight_config(file);
+  if (!options) return options;
+  return has_only_rules(file) ? complete_rules(std::move(*options)) : complete(std::move(*options));
+}
+
+int replay(const std::vector<std::string>& files, const std::string& recording, bool json) {
+  if (files.size() != 1 || !is_flight_config(files[0])) {
+    fmt::print(stderr,
+               "rezolus check: --replay takes one configuration of a flight recorder, or one file "
+               "of rules\n");
+    return kExitUsage;
+  }
+  const auto options = read_flight(files[0]);
+  if (!options) {
+    fmt::print(stderr, "{}: {}\n", files[0], options.error().message);
+    return kExitUsage;
+  }
+  if (options->rules.empty()) {
+    fmt::print(stderr, "rezolus check: there is no [[rule]] in {}\n", files[0]);
+    return kExitUsage;
+  }
+  return replay_recording(*options, recording, json);
+}
 
 // Prints what is wrong or worth a note. True: the file is fine.
 bool check_file(const std::string& file) {
@@ -33,11 +60,7 @@ bool check_file(const std::string& file) {
       notes = std::unexpected(std::move(config.error()));
     }
   } else if (is_flight_config(file)) {
-    auto options = read_flight_config(file);
-    if (options) {
-      options = has_only_rules(file) ? complete_rules(std::move(*options))
-                                     : complete(std::move(*options));
-    }
+    auto options = read_flight(file);
     if (options) notes = std::move(options->notes);
     if (!options) notes = context(file, std::move(options.error()));
   } else if (auto config = read_agent_config(file); config) {
@@ -60,9 +83,16 @@ int run_check(std::span<const std::string> arguments) {
   CLI::App app("Check configuration files without running anything", "rezolus check");
   std::vector<std::string> files;
   bool samplers = false;
+  std::string recording;
+  bool json = false;
   app.add_option("files", files,
                  "Configuration files of the agent, the exporter, record or the flight recorder");
   app.add_flag("--samplers", samplers, "List the samplers that [samplers.NAME] knows");
+  auto* replayed = app.add_option(
+      "--replay", recording,
+      "Show when the rules of FILES would have made a snapshot in this recording (Parquet, a log, a "
+      "buffer's folder, or raw)");
+  app.add_flag("--json", json, "Print that as JSON")->needs(replayed);
   try {
     app.parse(std::vector<std::string>(arguments.rbegin(), arguments.rend()));
   } catch (const CLI::Success& help) {
@@ -82,6 +112,7 @@ int run_check(std::span<const std::string> arguments) {
     fmt::print(stderr, "rezolus check: name the files to check; see rezolus check --help\n");
     return kExitUsage;
   }
+  if (!recording.empty()) return replay(files, recording, json);
   int code = kExitOk;
   for (const std::string& file : files) {
     if (!check_file(file)) code = kExitUsage;

@@ -4,18 +4,22 @@
 import contextlib
 import json
 import os
+import pathlib
 import subprocess
 import sys
 import time
 
 import pyarrow.parquet
+import pytest
 
-from conftest import rezolus, wait_for
+from conftest import ROOT, rezolus, wait_for
 from test_flight_recorder import times_of
 from test_flight_recorder_http import door  # noqa: F401 (a fixture)
 
 NS = 1_000_000_000
 CPUS = os.cpu_count()
+UPSTREAM = pathlib.Path(os.environ.get("REZOLUS_UPSTREAM_RECORDINGS",
+                                       ROOT.parent / "shared" / "testdata" / "upstream"))
 # Seconds that tasks wait for a CPU, per second: so many spinners make it fifteen times the CPUs.
 SPINNERS = 16 * CPUS
 THRESHOLD = 8 * CPUS
@@ -117,3 +121,76 @@ def test_a_wrong_expression_names_the_column(tmp_path):
     for file in (config, rules):
         checked = rezolus("check", file)
         assert checked.returncode == 0, checked.stderr
+
+
+RULES = """
+[[rule]]
+name = "busy"
+expr = "sum(rate({prefix}cpu_usage{suffix}[2s])) > 0"
+cooldown = "1h"
+
+[[rule]]
+name = "never"
+expr = "sum(rate({prefix}cpu_usage{suffix}[2s])) < 0"
+"""
+
+
+def replayed(config, recording):
+    result = rezolus("check", config, "--replay", recording, "--json", timeout=120)
+    assert result.returncode == 0, result.stderr
+    return json.loads(result.stdout)
+
+
+def test_when_a_rule_would_have_fired(agent, tmp_path):
+    log = tmp_path / "run.rezlog"
+    recorded = rezolus("record", agent.url, log, "--format", "log", "-d", "3s", "-i", "200ms")
+    assert recorded.returncode == 0, recorded.stderr
+    parquet = tmp_path / "run.parquet"
+    assert rezolus("recording", "convert", log, parquet).returncode == 0
+    rules = tmp_path / "rules.toml"
+    rules.write_text(RULES.format(prefix="rezolus_", suffix="_seconds_total"))
+    of_log = replayed(rules, log)
+    assert of_log["ticks"] == 16
+    (snapshot,) = of_log["snapshots"]
+    assert snapshot["rule"] == "busy" and 0 < snapshot["values"][0]["value"] <= CPUS * 1.3
+    assert [rule["firings"] for rule in of_log["rules"]] == [1, 0]
+    assert not any(rule["errors"] or rule["problem"] for rule in of_log["rules"])
+    # Parquet knows no Prometheus names: they come from our tables.
+    of_parquet = replayed(rules, parquet)
+    assert of_parquet["snapshots"][0]["fired"] == snapshot["fired"]
+    assert of_parquet["snapshots"][0]["values"][0]["value"] == pytest.approx(
+        snapshot["values"][0]["value"], rel=1e-6)
+    people = rezolus("check", rules, "--replay", log)
+    value = snapshot["values"][0]["value"]
+    assert f"{snapshot['fired']}  busy: {{}} {value}\n" in people.stdout
+    assert "never                    did not fire" in people.stdout
+
+
+def test_a_recording_of_the_original(tmp_path):
+    recording = UPSTREAM / "demo.parquet"
+    if not recording.exists():
+        pytest.skip(f"{recording} is not here; REZOLUS_UPSTREAM_RECORDINGS names its folder")
+    rules = tmp_path / "rules.toml"
+    for names in ({"prefix": "", "suffix": ""},
+                  {"prefix": "rezolus_", "suffix": "_seconds_total"}):
+        rules.write_text(RULES.format(**names))
+        seen = replayed(rules, recording)
+        assert [snapshot["rule"] for snapshot in seen["snapshots"]] == ["busy"], names
+        rows = pyarrow.parquet.read_metadata(recording).num_rows
+        assert seen["ticks"] == rows
+
+
+def test_replay_says_what_is_wrong(tmp_path):
+    rules = tmp_path / "rules.toml"
+    rules.write_text(RULES.format(prefix="", suffix=""))
+    gone = rezolus("check", rules, "--replay", tmp_path / "gone.parquet")
+    assert gone.returncode == 2 and "there is no recording" in gone.stderr
+    garbage = tmp_path / "garbage.parquet"
+    garbage.write_bytes(b"PAR1nonsense")
+    assert rezolus("check", rules, "--replay", garbage).returncode == 1
+    none = tmp_path / "none.toml"
+    none.write_text('[flight_recorder]\noutput = "x"\n')
+    empty = rezolus("check", none, "--replay", garbage)
+    assert empty.returncode == 2 and "no [[rule]]" in empty.stderr
+    assert rezolus("check", ROOT / "config/agent.toml", "--replay", garbage).returncode == 2
+    assert rezolus("check", rules, "--json").returncode == 2
