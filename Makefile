@@ -63,6 +63,11 @@ bench-record: setup ## cost at 1 ms, and lateness on a busy host; 20 minutes
 	@$(AS_ROOT) .deps/venv/bin/python bench/record cost
 	@$(AS_ROOT) .deps/venv/bin/python bench/record lateness
 
+.PHONY: bench-flight
+bench-flight: setup ## snapshots of 15 minutes at 10 ms, and what keeping them costs; 3 minutes
+	$(BUILD_RELEASE) --target rezolus rezolus-recording rezolus-replay
+	@$(AS_ROOT) .deps/venv/bin/python bench/flight
+
 .PHONY: soak
 soak: setup ## memory over an hour of recording at 10 ms: make soak SOAK_SECONDS=600
 	$(BUILD_RELEASE) --target rezolus rezolus-recording

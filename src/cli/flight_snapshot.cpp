@@ -11,6 +11,7 @@
 #include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
 
+#include "base/store_url.h"
 #include "cli/subcommand.h"
 #include "flight_recorder/options.h"
 #include "http/post.h"
@@ -35,6 +36,11 @@ struct Arguments {
 Result<std::string> find_socket(const Arguments& given) {
   if (!given.socket.empty()) return given.socket;
   if (given.place.empty()) return kServiceSocket;
+  if (is_store_url(given.place)) {
+    return usage_error(
+        "the URL of an output does not say where the recorder's socket is; name its configuration, "
+        "or the file `socket` in its buffer with --socket");
+  }
   FlightOptions options;
   if (given.place.ends_with(".toml") || is_flight_config(given.place)) {
     auto read = read_flight_config(given.place);

@@ -162,6 +162,11 @@ def test_an_output_that_cannot_be(tmp_path, output, says):
     assert not (tmp_path / "b").exists()
 
 
+def test_a_url_does_not_name_a_recorder():
+    asked = rezolus("flight-recorder", "snapshot", "s3://bucket/{time}.parquet")
+    assert asked.returncode == 2 and "--socket" in asked.stderr
+
+
 def test_by_hand(tmp_path):
     file = tmp_path / "a.parquet"
     file.write_text("content")
