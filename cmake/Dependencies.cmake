@@ -51,12 +51,15 @@ endif()
 add_library(rezolus_protocols INTERFACE)
 find_package(Protobuf)
 set(PROTOCOLS_DIR ${CMAKE_SOURCE_DIR}/.deps/protocols)
-if(Protobuf_FOUND AND Protobuf_PROTOC_EXECUTABLE AND EXISTS ${PROTOCOLS_DIR}/io/prometheus/client/metrics.proto)
+find_package(Snappy QUIET)  # of remote write's bodies
+if(Protobuf_FOUND AND Protobuf_PROTOC_EXECUTABLE AND Snappy_FOUND
+   AND EXISTS ${PROTOCOLS_DIR}/io/prometheus/client/metrics.proto
+   AND EXISTS ${PROTOCOLS_DIR}/remote.proto)
   set(REZOLUS_HAVE_PROTOCOLS ON)
   set(generated ${CMAKE_BINARY_DIR}/protocols)
   file(MAKE_DIRECTORY ${generated})
   set(protocol_sources)
-  foreach(protocol io/prometheus/client/metrics)
+  foreach(protocol gogoproto/gogo io/prometheus/client/metrics remote types)
     add_custom_command(
       OUTPUT ${generated}/${protocol}.pb.cc ${generated}/${protocol}.pb.h
       COMMAND ${Protobuf_PROTOC_EXECUTABLE} -I${PROTOCOLS_DIR} --cpp_out=${generated}
@@ -67,11 +70,12 @@ if(Protobuf_FOUND AND Protobuf_PROTOC_EXECUTABLE AND EXISTS ${PROTOCOLS_DIR}/io/
   endforeach()
   add_library(rezolus_protocol_messages STATIC ${protocol_sources})
   target_include_directories(rezolus_protocol_messages SYSTEM PUBLIC ${generated})
-  target_link_libraries(rezolus_protocol_messages PUBLIC protobuf::libprotobuf)
+  target_link_libraries(rezolus_protocol_messages PUBLIC protobuf::libprotobuf Snappy::snappy)
   target_link_libraries(rezolus_protocols INTERFACE rezolus_protocol_messages)
 else()
   set(REZOLUS_HAVE_PROTOCOLS OFF)
-  message(WARNING "The .proto files of Prometheus or protobuf were not found: no protobuf formats. "
+  message(WARNING "The .proto files of Prometheus, protobuf or snappy were not found: no protobuf "
+                  "formats, no remote write. "
                   "Run scripts/setup.")
 endif()
 

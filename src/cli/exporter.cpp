@@ -33,7 +33,8 @@ int run_exporter(std::span<const std::string> arguments) {
                  "none: the agent at 127.0.0.1:4241, served on 127.0.0.1:4242)");
   app.footer(
       "Our agent has /metrics itself; the exporter is for agents that have none, for summaries\n"
-      "over an interval, and where collecting and exporting are kept apart.\n"
+      "over an interval, for hosts that cannot be scraped ([[push]] sends to receivers of remote\n"
+      "write), and where collecting and exporting are kept apart.\n"
       "SIGTERM and SIGINT stop it, SIGHUP reads the configuration again.\n"
       "`rezolus check FILE` checks a configuration; docs/prometheus.md tells more.");
   try {

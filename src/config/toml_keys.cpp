@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/fd.h"
+#include "base/size_text.h"
 
 namespace rezolus::config {
 namespace {
@@ -287,6 +288,13 @@ Result<std::uint64_t> as_duration_ns(const toml::node& value) {
   auto text = as_string(value);
   if (!text) return std::unexpected(text.error());
   return parse_duration_ns(*text);
+}
+
+Result<std::uint64_t> as_size_bytes(const toml::node& value) {
+  if (value.is_string()) return parse_size_bytes(*value.value<std::string>());
+  auto number = as_integer(value, 0, INT64_MAX);
+  if (!number) return std::unexpected(std::move(number.error()));
+  return static_cast<std::uint64_t>(*number);
 }
 
 Result<std::vector<std::string>> as_strings(const toml::node& value) {

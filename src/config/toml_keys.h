@@ -55,6 +55,8 @@ Result<bool> as_bool(const toml::node& value);
 Result<std::string> as_string(const toml::node& value);
 Result<std::int64_t> as_integer(const toml::node& value, std::int64_t min, std::int64_t max);
 Result<std::uint64_t> as_duration_ns(const toml::node& value);
+// "512MiB", or a number of bytes.
+Result<std::uint64_t> as_size_bytes(const toml::node& value);
 // A string, or a list of strings.
 Result<std::vector<std::string>> as_strings(const toml::node& value);
 

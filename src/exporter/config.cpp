@@ -94,7 +94,7 @@ std::vector<Key> exporter_keys(ExporterConfig& exporter, UpstreamSwitches& switc
       return {};
     };
   };
-  return {
+  std::vector<Key> keys = {
       key("general.listen",
           [&](const toml::node& v) -> Result<void> {
             if (auto set = assign(exporter.listen, config::as_strings(v)); !set) return set;
@@ -136,6 +136,8 @@ std::vector<Key> exporter_keys(ExporterConfig& exporter, UpstreamSwitches& switc
             return {};
           }),
   };
+  for (Key& one : push_keys(exporter.push)) keys.push_back(std::move(one));
+  return keys;
 }
 
 Result<ExporterConfig> finish(ExporterConfig exporter, const UpstreamSwitches& switches) {
@@ -154,6 +156,9 @@ Result<ExporterConfig> finish(ExporterConfig exporter, const UpstreamSwitches& s
   auto url = parse_url(exporter.source);
   if (!url) return std::unexpected(url.error());
   exporter.source_url = std::move(*url);
+  if (auto completed = complete(exporter.push, exporter.interval_ns); !completed) {
+    return std::unexpected(std::move(completed.error()));
+  }
   return exporter;
 }
 
@@ -178,9 +183,9 @@ Result<ExporterConfig> parse_exporter_config(std::string_view text, const std::s
 }
 
 bool is_exporter_config(const std::string& path) {
-  constexpr std::array<std::string_view, 6> kNames = {"exporter",           "general.target",
-                                                      "general.source",     "prometheus",
-                                                      "metrics.histograms", "metrics.quantiles"};
+  constexpr std::array<std::string_view, 7> kNames = {
+      "exporter",   "general.target",     "general.source",   "push",
+      "prometheus", "metrics.histograms", "metrics.quantiles"};
   return config::has_section(path, kNames);
 }
 

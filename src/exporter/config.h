@@ -9,6 +9,7 @@
 
 #include "base/result.h"
 #include "http/client.h"
+#include "push/config.h"
 #include "wire/prometheus.h"
 
 namespace rezolus {
@@ -26,6 +27,7 @@ struct ExporterConfig {
   PrometheusNaming naming = PrometheusNaming::kPrometheus;
   std::vector<HistogramRule> histograms = {{"*", HistogramForm::kClassic}};
   std::vector<std::string> quantiles = {"0.5", "0.9", "0.99", "0.999", "0.9999"};
+  PushConfig push;
   // Keys that were accepted and do nothing here, one sentence each.
   std::vector<std::string> notes;
 };

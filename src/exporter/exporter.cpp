@@ -15,6 +15,7 @@
 #include "base/version.h"
 #include "exporter/puller.h"
 #include "http/server.h"
+#include "push/push.h"
 #include "samplers/collector.h"
 #include "wire/json.h"
 #include "wire/msgpack.h"
@@ -43,19 +44,28 @@ http::Response unavailable(const PulledState& state) {
 // What the routes share. The encoders belong to the server thread.
 class Exporter {
  public:
-  Exporter(const ExporterConfig& config, const Puller& puller, std::uint64_t started_realtime_ns)
-      : config_(config), puller_(puller), started_realtime_ns_(started_realtime_ns) {}
+  Exporter(const ExporterConfig& config, std::uint64_t started_realtime_ns)
+      : config_(config), started_realtime_ns_(started_realtime_ns) {}
+  // Before routes() are asked. push: null where there is none.
+  void set_sources(const Puller& puller, const Push* push) {
+    push_ = push;
+    puller_ = &puller;
+  }
 
   std::vector<http::Route> routes();
   void set_server(const http::Server* server) { server_ = server; }
+  // Of the page, and of this process. Any thread.
+  [[nodiscard]] PrometheusOptions options() const;
+  [[nodiscard]] std::vector<ExtraFamily> own_families() const;
 
  private:
+  [[nodiscard]] PulledState pulled() const;
   [[nodiscard]] std::string metrics(std::string_view accept, PrometheusFormat& format);
-  [[nodiscard]] std::vector<ExtraFamily> own_families(const PulledState& state) const;
   [[nodiscard]] std::string status(const PulledState& state) const;
 
   const ExporterConfig& config_;
-  const Puller& puller_;
+  std::atomic<const Puller*> puller_ = nullptr;
+  std::atomic<const Push*> push_ = nullptr;
   const std::uint64_t started_realtime_ns_;
   const SourceMetadata metadata_{{"source", "rezolus"}, {"version", std::string(kVersion)}};
   std::atomic<const http::Server*> server_ = nullptr;
@@ -68,7 +78,23 @@ class Exporter {
   }();
 };
 
-std::vector<ExtraFamily> Exporter::own_families(const PulledState& state) const {
+PulledState Exporter::pulled() const {
+  const Puller* puller = puller_.load();
+  return puller != nullptr ? puller->state() : PulledState{};
+}
+
+PrometheusOptions Exporter::options() const {
+  PrometheusOptions options;
+  options.full = config_.full_detail;
+  options.naming = config_.naming;
+  options.folds = upstream_label_folds();
+  options.histograms = config_.histograms;
+  options.quantiles = config_.quantiles;
+  return options;
+}
+
+std::vector<ExtraFamily> Exporter::own_families() const {
+  const PulledState state = pulled();
   std::vector<ExtraFamily> families = process_families(process_usage(), started_realtime_ns_);
   const Labels source = {{"source", config_.source_url.display()}};
   const auto add = [&](std::string name, std::string type, std::string help, double value) {
@@ -87,20 +113,18 @@ std::vector<ExtraFamily> Exporter::own_families(const PulledState& state) const 
       static_cast<double>(state.missed_ticks));
   add("rezolus_exporter_source_duration_seconds", "gauge", "How long the last request took.",
       state.duration_seconds);
+  if (const Push* push = push_.load()) {
+    for (ExtraFamily& family : push->families()) families.push_back(std::move(family));
+  }
   return families;
 }
 
 std::string Exporter::metrics(std::string_view accept, PrometheusFormat& format) {
-  const PulledState state = puller_.state();
-  const std::vector<ExtraFamily> extra = own_families(state);
-  PrometheusOptions options;
-  options.full = config_.full_detail;
-  options.naming = config_.naming;
+  const PulledState state = pulled();
+  const std::vector<ExtraFamily> extra = own_families();
+  PrometheusOptions options = this->options();
   options.format = format = negotiate_prometheus(accept, config_.naming);
-  options.folds = upstream_label_folds();
   options.extra = extra;
-  options.histograms = config_.histograms;
-  options.quantiles = config_.quantiles;
   options.previous = state.previous.get();
   return prometheus_.encode(state.current != nullptr ? *state.current : *nothing_, options);
 }
@@ -117,6 +141,17 @@ std::string Exporter::status(const PulledState& state) const {
       {"missed_ticks", state.missed_ticks},
       {"duration_seconds", state.duration_seconds},
   };
+  if (const Push* push = push_.load()) {
+    for (const PushState& target : push->states()) {
+      page["push"].push_back({{"target", target.target},
+                              {"problem", target.problem},
+                              {"sent_samples", target.sent_samples},
+                              {"retried_samples", target.retried_samples},
+                              {"refused_samples", target.refused_samples},
+                              {"lost_ticks", target.lost_ticks},
+                              {"oldest", target.oldest_ns == 0 ? "" : format_utc(target.oldest_ns)}});
+    }
+  }
   if (const http::Server* server = server_.load()) {
     page["listen"] = server->endpoints();
     page["http"] = {{"requests", server->counters().requests.load()},
@@ -147,7 +182,7 @@ std::vector<http::Route> Exporter::routes() {
             [](const http::Request&) { return http::make_response(kTextType, "ok\n"); }),
       route("/readyz",
             [this](const http::Request&) {
-              const PulledState state = puller_.state();
+              const PulledState state = pulled();
               return state.current != nullptr ? http::make_response(kTextType, "ready\n")
                                               : unavailable(state);
             }),
@@ -160,21 +195,21 @@ std::vector<http::Route> Exporter::routes() {
             }),
       route("/metrics/binary",
             [this](const http::Request&) {
-              const PulledState state = puller_.state();
+              const PulledState state = pulled();
               if (state.current == nullptr) return unavailable(state);
               return http::make_response(std::string(kMsgpackContentType),
                                          msgpack_.encode_v2(*state.answer, metadata_));
             }),
       route("/metrics/json",
             [this](const http::Request&) {
-              const PulledState state = puller_.state();
+              const PulledState state = pulled();
               if (state.current == nullptr) return unavailable(state);
               return http::make_response(std::string(kJsonContentType),
                                          encode_json(*state.answer, metadata_));
             }),
       route("/status",
             [this](const http::Request&) {
-              return http::make_response(kJsonType, status(puller_.state()));
+              return http::make_response(kJsonType, status(pulled()));
             }),
   };
 }
@@ -210,9 +245,29 @@ Result<std::optional<ExporterConfig>> serve(const ExporterConfig& config, const 
   std::atomic<bool> cancel = false;
   const std::uint64_t timeout_ms =
       std::clamp(config.interval_ns / kNsPerMs, kTimeoutMinMs, kTimeoutMaxMs);
+  Exporter exporter(config, started_realtime_ns);
+  std::unique_ptr<Push> push;
+  if (!config.push.targets.empty()) {
+    const Labels labels = {{"instance", host->hostname}, {"job", "rezolus"}};
+    auto started = Push::start(config.push, exporter.options(), labels, config.interval_ns,
+                               [&exporter] { return exporter.own_families(); });
+    if (!started) return std::unexpected(std::move(started.error()));
+    push = std::move(*started);
+  }
   Puller puller(std::make_unique<AgentSource>(config.source_url, timeout_ms, &cancel),
-                config.interval_ns, cancel);
-  Exporter exporter(config, puller, started_realtime_ns);
+                config.interval_ns, cancel, [&push](const PulledState& state) {
+                  if (push != nullptr) push->put(state.current, state.error);
+                });
+  exporter.set_sources(puller, push.get());
+  // Each asks the other while it runs.
+  struct Stop {
+    Puller& puller;
+    std::unique_ptr<Push>& push;
+    ~Stop() {
+      puller.stop();
+      push.reset();
+    }
+  } const stop{puller, push};
   http::ServerConfig server_config;
   server_config.listen = config.listen;
   server_config.allowed_hosts = config.allowed_hosts;
@@ -225,6 +280,10 @@ Result<std::optional<ExporterConfig>> serve(const ExporterConfig& config, const 
   for (const std::string& note : config.notes) spdlog::info("configuration: {}", note);
   spdlog::info("rezolus exporter {}: the agent at {}, every {} ms, listening on{}", kVersion,
                config.source_url.display(), config.interval_ns / kNsPerMs, endpoints);
+  for (const PushTarget& target : config.push.targets) {
+    spdlog::info("pushing to {}; what it does not take waits in {}", target.url.display(),
+                 config.push.queue_folder);
+  }
   notify_service_manager("READY=1");
   std::optional<ExporterConfig> next;
   while (!next) {

@@ -10,13 +10,17 @@
 namespace rezolus {
 
 Puller::Puller(std::unique_ptr<SnapshotSource> source, std::uint64_t interval_ns,
-               std::atomic<bool>& cancel)
+               std::atomic<bool>& cancel, std::function<void(const PulledState&)> on_answer)
     : source_(std::move(source)),
       interval_ns_(interval_ns),
       cancel_(cancel),
+      on_answer_(std::move(on_answer)),
       thread_([this] { run(); }) {}
 
-Puller::~Puller() {
+Puller::~Puller() { stop(); }
+
+void Puller::stop() {
+  if (!thread_.joinable()) return;
   {
     const std::lock_guard lock(mutex_);
     stop_ = true;
@@ -47,12 +51,17 @@ void Puller::run() {
 }
 
 void Puller::pull(std::uint64_t missed_ticks) {
+  if (take(missed_ticks) && on_answer_) on_answer_(state());
+}
+
+// False: it is to end.
+bool Puller::take(std::uint64_t missed_ticks) {
   const std::uint64_t begun_ns = monotonic_ns();
   auto answer = source_->sample();
   const SnapshotRef named = answer ? names_.name(*answer) : nullptr;
   const double seconds = static_cast<double>(monotonic_ns() - begun_ns) * 1e-9;
   const std::lock_guard lock(mutex_);
-  if (stop_) return;
+  if (stop_) return false;
   state_.duration_seconds = seconds;
   state_.missed_ticks = missed_ticks;
   if (!answer) {
@@ -66,7 +75,7 @@ void Puller::pull(std::uint64_t missed_ticks) {
     state_.answer = nullptr;
     state_.current = nullptr;
     state_.previous = nullptr;
-    return;
+    return true;
   }
   if (!state_.error.empty()) spdlog::info("{} answers again", source_->description());
   state_.error.clear();
@@ -74,6 +83,7 @@ void Puller::pull(std::uint64_t missed_ticks) {
   state_.previous = std::move(state_.current);
   state_.current = named;
   state_.answer = std::move(*answer);
+  return true;
 }
 
 }  // namespace rezolus

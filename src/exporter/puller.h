@@ -6,6 +6,7 @@
 #include <atomic>
 #include <condition_variable>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -32,9 +33,13 @@ struct PulledState {
 class Puller {
  public:
   // source is used by the puller's thread alone; cancel ends a request of it that is under way.
+  // on_answer is called by that thread after each request.
   Puller(std::unique_ptr<SnapshotSource> source, std::uint64_t interval_ns,
-         std::atomic<bool>& cancel);
+         std::atomic<bool>& cancel, std::function<void(const PulledState&)> on_answer = {});
   ~Puller();
+
+  // Ends the thread; the state stays. Not concurrently.
+  void stop();
 
   // Any thread.
   [[nodiscard]] PulledState state() const;
@@ -42,10 +47,12 @@ class Puller {
  private:
   void run();
   void pull(std::uint64_t missed_ticks);
+  bool take(std::uint64_t missed_ticks);
 
   const std::unique_ptr<SnapshotSource> source_;
   const std::uint64_t interval_ns_;
   std::atomic<bool>& cancel_;
+  const std::function<void(const PulledState&)> on_answer_;
   PeerNames names_;  // the thread's
 
   mutable std::mutex mutex_;

@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <cstdlib>
 #include <filesystem>
 
@@ -31,14 +30,6 @@ template <typename T>
 Result<void> assign(T& target, Result<T> value) {
   if (!value) return std::unexpected(std::move(value.error()));
   target = std::move(*value);
-  return {};
-}
-
-Result<void> assign_size(std::uint64_t& target, const toml::node& value) {
-  if (value.is_string()) return assign(target, parse_size_bytes(*value.value<std::string>()));
-  auto number = config::as_integer(value, 0, INT64_MAX);
-  if (!number) return std::unexpected(std::move(number.error()));
-  target = static_cast<std::uint64_t>(*number);
   return {};
 }
 
@@ -94,13 +85,13 @@ void add_section(std::vector<Key>& keys, FlightOptions& options, std::string_vie
   add("format", [&options](const toml::node& value) { return assign_format(options, value); });
   text("buffer", options.buffer);
   add("max_bytes",
-      [&options](const toml::node& value) { return assign_size(options.size_bytes_max, value); });
+      [&options](const toml::node& value) { return assign(options.size_bytes_max, config::as_size_bytes(value)); });
   add("min_free", [&options](const toml::node& value) {
-    return assign_size(options.free_size_bytes_min, value);
+    return assign(options.free_size_bytes_min, config::as_size_bytes(value));
   });
   add("keep", [&options](const toml::node& value) { return assign_count(options.keep, value); });
   add("spool_max_bytes", [&options](const toml::node& value) {
-    return assign_size(options.spool_size_bytes_max, value);
+    return assign(options.spool_size_bytes_max, config::as_size_bytes(value));
   });
   add("spool_max_count", [&options](const toml::node& value) {
     return assign_count(options.spool_count_max, value, 1);
@@ -171,26 +162,6 @@ std::string default_socket(const FlightOptions& options) {
 }
 
 }  // namespace
-
-Result<std::uint64_t> parse_size_bytes(std::string_view text) {
-  struct SizeUnit {
-    std::string_view name;
-    std::uint64_t bytes;
-  };
-  constexpr std::array units = {SizeUnit{"", 1},           SizeUnit{"B", 1},
-                                SizeUnit{"KiB", 1u << 10}, SizeUnit{"MiB", 1u << 20},
-                                SizeUnit{"GiB", 1u << 30}, SizeUnit{"TiB", std::uint64_t{1} << 40}};
-  std::uint64_t number = 0;
-  const auto [end, failure] = std::from_chars(text.data(), text.data() + text.size(), number);
-  std::string_view name(end, static_cast<std::size_t>(text.data() + text.size() - end));
-  while (name.starts_with(' ')) name.remove_prefix(1);
-  const auto unit = std::ranges::find(units, name, &SizeUnit::name);
-  if (failure != std::errc() || unit == units.end() || number > INT64_MAX / unit->bytes) {
-    return usage_error(
-        "'{}' is not a size; write a whole number and a unit, such as 512MiB or 1GiB", text);
-  }
-  return number * unit->bytes;
-}
 
 Result<OutputFormat> parse_flight_format(std::string_view text) {
   if (text == "parquet") return OutputFormat::kParquet;

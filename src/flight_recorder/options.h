@@ -11,6 +11,7 @@
 
 #include "base/clock.h"
 #include "base/result.h"
+#include "base/size_text.h"
 #include "flight_recorder/rule.h"
 #include "recorder/recording.h"
 
@@ -65,8 +66,5 @@ Result<FlightOptions> complete(FlightOptions options);
 
 // What complete() says of rules: refuses what cannot work.
 Result<FlightOptions> complete_rules(FlightOptions options);
-
-// "256MiB", "1GiB", "4096": bytes.
-Result<std::uint64_t> parse_size_bytes(std::string_view text);
 
 }  // namespace rezolus

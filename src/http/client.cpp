@@ -83,7 +83,7 @@ int ask_cancel(void* user, curl_off_t, curl_off_t, curl_off_t, curl_off_t) {
 }
 
 Error transfer_error(CURLcode code, long system_errno, const Url& url, const char* detail,
-                     std::uint64_t timeout_ms) {
+                     std::uint64_t timeout_ms, std::string_view peer = "agent") {
   const std::string where = url.display();
   const auto make = [&](std::string message) {
     return Error{std::move(message), static_cast<int>(system_errno)};
@@ -92,10 +92,10 @@ Error transfer_error(CURLcode code, long system_errno, const Url& url, const cha
     case CURLE_COULDNT_CONNECT:
       if (system_errno == ECONNREFUSED || system_errno == 0) {
         return make(
-            fmt::format("cannot reach {}: connection refused; is the agent running?", where));
+            fmt::format("cannot reach {}: connection refused; is the {} running?", where, peer));
       }
-      return make(fmt::format("cannot reach {}: {}; is the agent running?", where,
-                              std::strerror(static_cast<int>(system_errno))));
+      return make(fmt::format("cannot reach {}: {}; is the {} running?", where,
+                              std::strerror(static_cast<int>(system_errno)), peer));
     case CURLE_COULDNT_RESOLVE_HOST:
       return make(fmt::format("cannot reach {}: the host name does not resolve; check its spelling",
                               where));
@@ -201,10 +201,22 @@ HttpClient::~HttpClient() { ::curl_easy_cleanup(connection_->curl); }
 
 namespace {
 
-// body: of a POST; null: a GET.
+void set_tls(CURL* curl, const HttpTls& tls) {
+  const auto set = [&](CURLoption option, const std::string& text) {
+    if (!text.empty()) ::curl_easy_setopt(curl, option, text.c_str());
+  };
+  set(CURLOPT_CAINFO, tls.ca_file);
+  set(CURLOPT_SSLCERT, tls.cert_file);
+  set(CURLOPT_SSLKEY, tls.key_file);
+  if (!tls.insecure_skip_verify) return;
+  ::curl_easy_setopt(curl, CURLOPT_SSL_VERIFYPEER, 0L);
+  ::curl_easy_setopt(curl, CURLOPT_SSL_VERIFYHOST, 0L);
+}
+
+// body: of a POST; null: a GET. more: what only HttpClient::post() has.
 Result<HttpResponse> transfer(CURL* curl, const Url& url, const std::vector<std::string>& headers,
                               const std::string* body, std::uint64_t timeout_ms,
-                              const std::atomic<bool>* cancel) {
+                              const std::atomic<bool>* cancel, const HttpPost* more = nullptr) {
   ::curl_easy_reset(curl);  // options only: the connection stays open
   HttpResponse response;
   char detail[CURL_ERROR_SIZE] = "";
@@ -216,6 +228,14 @@ Result<HttpResponse> transfer(CURL* curl, const Url& url, const std::vector<std:
     ::curl_easy_setopt(curl, CURLOPT_POST, 1L);
     ::curl_easy_setopt(curl, CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(body->size()));
     ::curl_easy_setopt(curl, CURLOPT_POSTFIELDS, body->c_str());
+  }
+  if (more != nullptr) {
+    set_tls(curl, more->tls);
+    if (!more->username.empty()) {
+      ::curl_easy_setopt(curl, CURLOPT_HTTPAUTH, CURLAUTH_BASIC);
+      ::curl_easy_setopt(curl, CURLOPT_USERNAME, more->username.c_str());
+      ::curl_easy_setopt(curl, CURLOPT_PASSWORD, more->password.c_str());
+    }
   }
   ::curl_easy_setopt(curl, CURLOPT_HTTPHEADER, lines);
   ::curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, static_cast<long>(timeout_ms));
@@ -232,8 +252,12 @@ Result<HttpResponse> transfer(CURL* curl, const Url& url, const std::vector<std:
   if (code != CURLE_OK) {
     long system_errno = 0;
     ::curl_easy_getinfo(curl, CURLINFO_OS_ERRNO, &system_errno);
-    return std::unexpected(transfer_error(code, system_errno, url, detail, timeout_ms));
+    return std::unexpected(transfer_error(code, system_errno, url, detail, timeout_ms,
+                                          more != nullptr ? "receiver" : "agent"));
   }
+  curl_off_t retry_after = 0;
+  ::curl_easy_getinfo(curl, CURLINFO_RETRY_AFTER, &retry_after);
+  response.retry_after_seconds = static_cast<std::uint64_t>(std::max<curl_off_t>(retry_after, 0));
   long status = 0;
   char* content_type = nullptr;
   ::curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
@@ -248,6 +272,12 @@ Result<HttpResponse> transfer(CURL* curl, const Url& url, const std::vector<std:
 Result<HttpResponse> HttpClient::get(const Url& url, const std::vector<std::string>& headers,
                                      std::uint64_t timeout_ms) {
   return transfer(connection_->curl, url, headers, nullptr, timeout_ms, connection_->cancel);
+}
+
+Result<HttpResponse> HttpClient::post(const Url& url, const std::string& body,
+                                      const HttpPost& options) {
+  return transfer(connection_->curl, url, options.headers, &body, options.timeout_ms,
+                  connection_->cancel, &options);
 }
 
 Result<HttpResponse> http_post(const Url& url, const std::vector<std::string>& headers,

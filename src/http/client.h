@@ -43,6 +43,25 @@ struct HttpResponse {
   int status = 0;
   std::string content_type;  // lower case, without parameters
   std::string body;
+  std::uint64_t retry_after_seconds = 0;  // Retry-After, a date included; 0: it did not say
+};
+
+// Whom a client trusts with https, and who it is itself. Paths of PEM files; empty: the system's
+// authorities, no certificate.
+struct HttpTls {
+  std::string ca_file;
+  std::string cert_file;
+  std::string key_file;
+  bool insecure_skip_verify = false;
+};
+
+// A POST, beyond its body.
+struct HttpPost {
+  std::vector<std::string> headers;
+  std::string username;  // basic authentication; empty: none
+  std::string password;
+  HttpTls tls;
+  std::uint64_t timeout_ms = 0;
 };
 
 // One thread at a time.
@@ -58,6 +77,8 @@ class HttpClient {
   // answers is a response; an Error means that there was none, or that its body was too large.
   Result<HttpResponse> get(const Url& url, const std::vector<std::string>& headers,
                            std::uint64_t timeout_ms);
+  // The same for a POST.
+  Result<HttpResponse> post(const Url& url, const std::string& body, const HttpPost& options);
 
  private:
   struct Connection;

@@ -317,6 +317,13 @@ std::optional<std::uint64_t> PrometheusPage::quantile(const Snapshot& snapshot, 
   return std::nullopt;
 }
 
+double PrometheusPage::base_value(const Family& family, std::uint64_t stored, bool is_signed) {
+  const double value = is_signed ? static_cast<double>(static_cast<std::int64_t>(stored))
+                                 : static_cast<double>(stored);
+  // A division, so that whole and decimal fractions come out as they are written.
+  return family.seconds ? value / 1e9 : value;
+}
+
 double PrometheusPage::base_sum(const Family& family, const HistogramTotal& total) {
   const double sum = total.sum_known ? static_cast<double>(total.sum) : total.estimated_sum;
   return family.seconds ? sum * 1e-9 : sum;

@@ -79,6 +79,8 @@ struct PrometheusPage {
   // The inclusive upper bound of the bucket that holds the quantile, in the stored unit.
   static std::optional<std::uint64_t> quantile(const Snapshot& snapshot, const Row& row,
                                                const HistogramValue& growth, double q);
+  // A scalar, a bound or a count in the base unit.
+  static double base_value(const Family& family, std::uint64_t stored, bool is_signed);
   // The sum in the base unit.
   static double base_sum(const Family& family, const HistogramTotal& total);
 };

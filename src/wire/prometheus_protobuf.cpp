@@ -8,24 +8,12 @@
 #include <google/protobuf/util/delimited_message_util.h>
 
 #include "io/prometheus/client/metrics.pb.h"
+#include "wire/native_spans.h"
 
 namespace rezolus {
 namespace {
 
 namespace proto = ::io::prometheus::client;
-
-// Spans may bridge so many empty buckets; a new span costs about as much as two deltas of zero.
-constexpr std::int32_t kBridgedBucketsMax = 2;
-
-// A native histogram's values of 0 are in the zero bucket; the next larger are 1 ns or 1.
-constexpr double kZeroThreshold = 0x1p-128;
-
-double base_value(const PrometheusPage::Family& family, std::uint64_t stored, bool is_signed) {
-  const double value = is_signed ? static_cast<double>(static_cast<std::int64_t>(stored))
-                                 : static_cast<double>(stored);
-  // A division, so that whole and decimal fractions come out as they are written.
-  return family.seconds ? value / 1e9 : value;
-}
 
 void set_labels(proto::Metric& metric, const Labels& labels) {
   for (const auto& [key, value] : labels) {
@@ -38,29 +26,20 @@ void set_labels(proto::Metric& metric, const Labels& labels) {
 void set_native(proto::Histogram& histogram, const PrometheusPage::HistogramTotal& total,
                 int schema) {
   histogram.set_schema(schema);
-  histogram.set_zero_threshold(kZeroThreshold);
+  histogram.set_zero_threshold(kNativeZeroThreshold);
   histogram.set_zero_count(total.zeros);
   proto::BucketSpan* span = nullptr;
-  std::int32_t next = 0;  // the index after the last that was written
-  std::int64_t previous = 0;
-  const auto write = [&](std::uint64_t count) {
-    histogram.add_positive_delta(static_cast<std::int64_t>(count) - previous);
-    previous = static_cast<std::int64_t>(count);
-    span->set_length(span->length() + 1);
-  };
-  for (const auto& [index, count] : total.native) {
-    if (span == nullptr || index - next > kBridgedBucketsMax) {
-      // The first offset counts from index 0, later ones from the end of the span before.
-      const std::int32_t offset = index - next;
-      span = histogram.add_positive_span();
-      span->set_offset(offset);
-      span->set_length(0);
-      next = index;
-    }
-    for (; next < index; ++next) write(0);
-    write(count);
-    next = index + 1;
-  }
+  write_native_spans(
+      total.native,
+      [&](std::int32_t offset) {
+        span = histogram.add_positive_span();
+        span->set_offset(offset);
+        span->set_length(0);
+      },
+      [&](std::int64_t delta) {
+        histogram.add_positive_delta(delta);
+        span->set_length(span->length() + 1);
+      });
   // A native histogram without a span would be taken for a classic one.
   if (total.native.empty()) {
     span = histogram.add_positive_span();
@@ -76,7 +55,7 @@ void set_histogram(proto::Histogram& histogram, const PrometheusPage::Family& fa
   for (std::size_t i = 0; i < family.bounds.size(); ++i) {
     proto::Bucket& bucket = *histogram.add_bucket();
     bucket.set_cumulative_count(total.cumulative[i]);
-    bucket.set_upper_bound(base_value(family, family.bounds[i].value, false));
+    bucket.set_upper_bound(PrometheusPage::base_value(family, family.bounds[i].value, false));
   }
   if (total.native_known) set_native(histogram, total, schema);
 }
@@ -94,7 +73,7 @@ void set_summary(proto::Summary& summary, const Snapshot& snapshot,
     if (!value) continue;
     proto::Quantile& quantile = *summary.add_quantile();
     quantile.set_quantile(q);
-    quantile.set_value(base_value(family, *value, false));
+    quantile.set_value(PrometheusPage::base_value(family, *value, false));
   }
 }
 
@@ -118,9 +97,9 @@ bool add_row(proto::MetricFamily& message, const Snapshot& snapshot,
   proto::Metric& metric = *message.add_metric();
   set_labels(metric, row.labels);
   if (family.type == MetricType::kCounter) {
-    metric.mutable_counter()->set_value(base_value(family, *total, false));
+    metric.mutable_counter()->set_value(PrometheusPage::base_value(family, *total, false));
   } else {
-    metric.mutable_gauge()->set_value(base_value(family, *total, true));
+    metric.mutable_gauge()->set_value(PrometheusPage::base_value(family, *total, true));
   }
   return true;
 }

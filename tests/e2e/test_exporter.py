@@ -15,12 +15,12 @@ from conftest import ROOT, free_port, rezolus, tool, wait_for
 
 
 class Exporter:
-    def __init__(self, start, folder, source, more="", **options):
+    def __init__(self, start, folder, source, more="", interval="200ms", **options):
         self.url = f"http://127.0.0.1:{free_port()}"
         self.config = folder / "exporter.toml"
         self.config.write_text(
             f'[general]\nlisten = "{self.url.removeprefix("http://")}"\n'
-            f'[exporter]\nsource = "{source}"\ninterval = "200ms"\n{more}')
+            f'[exporter]\nsource = "{source}"\ninterval = "{interval}"\n{more}')
         self.process = start("exporter", self.config, **options)
         wait_for(self.answers, "the exporter to answer")
 
@@ -112,9 +112,9 @@ def test_a_source_that_is_gone_disappears(own_agent, start, tmp_path):
     assert "does not answer" in refused.value.read().decode()
     again = own_agent(agent.port)
     wait_for(lambda: exporter.up() == 1, "the exporter to find the new agent")
-    again.stop()
     exporter.process.signal(signal.SIGTERM)
     said = exporter.process.finish().stderr
+    again.stop()
     assert said.count("does not answer") == 1, "once for an outage"
     assert "answers again" in said
 

@@ -287,6 +287,11 @@ void FolderLog::remove_what_is_due(std::uint64_t realtime_ns) {
   }
 }
 
+void FolderLog::remove_before(std::uint64_t sequence) {
+  while (!kept_.empty() && kept_.front().sequence < sequence && remove_oldest()) {
+  }
+}
+
 // False when there is none but the one that is written.
 bool FolderLog::remove_oldest() {
   if (kept_.empty()) return false;

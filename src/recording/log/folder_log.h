@@ -59,6 +59,9 @@ class FolderLog {
   // Takes effect with the next append().
   void add_metadata(const SourceMetadata& metadata) { encoder_.add_metadata(metadata); }
 
+  // Removes the complete segments before this one, which every reader is done with.
+  void remove_before(std::uint64_t sequence);
+
   // Writes the end frame and completes the segment. A later append() goes on in a new one.
   Result<void> finish();
 

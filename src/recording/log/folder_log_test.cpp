@@ -113,6 +113,20 @@ class FolderLogTest : public ::testing::Test {
   TestSource source_;
 };
 
+TEST_F(FolderLogTest, WhatReadersAreDoneWithGoes) {
+  FolderLog log = open();
+  append(log, 0, 300);
+  const auto before = sequences();
+  ASSERT_GT(before.size(), 3u);
+  log.remove_before(before[2]);
+  EXPECT_EQ(sequences(), std::vector<std::uint64_t>(before.begin() + 2, before.end()));
+  log.remove_before(UINT64_MAX);
+  EXPECT_EQ(sequences(), std::vector<std::uint64_t>{before.back()}) << "never the one written";
+  append(log, 300, 301);
+  LogReader reader = read();
+  ASSERT_TRUE(reader.next_snapshot().value());
+}
+
 TEST_F(FolderLogTest, CompleteSegmentsAreCompressedAndTheLastIsNot) {
   FolderLog log = open();
   append(log, 0, 200);

@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+#pragma once
+// What `[[push]]` and `[push_queue]` of a configuration say: where samples are sent to, and how much of
+// them waits on disk while a receiver does not take them.
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/result.h"
+#include "config/toml_keys.h"
+#include "http/client.h"
+#include "metrics/schema.h"
+
+namespace rezolus {
+
+inline constexpr std::size_t kPushTargetsMax = 16;
+
+struct PushTarget {
+  std::string name;  // of its metrics and of its position in the queue; from the URL unless given
+  std::string address;
+  Url url;                        // the same, understood
+  std::uint64_t interval_ns = 0;  // 0: every tick
+  std::uint64_t batch_delay_ns = kNsPerSecond;
+  std::uint64_t timeout_ns = 30 * kNsPerSecond;
+  std::size_t samples_per_request_max = 10'000;
+  bool native_histograms = false;
+  std::string username;
+  std::string password_file;
+  std::string bearer_token_file;
+  HttpTls tls;
+  std::map<std::string, std::string> headers;
+  std::map<std::string, std::string> labels;
+};
+
+struct PushConfig {
+  std::vector<PushTarget> targets;
+  std::string queue_folder;
+  std::uint64_t queue_size_bytes_max = 256u << 20;
+  std::uint64_t queue_age_ns_max = 24 * 3600 * kNsPerSecond;
+};
+
+// For the key table of a mode that pushes; push outlives them.
+std::vector<config::Key> push_keys(PushConfig& push);
+
+// Fills in what follows from the rest, and refuses what cannot work. tick_ns: how often there is
+// something to send.
+Result<void> complete(PushConfig& push, std::uint64_t tick_ns);
+
+// The first line of a file that holds a password or a token.
+Result<std::string> read_secret(const std::string& path);
+
+}  // namespace rezolus

@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+#pragma once
+// Pushes what a source says to the targets of a configuration, through a queue on disk.
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "metrics/snapshot.h"
+#include "push/config.h"
+#include "push/queue.h"
+#include "push/sender.h"
+#include "wire/prometheus.h"
+
+namespace rezolus {
+
+class Push {
+ public:
+  // page: what becomes of the metrics, as on a page; what it refers to outlives this. labels: for
+  // targets that do not say theirs. tick_ns: how often put() is called.
+  static Result<std::unique_ptr<Push>> start(const PushConfig& config,
+                                             const PrometheusOptions& page, const Labels& labels,
+                                             std::uint64_t tick_ns,
+                                             std::function<std::vector<ExtraFamily>()> extra);
+  ~Push();
+
+  // One thread; null: the source does not answer, for that reason.
+  void put(SnapshotRef snapshot, const std::string& reason);
+
+  // Any thread.
+  [[nodiscard]] std::vector<PushState> states() const;
+  [[nodiscard]] std::vector<ExtraFamily> families() const;
+
+ private:
+  Push() = default;
+  void notify();
+
+  std::unique_ptr<PushQueue> queue_;
+  mutable std::mutex mutex_;
+  std::vector<std::unique_ptr<PushSender>> senders_;  // guarded by mutex_ until all have started
+  bool outage_ = false;
+};
+
+}  // namespace rezolus
