@@ -126,6 +126,19 @@ def test_a_server_that_is_down(tmp_path, agent, begin_store):
     assert f"What was recorded is in {tmp_path}/s3_runs_run.parquet.rezlog" in result.stderr
 
 
+def test_a_large_file_is_not_in_memory(tmp_path, store):
+    """The store takes it more slowly than the disk gives it."""
+    store.create("large")
+    file = tmp_path / "large.parquet"
+    with open(file, "wb") as out:
+        out.truncate(256 << 20)
+    sent = subprocess.run(
+        ["prlimit", f"--data={160 << 20}", BUILD / "rezolus-recording", "upload", file,
+         store.url("large/large.parquet")], capture_output=True, text=True, check=False, timeout=120,
+        env=os.environ | ACCOUNT | {"ARROW_DEFAULT_MEMORY_POOL": "system", "MALLOC_ARENA_MAX": "2"})
+    assert sent.returncode == 0, sent.stderr
+
+
 def test_no_secret_is_in_a_file_name(tmp_path, agent, begin_store):
     gone = begin_store()
     gone.stop()

@@ -43,6 +43,34 @@ void load_s3() {
   }
 }
 
+// To a store, a stream takes what it is given and sends it by and by: with a slow line, all of a file
+// would be in memory. This one waits every so often until nothing is left to be sent.
+class BoundedSink final : public arrow::io::OutputStream {
+ public:
+  explicit BoundedSink(std::shared_ptr<arrow::io::OutputStream> store) : store_(std::move(store)) {}
+
+  using arrow::io::OutputStream::Write;
+  arrow::Status Write(const void* data, std::int64_t size_bytes) override {
+    ARROW_RETURN_NOT_OK(store_->Write(data, size_bytes));
+    unsent_bytes_ += size_bytes;
+    return unsent_bytes_ < kUnsentBytesMax ? arrow::Status::OK() : Flush();
+  }
+  arrow::Status Flush() override {
+    unsent_bytes_ = 0;
+    return store_->Flush();
+  }
+  arrow::Status Close() override { return store_->Close(); }
+  arrow::Status Abort() override { return store_->Abort(); }
+  arrow::Result<std::int64_t> Tell() const override { return store_->Tell(); }
+  bool closed() const override { return store_->closed(); }
+
+ private:
+  static constexpr std::int64_t kUnsentBytesMax = 32 << 20;
+
+  std::shared_ptr<arrow::io::OutputStream> store_;
+  std::int64_t unsent_bytes_ = 0;
+};
+
 }  // namespace
 
 std::unexpected<Error> arrow_error(const std::string& what, const arrow::Status& status) {
@@ -112,7 +140,7 @@ Result<arrow::io::OutputStream*> Output::begin_part() {
   if (store_) {
     auto sink = store_->OpenOutputStream(part.path);
     if (!sink.ok()) return arrow_error("write " + part.path, sink.status());
-    part.sink = std::move(*sink);
+    part.sink = std::make_shared<BoundedSink>(std::move(*sink));
   } else {
     part.temporary = fmt::format("{}.tmp.{}", part.path, ::getpid());
     auto fd = Fd::open(part.temporary, O_WRONLY | O_CREAT | O_TRUNC);
