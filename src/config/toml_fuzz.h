@@ -18,7 +18,7 @@ inline void fuzz_toml(std::string_view text) {
     if (!value) return std::unexpected(value.error());
     return {};
   };
-  const std::array<Key, 5> keys = {{
+  const std::array<Key, 6> keys = {{
       {"general.on", [&](const toml::node& v, const std::string&) { return taken(as_bool(v)); }},
       {"general.ttl",
        [&](const toml::node& v, const std::string&) { return taken(as_duration_ns(v)); }},
@@ -28,6 +28,13 @@ inline void fuzz_toml(std::string_view text) {
        [&](const toml::node& v, const std::string&) { return taken(as_strings(v)); }},
       {"samplers.*.mode",
        [&](const toml::node& v, const std::string&) { return taken(as_string(v)); }},
+      {.name = "rule",
+       .set = {},
+       .begin_table = [&](const std::string&) -> Result<std::vector<Key>> {
+         return std::vector<Key>{
+             {"for", [&](const toml::node& v, const std::string&) { return taken(as_duration_ns(v)); }},
+             {"exec", [&](const toml::node& v, const std::string&) { return taken(as_strings(v)); }}};
+       }},
   }};
   const auto read = read_text_into(text, "fuzz.toml", keys);
   CHECK(read || !read.error().message.empty(), "what is refused has a reason");
