@@ -110,6 +110,7 @@ class SignalThread {
     request.reason = signal_reason(number);
     request.asked_ns = realtime_ns();
     const bool last = done != nullptr;
+    request.last = last;
     if (auto taken = snapshots_.submit(std::move(request), std::move(done)); !taken) {
       spdlog::warn("no snapshot: {}", taken.error().message);
       if (last) Interrupt::request();

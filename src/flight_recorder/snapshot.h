@@ -24,6 +24,7 @@ struct SnapshotRequest {
   std::uint64_t asked_ns = 0;  // CLOCK_REALTIME
   std::uint64_t from_ns = 0;   // 0: all there is
   std::uint64_t to_ns = 0;     // 0: up to the newest tick; in the future: waited for
+  bool last = false;           // nothing goes on after it: done is told when its hook has ended
   // In the spool: what is uploaded from there to OUTPUT, which is a URL.
   std::string spool_path;
   std::string private_path;  // not to OUTPUT, but here, without JSON and hook: for who asked

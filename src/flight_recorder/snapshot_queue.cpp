@@ -103,10 +103,11 @@ void SnapshotQueue::make(const Item& item) {
                  static_cast<double>(report->took_ns) / static_cast<double>(kNsPerSecond));
     if (uploads_ == nullptr) rotate(options_);
   }
-  if (item.done) item.done(report);
+  if (item.done && !item.request.last) item.done(report);
   if (report && kept) run_hook(item.request, report->file);
-  // Last: the hook may read the file, which goes when it is uploaded.
+  // Not before: the hook may read the file, which goes when it is uploaded.
   if (report && kept && uploads_ != nullptr) uploads_->add(report->file);
+  if (item.done && item.request.last) item.done(report);
 }
 
 void SnapshotQueue::run_hook(const SnapshotRequest& request, const std::string& path) const {

@@ -128,6 +128,26 @@ TEST_F(SnapshotQueueTest, RotatesAndRunsTheHook) {
   EXPECT_THAT(*paths, HasSubstr("-c.rezlog\n"));
 }
 
+TEST_F(SnapshotQueueTest, TheEndWaitsForTheLastHook) {
+  const std::string note_path = root_ + "/note";
+  options_.exec = {"sh", "-c", "sleep 0.2; echo done >\"$0\"", note_path};
+  const auto buffer = fill(5);
+  SnapshotQueue queue(options_, *buffer);
+  std::promise<bool> hooked;
+  SnapshotRequest asked = request("sigterm");
+  asked.last = true;
+  ASSERT_TRUE(queue.submit(
+      asked, [&](const Result<SnapshotReport>&) { hooked.set_value(fs::exists(note_path)); }));
+  EXPECT_TRUE(hooked.get_future().get());
+  // Who asks for one in between has the answer before.
+  fs::remove(note_path);
+  std::promise<bool> early;
+  ASSERT_TRUE(queue.submit(request("http"), [&](const Result<SnapshotReport>&) {
+    early.set_value(!fs::exists(note_path));
+  }));
+  EXPECT_TRUE(early.get_future().get());
+}
+
 TEST_F(SnapshotQueueTest, IntoTheSpoolAndOnToTheStore) {
   options_.keep = 0;
   options_.output = "s3://bucket/{reason}.rezlog";

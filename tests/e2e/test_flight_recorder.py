@@ -363,6 +363,15 @@ def test_the_hook_gets_the_path_and_no_shell(flight, tmp_path):
     recorder.stop()
 
 
+def test_the_end_waits_for_the_last_hook(flight, tmp_path):
+    note = tmp_path / "note"
+    recorder = flight(exec=["sh", "-c", f"sleep 1; echo done >{note}"])
+    recorder.run()
+    recorder.wait_until_written()
+    ended = recorder.stop()
+    assert ended.returncode == 0 and note.read_text() == "done\n", ended.stderr
+
+
 def test_a_hook_that_hangs_is_killed(flight, tmp_path):
     recorder = flight(keep=3, exec=["sh", "-c", "sleep 1000"], exec_timeout="200ms")
     recorder.run()
