@@ -243,7 +243,7 @@ Result<FlightOptions> complete(FlightOptions options) {
   if (options.buffer.empty() && state.empty() && is_store_url(options.output)) {
     return usage_error(
         "it is not said where the buffer is; name a folder with --buffer, or with buffer in a "
-        "configuration");
+        "configuration (a service has it in its state directory)");
   }
   if (options.buffer.empty()) {
     options.buffer = state.empty() ? options.output + ".buffer" : state + "/buffer";
