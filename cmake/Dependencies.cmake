@@ -59,7 +59,8 @@ if(Protobuf_FOUND AND Protobuf_PROTOC_EXECUTABLE AND Snappy_FOUND
   set(generated ${CMAKE_BINARY_DIR}/protocols)
   file(MAKE_DIRECTORY ${generated})
   set(protocol_sources)
-  foreach(protocol gogoproto/gogo io/prometheus/client/metrics remote types)
+  foreach(protocol gogoproto/gogo io/prometheus/client/metrics
+                   io/prometheus/write/v2/types remote types)
     add_custom_command(
       OUTPUT ${generated}/${protocol}.pb.cc ${generated}/${protocol}.pb.h
       COMMAND ${Protobuf_PROTOC_EXECUTABLE} -I${PROTOCOLS_DIR} --cpp_out=${generated}

@@ -258,6 +258,13 @@ Result<HttpResponse> transfer(CURL* curl, const Url& url, const std::vector<std:
   curl_off_t retry_after = 0;
   ::curl_easy_getinfo(curl, CURLINFO_RETRY_AFTER, &retry_after);
   response.retry_after_seconds = static_cast<std::uint64_t>(std::max<curl_off_t>(retry_after, 0));
+  for (std::size_t i = 0; more != nullptr && i < more->wanted_headers.size(); ++i) {
+    const std::string& name = more->wanted_headers[i];
+    curl_header* header = nullptr;
+    if (::curl_easy_header(curl, name.c_str(), 0, CURLH_HEADER, -1, &header) == CURLHE_OK) {
+      response.headers.emplace(name, header->value);
+    }
+  }
   long status = 0;
   char* content_type = nullptr;
   ::curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);

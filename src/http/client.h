@@ -6,6 +6,7 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -44,6 +45,7 @@ struct HttpResponse {
   std::string content_type;  // lower case, without parameters
   std::string body;
   std::uint64_t retry_after_seconds = 0;  // Retry-After, a date included; 0: it did not say
+  std::map<std::string, std::string> headers;  // those of HttpPost::wanted_headers that came
 };
 
 // Whom a client trusts with https, and who it is itself. Paths of PEM files; empty: the system's
@@ -58,6 +60,7 @@ struct HttpTls {
 // A POST, beyond its body.
 struct HttpPost {
   std::vector<std::string> headers;
+  std::vector<std::string> wanted_headers;  // of the answer
   std::string username;  // basic authentication; empty: none
   std::string password;
   HttpTls tls;

@@ -106,6 +106,13 @@ Result<void> complete(PushTarget& target, std::uint64_t tick_ns) {
   if (target.username.empty() != target.password_file.empty()) {
     return usage_error("{}: username and password_file belong together", target.name);
   }
+  if (target.histograms == RemoteHistograms::kExact &&
+      target.protocol == PushProtocol::kRemoteWrite1) {
+    return usage_error(
+        "{}: histograms = \"exact\" needs protocol = \"remote-write-2.0\"; receivers of 1.0 would "
+        "store them without their bounds",
+        target.name);
+  }
   if (target.tls.cert_file.empty() != target.tls.key_file.empty()) {
     return usage_error("{}: cert_file and key_file belong together", target.name);
   }
@@ -190,9 +197,19 @@ std::vector<Key> target_keys(PushConfig& push) {
                   target.samples_per_request_max = static_cast<std::size_t>(*count);
                   return {};
                 }),
-      of_target("native_histograms",
+      of_target("protocol",
                 [](PushTarget& target, const toml::node& value) {
-                  return assign(target.native_histograms, config::as_bool(value));
+                  return config::choose<PushProtocol>(
+                      target.protocol, value,
+                      {{"remote-write-1.0", PushProtocol::kRemoteWrite1},
+                       {"remote-write-2.0", PushProtocol::kRemoteWrite2}});
+                }),
+      of_target("histograms",
+                [](PushTarget& target, const toml::node& value) {
+                  return config::choose<RemoteHistograms>(target.histograms, value,
+                                                          {{"classic", RemoteHistograms::kClassic},
+                                                           {"native", RemoteHistograms::kNative},
+                                                           {"exact", RemoteHistograms::kExact}});
                 }),
       of_target("username", text(&PushTarget::username)),
       of_target("password_file", text(&PushTarget::password_file)),

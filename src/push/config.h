@@ -13,10 +13,13 @@
 #include "config/toml_keys.h"
 #include "http/client.h"
 #include "metrics/schema.h"
+#include "wire/remote_write.h"
 
 namespace rezolus {
 
 inline constexpr std::size_t kPushTargetsMax = 16;
+
+enum class PushProtocol : std::uint8_t { kRemoteWrite1, kRemoteWrite2 };
 
 struct PushTarget {
   std::string name;  // of its metrics and of its position in the queue; from the URL unless given
@@ -26,7 +29,8 @@ struct PushTarget {
   std::uint64_t batch_delay_ns = kNsPerSecond;
   std::uint64_t timeout_ns = 30 * kNsPerSecond;
   std::size_t samples_per_request_max = 10'000;
-  bool native_histograms = false;
+  PushProtocol protocol = PushProtocol::kRemoteWrite1;
+  RemoteHistograms histograms = RemoteHistograms::kClassic;
   std::string username;
   std::string password_file;
   std::string bearer_token_file;

@@ -43,7 +43,7 @@ TEST_F(PushConfigTest, SeveralTargetsAndTheirTables) {
       "[[push]]\nurl = \"http://db:9090/api/v1/write\"\n[push.labels]\ninstance = \"a\"\n"
       "[push.headers]\nX-Scope-OrgID = \"team\"\n"
       "[[push]]\nurl = \"https://other/write?x=y\"\nname = \"other\"\ninterval = \"15s\"\n"
-      "native_histograms = true\nca_file = \"/ca.pem\"\n"
+      "protocol = \"remote-write-2.0\"\nhistograms = \"exact\"\nca_file = \"/ca.pem\"\n"
       "[push_queue]\nfolder = \"/queue\"\nsize_max = \"1GiB\"\nage_max = \"2h\"\n");
   ASSERT_TRUE(push) << push.error().message;
   ASSERT_EQ(push->targets.size(), 2u);
@@ -53,6 +53,9 @@ TEST_F(PushConfigTest, SeveralTargetsAndTheirTables) {
   EXPECT_TRUE(push->targets[1].labels.empty());
   EXPECT_EQ(push->targets[1].interval_ns, 15 * kNsPerSecond);
   EXPECT_EQ(push->targets[1].url.path, "/write?x=y");
+  EXPECT_EQ(push->targets[0].protocol, PushProtocol::kRemoteWrite1);
+  EXPECT_EQ(push->targets[1].protocol, PushProtocol::kRemoteWrite2);
+  EXPECT_EQ(push->targets[1].histograms, RemoteHistograms::kExact);
   EXPECT_EQ(push->targets[1].tls.ca_file, "/ca.pem");
   EXPECT_EQ(push->queue_size_bytes_max, 1u << 30);
   EXPECT_EQ(push->queue_age_ns_max, 7200 * kNsPerSecond);
@@ -70,6 +73,7 @@ TEST_F(PushConfigTest, WhatIsWrongIsNamed) {
   EXPECT_NE(refused(url + "username = \"me\"\n").find("belong together"), std::string::npos);
   EXPECT_NE(refused(url + "bearer_token_file = \"/no/such/file\"\n").find("/no/such/file"),
             std::string::npos);
+  EXPECT_NE(refused(url + "histograms = \"exact\"\n").find("remote-write-2.0"), std::string::npos);
   EXPECT_NE(refused(url + "interval = \"500ms\"\n").find("shorter"), std::string::npos);
   EXPECT_NE(refused(url + "name = \"../x\"\n").find("letters"), std::string::npos);
   EXPECT_NE(refused(url + "[push.headers]\nX-A = \"a\\r\\nb\"\n").find("line break"),

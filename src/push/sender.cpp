@@ -22,6 +22,8 @@ constexpr std::uint64_t kIdleNs = kNsPerSecond;
 constexpr std::uint64_t kSilenceNs = 60 * kNsPerSecond;
 constexpr std::uint64_t kSilenceIntervals = 3;
 constexpr std::chrono::seconds kStopTime{2};
+constexpr const char* kSamplesWritten = "X-Prometheus-Remote-Write-Samples-Written";
+constexpr const char* kHistogramsWritten = "X-Prometheus-Remote-Write-Histograms-Written";
 constexpr std::size_t kAnswerShownMax = 200;
 
 std::string shown(std::string_view body) {
@@ -50,7 +52,7 @@ PushSender::PushSender(const PushTarget& target, const PrometheusOptions& page,
       extra_(std::move(extra)),
       position_path_(queue.folder() + "/" + target.name + ".position"),
       client_(&cancel_),
-      collector_(page, as_labels(target.labels, labels), target.native_histograms),
+      collector_(page, as_labels(target.labels, labels), target.histograms),
       random_(std::random_device()()) {
   state_.target = target.name;
   thread_ = std::thread([this] {
@@ -257,7 +259,9 @@ void PushSender::acknowledge(bool now) {
 
 // Until it is delivered or refused. False: told to stop.
 bool PushSender::send(const RemoteWriteRequest& request) {
-  const auto body = encode_remote_write_1(request);
+  const auto body = target_.protocol == PushProtocol::kRemoteWrite2
+                        ? encode_remote_write_2(request)
+                        : encode_remote_write_1(request);
   if (!body) {
     spdlog::warn("push to {}: {}", target_.name, body.error().message);
     const std::lock_guard lock(mutex_);
@@ -266,13 +270,13 @@ bool PushSender::send(const RemoteWriteRequest& request) {
   }
   std::uint64_t backoff_ns = kBackoffNsMin;
   while (true) {
-    std::uint64_t wait_ns = 0;
-    std::string problem;
-    const Outcome outcome = post(*body, wait_ns, problem);
+    const Answer answer = post(*body, request.sample_count);
+    const Outcome outcome = answer.outcome;
     if (outcome == Outcome::kDelivered || outcome == Outcome::kRefused) set_problem("");
     if (outcome == Outcome::kDelivered) {
       const std::lock_guard lock(mutex_);
-      state_.sent_samples += request.sample_count;
+      state_.sent_samples += request.sample_count - answer.unwritten;
+      state_.refused_samples += answer.unwritten;
       return true;
     }
     if (outcome == Outcome::kRefused || outcome == Outcome::kTooMuch) {
@@ -285,44 +289,46 @@ bool PushSender::send(const RemoteWriteRequest& request) {
       const std::uint64_t now_ns = monotonic_ns();
       if (complained_ns_ == 0 || now_ns >= complained_ns_ + kComplainNs) {
         complained_ns_ = now_ns;
-        spdlog::warn("push to {}: {}; {} samples are passed over", target_.name, problem,
+        spdlog::warn("push to {}: {}; {} samples are passed over", target_.name, answer.problem,
                      request.sample_count);
       }
       const std::lock_guard lock(mutex_);
       state_.refused_samples += request.sample_count;
       return true;
     }
-    set_problem(problem);
+    set_problem(answer.problem);
     {
       const std::lock_guard lock(mutex_);
       state_.retried_samples += request.sample_count;
     }
     const double jitter = std::uniform_real_distribution<>(0.5, 1.5)(random_);
-    wait_ns =
-        std::max(wait_ns, static_cast<std::uint64_t>(static_cast<double>(backoff_ns) * jitter));
+    const auto wait_ns = std::max(
+        answer.wait_ns, static_cast<std::uint64_t>(static_cast<double>(backoff_ns) * jitter));
     backoff_ns = std::min(backoff_ns * 2, kBackoffNsMax);
     if (!wait(wait_ns)) return false;
   }
 }
 
-// wait_ns: what the target asks for, when it is to be tried again.
-PushSender::Outcome PushSender::post(const std::string& body, std::uint64_t& wait_ns,
-                                     std::string& problem) {
+PushSender::Answer PushSender::post(const std::string& body, std::size_t sample_count) {
   HttpPost options;
   options.timeout_ms = target_.timeout_ns / kNsPerMs;
   options.tls = target_.tls;
   options.username = target_.username;
-  options.headers = {"Content-Type: application/x-protobuf", "Content-Encoding: snappy",
-                     "X-Prometheus-Remote-Write-Version: 0.1.0", "Expect:"};
+  if (target_.protocol == PushProtocol::kRemoteWrite2) {
+    options.headers = {"Content-Type: application/x-protobuf;proto=io.prometheus.write.v2.Request",
+                       "X-Prometheus-Remote-Write-Version: 2.0.0"};
+    options.wanted_headers = {kSamplesWritten, kHistogramsWritten};
+  } else {
+    options.headers = {"Content-Type: application/x-protobuf",
+                       "X-Prometheus-Remote-Write-Version: 0.1.0"};
+  }
+  options.headers.insert(options.headers.end(), {"Content-Encoding: snappy", "Expect:"});
   for (const auto& [name, value] : target_.headers) options.headers.push_back(name + ": " + value);
   // Read each time: who issues them may replace them.
   for (const std::string* path : {&target_.password_file, &target_.bearer_token_file}) {
     if (path->empty()) continue;
     auto secret = read_secret(*path);
-    if (!secret) {
-      problem = secret.error().message;
-      return Outcome::kRetry;
-    }
+    if (!secret) return {.outcome = Outcome::kRetry, .problem = secret.error().message};
     if (path == &target_.password_file) {
       options.password = std::move(*secret);
     } else {
@@ -334,18 +340,45 @@ PushSender::Outcome PushSender::post(const std::string& body, std::uint64_t& wai
     ++state_.requests;
   }
   auto response = client_.post(target_.url, body, options);
-  if (!response) {
-    problem = response.error().message;
-    return Outcome::kRetry;
+  if (!response) return {.outcome = Outcome::kRetry, .problem = response.error().message};
+  return understand(*response, sample_count);
+}
+
+PushSender::Answer PushSender::understand(const HttpResponse& response,
+                                          std::size_t sample_count) const {
+  const int status = response.status;
+  const bool second = target_.protocol == PushProtocol::kRemoteWrite2;
+  if (status >= 200 && status < 300) {
+    if (!second) return {.outcome = Outcome::kDelivered};
+    std::uint64_t written = 0;
+    for (const auto& [name, value] : response.headers) {
+      written += std::strtoull(value.c_str(), nullptr, 10);
+    }
+    // Receivers of 1.0 find nothing in a request of 2.0, and say that all is well.
+    if (response.headers.empty() && sample_count > 0) {
+      return {.outcome = Outcome::kRetry,
+              .problem =
+                  "it does not say how much it has written, as receivers of remote write "
+                  "2.0 do; for others write protocol = \"remote-write-1.0\""};
+    }
+    return {.outcome = Outcome::kDelivered,
+            .unwritten = sample_count - std::min<std::uint64_t>(written, sample_count)};
   }
-  const int status = response->status;
-  if (status >= 200 && status < 300) return Outcome::kDelivered;
-  problem = fmt::format("it answers {}: {}", status, shown(response->body));
+  std::string problem = fmt::format("it answers {}: {}", status, shown(response.body));
+  if (second && status == 415) {
+    problem +=
+        "; is it one that takes remote write 2.0? For others write protocol = "
+        "\"remote-write-1.0\"";
+    return {.outcome = Outcome::kRetry, .problem = std::move(problem)};
+  }
   if (status >= 500 || status == 429) {
-    wait_ns = std::min(response->retry_after_seconds * kNsPerSecond, kRetryAfterNsMax);
-    return Outcome::kRetry;
+    return {.outcome = Outcome::kRetry,
+            .wait_ns = std::min(response.retry_after_seconds * kNsPerSecond, kRetryAfterNsMax),
+            .problem = std::move(problem)};
   }
-  return status == 400 || status == 413 || status == 422 ? Outcome::kTooMuch : Outcome::kRefused;
+  const bool divisible = status == 400 || status == 413 || status == 422;
+  return {.outcome = divisible ? Outcome::kTooMuch : Outcome::kRefused,
+          .problem = std::move(problem)};
 }
 
 }  // namespace rezolus

@@ -58,7 +58,14 @@ class PushSender {
   [[nodiscard]] bool due() const;
   bool deliver();
   bool send(const RemoteWriteRequest& request);
-  Outcome post(const std::string& body, std::uint64_t& wait_ns, std::string& problem);
+  struct Answer {
+    Outcome outcome = Outcome::kRetry;
+    std::uint64_t wait_ns = 0;    // kRetry: as long as the target asks for
+    std::string problem;          // unless it is delivered
+    std::uint64_t unwritten = 0;  // delivered: samples that the target says it has not taken
+  };
+  Answer post(const std::string& body, std::size_t sample_count);
+  [[nodiscard]] Answer understand(const HttpResponse& response, std::size_t sample_count) const;
   bool wait(std::uint64_t duration_ns);
   void acknowledge(bool now);
   void set_problem(const std::string& problem);

@@ -94,10 +94,15 @@ class Receiver {
     ++requests_;
     arrivals_ns_.push_back(monotonic_ns());
     authorization_ = request.authorization;
-    EXPECT_EQ(request.content_type, "application/x-protobuf");
-    const Samples samples = read_request(request.body);
+    const bool second = request.content_type != "application/x-protobuf";
+    if (second) {
+      EXPECT_EQ(request.content_type,
+                "application/x-protobuf;proto=io.prometheus.write.v2.Request");
+    }
+    const Samples samples = second ? Samples() : read_request(request.body);
     http::Response response = http::make_response("text/plain", "as it was told\n");
     response.status = answer_ ? answer_(samples) : 204;
+    response.headers = headers_;
     if (response.status == 429) response.headers.emplace_back("Retry-After", "1");
     if (response.status / 100 == 2) {
       for (const auto& [identity, points] : samples) {
@@ -140,6 +145,7 @@ class Receiver {
   std::uint64_t requests_ = 0;
   std::vector<std::uint64_t> arrivals_ns_;
   std::string authorization_;
+  std::vector<std::pair<std::string, std::string>> headers_;  // of the next answers
   std::unique_ptr<http::Server> server_;
 };
 
@@ -355,6 +361,27 @@ TEST_F(PushTest, CredentialsAreReadAnew) {
   put(*push, 2, 3);
   ASSERT_TRUE(receiver.wait_until(ms(2)));
   EXPECT_EQ(receiver.authorization_, "Basic bWU6c2Vjb25k");
+}
+
+TEST_F(PushTest, SecondVersionBelievesWhatWasWritten) {
+  Receiver receiver;
+  target().protocol = PushProtocol::kRemoteWrite2;
+  auto push = start(receiver);
+  put(*push, 0, 1);
+  // One of 1.0, which says that all is well, loses nothing.
+  ASSERT_TRUE(receiver.wait_for([&] { return receiver.requests_ >= 2; }));
+  EXPECT_EQ(push->states()[0].sent_samples, 0u);
+  EXPECT_NE(push->states()[0].problem.find("remote-write-1.0"), std::string::npos);
+  {
+    const std::lock_guard lock(receiver.mutex_);
+    receiver.headers_ = {{"X-Prometheus-Remote-Write-Samples-Written", "30"},
+                         {"X-Prometheus-Remote-Write-Histograms-Written", "1"}};
+  }
+  ASSERT_TRUE(all_delivered(*push));
+  const PushState state = push->states()[0];
+  EXPECT_EQ(state.problem, "");
+  EXPECT_EQ(state.sent_samples, 31u);
+  EXPECT_EQ(state.refused_samples, 3u) << "a tick has 34 samples";
 }
 
 TEST_F(PushTest, PositionsThatAreDamagedAreNone) {

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <bit>
 #include <cstdlib>
+#include <numeric>
 #include <optional>
 #include <unordered_set>
 
@@ -21,10 +22,20 @@ std::int64_t milliseconds(std::uint64_t realtime_ns) {
   return static_cast<std::int64_t>(realtime_ns / kNsPerMs);
 }
 
-PrometheusOptions page_options(PrometheusOptions options, bool native) {
+PrometheusOptions page_options(PrometheusOptions options, RemoteHistograms histograms) {
   // The format decides whether the page knows the bounds of native buckets.
-  options.format = native ? PrometheusFormat::kProtobuf : PrometheusFormat::kText;
+  options.format = histograms == RemoteHistograms::kClassic ? PrometheusFormat::kText
+                                                            : PrometheusFormat::kProtobuf;
   return options;
+}
+
+// The inclusive upper ends of a family's buckets, but for the last, in the base unit.
+std::shared_ptr<const std::vector<double>> exact_bounds(const Family& family) {
+  auto bounds = std::make_shared<std::vector<double>>();
+  for (std::uint64_t i = 0; i + 1 < family.native_config.bucket_count(); ++i) {
+    bounds->push_back(PrometheusPage::base_value(family, family.native_config.upper(i), false));
+  }
+  return bounds;
 }
 
 std::string type_of(const Family& family) {
@@ -41,7 +52,8 @@ struct RemoteWriteCollector::Plan {
     const std::string* name = nullptr;
     const Family* family = nullptr;
     const Row* row = nullptr;
-    std::size_t begin = 0;  // of its series
+    std::size_t begin = 0;                              // of its series
+    std::shared_ptr<const std::vector<double>> bounds;  // RemoteHistograms::kExact
   };
   Plan(std::shared_ptr<const Schema> of, const PrometheusOptions& options)
       : schema(std::move(of)), page(*schema, options) {}
@@ -57,15 +69,16 @@ struct RemoteWriteCollector::Plan {
 };
 
 RemoteWriteCollector::RemoteWriteCollector(const PrometheusOptions& page, Labels labels,
-                                           bool native)
-    : options_(page_options(page, native)), labels_(std::move(labels)) {}
+                                           RemoteHistograms histograms)
+    : options_(page_options(page, histograms)),
+      labels_(std::move(labels)),
+      histograms_(histograms) {}
 RemoteWriteCollector::~RemoteWriteCollector() = default;
 
-std::shared_ptr<const RemoteSeries> RemoteWriteCollector::make_series(std::string_view name,
-                                                                      const Labels& labels,
-                                                                      std::string_view extra_key,
-                                                                      std::string_view extra_value,
-                                                                      bool native) const {
+std::shared_ptr<const RemoteSeries> RemoteWriteCollector::make_series(
+    std::string_view name, const Labels& labels, std::string_view extra_key,
+    std::string_view extra_value, std::shared_ptr<const RemoteMetadata> metadata,
+    bool native) const {
   std::map<std::string, std::string> sorted;
   sorted.emplace("__name__", name);
   if (!extra_key.empty()) sorted.emplace(extra_key, extra_value);
@@ -77,6 +90,7 @@ std::shared_ptr<const RemoteSeries> RemoteWriteCollector::make_series(std::strin
   }
   auto series = std::make_shared<RemoteSeries>();
   series->native = native;
+  series->metadata = std::move(metadata);
   for (auto& [key, value] : sorted) {
     series->identity += key;
     series->identity += '\xff';  // in no UTF-8
@@ -129,29 +143,36 @@ void RemoteWriteCollector::plan(const std::shared_ptr<const Schema>& schema, std
     plan_->series.push_back(std::move(series));
     plan_->live.push_back(live ? 1 : 0);
   };
-  for (const auto& [name, family] : plan_->page.families) {
+  for (auto& [name, family] : plan_->page.families) {
+    const auto metadata = std::make_shared<const RemoteMetadata>(
+        RemoteMetadata{name, type_of(family), valid_utf8(family.help), std::string(family.unit)});
+    std::shared_ptr<const std::vector<double>> bounds;
+    if (histograms_ == RemoteHistograms::kExact && !family.native_indexes.empty()) {
+      bounds = exact_bounds(family);
+      std::iota(family.native_indexes.begin(), family.native_indexes.end(), 0);
+    }
     for (const Row& row : family.rows) {
-      plan_->slots.push_back({&name, &family, &row, plan_->series.size()});
+      plan_->slots.push_back({&name, &family, &row, plan_->series.size(), bounds});
       if (family.type != MetricType::kHistogram) {
-        add(make_series(name, row.labels, "", ""));
+        add(make_series(name, row.labels, "", "", metadata));
         continue;
       }
       if (family.form != HistogramForm::kSummary && !family.native_indexes.empty()) {
-        add(make_series(name, row.labels, "", "", true));
+        add(make_series(name, row.labels, "", "", metadata, true));
         continue;
       }
-      add(make_series(name + "_sum", row.labels, "", ""));
-      add(make_series(name + "_count", row.labels, "", ""));
+      add(make_series(name + "_sum", row.labels, "", "", metadata));
+      add(make_series(name + "_count", row.labels, "", "", metadata));
       if (family.form == HistogramForm::kSummary) {
         for (const std::string& q : options_.quantiles) {
-          add(make_series(name, row.labels, "quantile", q));
+          add(make_series(name, row.labels, "quantile", q, metadata));
         }
         continue;
       }
       for (const PrometheusPage::Bound& bound : family.bounds) {
-        add(make_series(name + "_bucket", row.labels, "le", bound.le));
+        add(make_series(name + "_bucket", row.labels, "le", bound.le, metadata));
       }
-      add(make_series(name + "_bucket", row.labels, "le", "+Inf"));
+      add(make_series(name + "_bucket", row.labels, "le", "+Inf", metadata));
     }
   }
   plan_->now.resize(plan_->series.size());
@@ -186,10 +207,16 @@ void RemoteWriteCollector::add(const SnapshotRef& snapshot) {
     if (plan.series[at] == nullptr) continue;
     if (plan.series[at]->native) {
       if (!total->native_known) continue;
-      plan.now[at] = {
-          time_ms, 0,
-          std::make_shared<const NativeHistogram>(NativeHistogram{
-              total->count, sum, options_.native_schema, total->zeros, std::move(total->native)})};
+      NativeHistogram native{
+          total->count, sum, options_.native_schema, total->zeros, std::move(total->native),
+          nullptr};
+      if (slot.bounds != nullptr) {  // 0 is a bucket like the others
+        native.schema = kCustomBoundsSchema;
+        if (native.zeros != 0) native.buckets[0] += native.zeros;
+        native.zeros = 0;
+        native.bounds = slot.bounds;
+      }
+      plan.now[at] = {time_ms, 0, std::make_shared<const NativeHistogram>(std::move(native))};
       plan.now_there[at] = 1;
       continue;
     }
@@ -234,9 +261,11 @@ void RemoteWriteCollector::end(std::uint64_t realtime_ns) {
 void RemoteWriteCollector::add_extra(std::span<const ExtraFamily> families,
                                      std::uint64_t realtime_ns) {
   for (const ExtraFamily& family : families) {
+    const auto metadata = std::make_shared<const RemoteMetadata>(
+        RemoteMetadata{family.name, family.type, family.help, ""});
     if (plan_ != nullptr && plan_->page.families.contains(family.name)) continue;
     for (const ExtraSample& sample : family.samples) {
-      auto series = make_series(family.name, sample.labels, "", "");
+      auto series = make_series(family.name, sample.labels, "", "", metadata);
       const auto& kept = extra_.try_emplace(series->identity, series).first->second;
       put(kept, {milliseconds(realtime_ns), sample.value, nullptr});
     }

@@ -25,19 +25,39 @@ bool has_remote_write();
 // The value that says that a series has ended; any other NaN is a value.
 inline constexpr std::uint64_t kStaleBits = 0x7ff0000000000002;
 
-// What remote write has for a histogram whose buckets are exponential.
+// What becomes of histograms whose form is kClassic.
+enum class RemoteHistograms : std::uint8_t {
+  kClassic,  // a series for each of the page's bounds
+  kNative,   // exponential buckets, with the error of PrometheusOptions::native_schema
+  kExact,    // our own buckets, all of them (NHCB); remote write 2.0 alone can say it
+};
+
+// The schema of histograms with bounds of their own.
+inline constexpr int kCustomBoundsSchema = -53;
+
+// A histogram that is one sample.
 struct NativeHistogram {
   std::uint64_t count = 0;
   double sum = 0;
   int schema = 0;
   std::uint64_t zeros = 0;
   std::map<std::int32_t, std::uint64_t> buckets;  // by index, none empty
+  // kCustomBoundsSchema: the inclusive upper ends of all buckets but the last; else null.
+  std::shared_ptr<const std::vector<double>> bounds;
+};
+
+struct RemoteMetadata {
+  std::string family;
+  std::string type;  // counter, gauge, histogram, summary or untyped
+  std::string help;
+  std::string unit;
 };
 
 struct RemoteSeries {
   Labels labels;  // sorted, `__name__` among them, none empty
   std::string identity;
   bool native = false;
+  std::shared_ptr<const RemoteMetadata> metadata;
 };
 
 struct RemoteSample {
@@ -51,13 +71,6 @@ struct RemoteTimeSeries {
   std::vector<RemoteSample> samples;  // in the order of time
 };
 
-struct RemoteMetadata {
-  std::string family;
-  std::string type;  // counter, gauge, histogram, summary or untyped
-  std::string help;
-  std::string unit;
-};
-
 struct RemoteWriteRequest {
   std::vector<RemoteTimeSeries> series;
   std::vector<RemoteMetadata> metadata;
@@ -68,6 +81,10 @@ struct RemoteWriteRequest {
 // none.
 Result<std::string> encode_remote_write_1(const RemoteWriteRequest& request);
 
+// The same of remote write 2.0, where each series has its metadata. It has no start timestamps:
+// snapshots do not say when the source began to count.
+Result<std::string> encode_remote_write_2(const RemoteWriteRequest& request);
+
 // The same samples in one request for each time that they have, in the order of time. For receivers
 // that refuse all of a request because of one sample.
 std::vector<RemoteWriteRequest> split_by_time(const RemoteWriteRequest& request);
@@ -76,9 +93,8 @@ std::vector<RemoteWriteRequest> split_by_time(const RemoteWriteRequest& request)
 class RemoteWriteCollector {
  public:
   // page: its format is not looked at; quantiles are those since the tick before. labels are added
-  // to every series that has none of that name. native: histograms are native instead of classic
-  // ones where their form is kClassic.
-  RemoteWriteCollector(const PrometheusOptions& page, Labels labels, bool native);
+  // to every series that has none of that name.
+  RemoteWriteCollector(const PrometheusOptions& page, Labels labels, RemoteHistograms histograms);
   ~RemoteWriteCollector();
 
   // One tick. What was there in the tick before and is absent now has ended.
@@ -106,10 +122,12 @@ class RemoteWriteCollector {
   std::shared_ptr<const RemoteSeries> make_series(std::string_view name, const Labels& labels,
                                                   std::string_view extra_key,
                                                   std::string_view extra_value,
+                                                  std::shared_ptr<const RemoteMetadata> metadata,
                                                   bool native = false) const;
 
   const PrometheusOptions options_;
   const Labels labels_;
+  const RemoteHistograms histograms_;
   std::unique_ptr<Plan> plan_;
   SnapshotRef previous_;
   std::map<std::string, std::shared_ptr<const RemoteSeries>> extra_;  // by identity

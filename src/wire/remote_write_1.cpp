@@ -32,6 +32,7 @@ void set_histogram(prometheus::Histogram& message, const RemoteSample& sample) {
     return;
   }
   const NativeHistogram& native = *sample.native;
+  CHECK(native.bounds == nullptr, "remote write 1.0 has no buckets with bounds of their own");
   message.set_count_int(native.count);
   message.set_sum(native.sum);
   message.set_schema(native.schema);

@@ -11,4 +11,8 @@ Result<std::string> encode_remote_write_1(const RemoteWriteRequest& /*request*/)
   return error("this build has no remote write: the set-up could not fetch its .proto files");
 }
 
+Result<std::string> encode_remote_write_2(const RemoteWriteRequest& request) {
+  return encode_remote_write_1(request);
+}
+
 }  // namespace rezolus

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <bit>
 #include <cmath>
 #include <cstring>
@@ -198,7 +199,7 @@ bool is_stale(const Point& point) {
 
 TEST_F(RemoteWrite, SaysWhatThePageSays) {
   RemoteWriteCollector collector({}, {{"instance", "db-1"}, {"op", "not this"}, {"none", ""}},
-                                 false);
+                                 RemoteHistograms::kClassic);
   collector.add(example());
   const Read got = read_all(collector);
   // Every line of the text page, whose values are decimal fractions of integers, is a series.
@@ -230,7 +231,7 @@ TEST_F(RemoteWrite, SaysWhatThePageSays) {
 }
 
 TEST_F(RemoteWrite, TicksOfASeriesStandTogether) {
-  RemoteWriteCollector collector({}, {}, false);
+  RemoteWriteCollector collector({}, {}, RemoteHistograms::kClassic);
   collector.add(example());
   collector.add(example(1'000'000'000));
   const std::size_t samples = collector.sample_count();
@@ -254,7 +255,7 @@ TEST_F(RemoteWrite, TicksOfASeriesStandTogether) {
 }
 
 TEST_F(RemoteWrite, SplittingByTimeLosesNothing) {
-  RemoteWriteCollector collector({}, {}, false);
+  RemoteWriteCollector collector({}, {}, RemoteHistograms::kClassic);
   collector.add(example());
   collector.add(example(1'000'000'000));
   const auto requests = collector.take(1'000'000);
@@ -271,7 +272,7 @@ TEST_F(RemoteWrite, SplittingByTimeLosesNothing) {
 }
 
 TEST_F(RemoteWrite, WhatIsGoneBecomesStale) {
-  RemoteWriteCollector collector({}, {}, false);
+  RemoteWriteCollector collector({}, {}, RemoteHistograms::kClassic);
   collector.add(example());
   const Read before = read_all(collector);
   // The same schema, one series absent.
@@ -318,7 +319,7 @@ TEST_F(RemoteWrite, WhatIsGoneBecomesStale) {
 }
 
 TEST_F(RemoteWrite, NativeHistogramsKeepEveryCount) {
-  RemoteWriteCollector collector({}, {}, true);
+  RemoteWriteCollector collector({}, {}, RemoteHistograms::kNative);
   collector.add(example());
   collector.end(example()->realtime_ns + 1'000'000);
   const Read got = read_all(collector);
@@ -350,7 +351,7 @@ TEST_F(RemoteWrite, SummariesAndMetadata) {
   PrometheusOptions options;
   options.quantiles = quantiles;
   options.histograms = rules;
-  RemoteWriteCollector collector(options, {}, false);
+  RemoteWriteCollector collector(options, {}, RemoteHistograms::kClassic);
   collector.add(example());
   collector.add_metadata();
   Read got = read_all(collector);
@@ -372,11 +373,138 @@ TEST_F(RemoteWrite, SummariesAndMetadata) {
   EXPECT_EQ(got.points.at(name + R"({op="read",quantile="0.5"})")[0].value, 9e-9);
 }
 
+// A request of 2.0 as one of 1.0, its references resolved; what only 2.0 has is checked here.
+struct Second {
+  std::map<std::string, double> values;      // by series
+  std::map<std::string, std::string> types;  // "type help unit", by series
+  std::map<std::string, std::vector<double>> bounds;
+  std::map<std::string, std::map<std::int64_t, std::int64_t>> buckets;
+  std::map<std::string, std::int64_t> schemas;
+};
+
+Second read_second(const RemoteWriteRequest& request) {
+  Second result;
+  auto body = encode_remote_write_2(request);
+  EXPECT_TRUE(body);
+  std::string plain;
+  EXPECT_TRUE(snappy::Uncompress(body->data(), body->size(), &plain));
+  std::vector<std::string> symbols;
+  const auto fields = read_protobuf(plain);
+  for (const ProtobufField& field : fields) {
+    if (field.number == 4) symbols.push_back(field.bytes());
+  }
+  EXPECT_EQ(symbols.at(0), "");
+  EXPECT_EQ(std::set<std::string>(symbols.begin(), symbols.end()).size(), symbols.size());
+  for (const ProtobufField& field : fields) {
+    if (field.number == 4) continue;
+    EXPECT_EQ(field.number, 5u);
+    std::string identity;
+    std::string metadata;
+    for (const ProtobufField& part : read_protobuf(field.bytes())) {
+      if (part.number == 1) {
+        const auto refs = part.packed();
+        EXPECT_EQ(refs.size() % 2, 0u);
+        for (std::size_t i = 0; i + 1 < refs.size(); i += 2) {
+          identity += symbols.at(refs[i]) + "=" + symbols.at(refs[i + 1]) + " ";
+        }
+      } else if (part.number == 2) {
+        result.values[identity] = 0;  // which is not written
+        for (const ProtobufField& value : read_protobuf(part.bytes())) {
+          EXPECT_TRUE(value.number == 1 || value.number == 2);
+          if (value.number == 1) result.values[identity] = value.number_value();
+          if (value.number == 2) {
+            EXPECT_EQ(value.integer(), std::uint64_t{kExampleMs});
+          }
+        }
+      } else if (part.number == 3) {
+        std::vector<std::int64_t> deltas;
+        std::vector<std::pair<std::int64_t, std::uint64_t>> spans;
+        for (const ProtobufField& value : read_protobuf(part.bytes())) {
+          if (value.number == 4) result.schemas[identity] = value.zigzag();
+          if (value.number == 11) {
+            spans.emplace_back();
+            for (const ProtobufField& one : read_protobuf(value.bytes())) {
+              if (one.number == 1) spans.back().first = one.zigzag();
+              if (one.number == 2) spans.back().second = one.integer();
+            }
+          }
+          if (value.number == 12) deltas = value.packed_zigzags();
+          if (value.number == 16) result.bounds[identity] = value.packed_fixed<double>();
+        }
+        std::int64_t index = 0;
+        std::int64_t count = 0;
+        std::size_t at = 0;
+        for (const auto& [offset, length] : spans) {
+          index += offset;
+          for (std::uint64_t i = 0; i < length; ++i) {
+            count += deltas.at(at++);
+            result.buckets[identity][index++] = count;
+          }
+        }
+        EXPECT_EQ(at, deltas.size());
+      } else {
+        EXPECT_EQ(part.number, 5u);
+        std::string type = "0";
+        std::string help;
+        std::string unit;
+        for (const ProtobufField& one : read_protobuf(part.bytes())) {
+          if (one.number == 1) type = std::to_string(one.integer());
+          if (one.number == 3) help = symbols.at(one.integer());
+          if (one.number == 4) unit = symbols.at(one.integer());
+        }
+        metadata = type + " " + help + " " + unit;
+      }
+    }
+    EXPECT_FALSE(result.types.contains(identity)) << identity;
+    result.types[identity] = metadata;
+  }
+  return result;
+}
+
+TEST_F(RemoteWrite, SecondVersionSaysTheSame) {
+  RemoteWriteCollector collector({}, {}, RemoteHistograms::kClassic);
+  collector.add(example());
+  const auto requests = collector.take(1'000'000);
+  const Second second = read_second(requests.at(0));
+  const Read first = read(requests.at(0));
+  EXPECT_EQ(second.values.size(), first.points.size());
+  std::multiset<double> theirs;
+  for (const auto& [identity, points] : first.points) theirs.insert(points[0].value);
+  std::multiset<double> ours;
+  for (const auto& [identity, value] : second.values) ours.insert(value);
+  EXPECT_EQ(ours, theirs);
+  EXPECT_EQ(second.types.at("__name__=rezolus_memory_free_bytes "),
+            "2 Memory that nobody uses. bytes");
+  EXPECT_EQ(second.types.at("__name__=rezolus_blockio_latency_seconds_bucket le=+Inf op=read "),
+            "3 Time from issue to completion of block requests. seconds");
+}
+
+TEST_F(RemoteWrite, ExactHistogramsHaveEveryBucketWhereItWas) {
+  RemoteWriteCollector collector({}, {}, RemoteHistograms::kExact);
+  const SnapshotRef snapshot = example();
+  collector.add(snapshot);
+  const Second second = read_second(collector.take(1'000'000).at(0));
+  const std::string name = "__name__=rezolus_blockio_latency_seconds op=read ";
+  EXPECT_EQ(second.schemas.at(name), -53);
+  const std::vector<double>& bounds = second.bounds.at(name);
+  ASSERT_EQ(bounds.size(), 495u);
+  EXPECT_TRUE(std::ranges::is_sorted(bounds));
+  EXPECT_EQ(bounds[0], 0);
+  EXPECT_EQ(bounds[63], 1023e-9);
+  // The same buckets as were measured, the last one above all bounds.
+  std::map<std::int64_t, std::int64_t> found;
+  for (const auto& [index, count] : second.buckets.at(name)) {
+    if (count != 0) found[index] = count;
+  }
+  EXPECT_EQ(found,
+            (std::map<std::int64_t, std::int64_t>{{9, 1}, {63, 4}, {64, 2}, {143, 3}, {495, 1}}));
+}
+
 TEST_F(RemoteWrite, FamiliesOfTheProcess) {
   const std::vector<ExtraFamily> families = {
       {"process_cpu_seconds_total", "counter", "CPU.", {{{}, 1.5}}},
       {"up", "gauge", "Up.", {{{{"source", "a"}}, 1}, {{{"source", "b"}}, 0}}}};
-  RemoteWriteCollector collector({}, {{"job", "rezolus"}}, false);
+  RemoteWriteCollector collector({}, {{"job", "rezolus"}}, RemoteHistograms::kClassic);
   collector.add_extra(families, 5'000'000'000);
   const Read got = read_all(collector);
   ASSERT_EQ(got.points.size(), 3u);

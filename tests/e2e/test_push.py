@@ -123,7 +123,7 @@ def test_a_source_that_is_gone_becomes_stale(own_agent, start, tmp_path, receive
 def test_native_histograms_and_summaries(agent, start, tmp_path, receiver):
     exporter = Exporter(
         start, tmp_path, agent.url,
-        receiver.push(tmp_path, "native_histograms = true") +
+        receiver.push(tmp_path, 'histograms = "native"') +
         '[metrics.histograms]\n"*" = "classic"\n"syscall_*" = "summary"\n')
     name = "rezolus_scheduler_runqueue_latency_seconds"
     wait_for(lambda: receiver.query(f"histogram_count({name})"), "the histogram")
@@ -143,6 +143,15 @@ def test_native_histograms_and_summaries(agent, start, tmp_path, receiver):
     found = float(receiver.query(f"histogram_quantile(0.9, {name})")[0][1][0][1])
     assert 0 < found < math.inf
     assert receiver.query('{__name__=~"rezolus_syscall.*_latency_seconds",quantile="0.99"}')
+
+
+def test_a_receiver_that_does_not_take_2_0_is_said(agent, start, tmp_path, receiver):
+    # Prometheus 2.42 finds nothing in such a request, and answers that all is well.
+    exporter = Exporter(start, tmp_path, agent.url,
+                        receiver.push(tmp_path, 'protocol = "remote-write-2.0"'))
+    wait_for(lambda: json.loads(exporter.get("/status"))["push"][0]["problem"], "a problem")
+    assert "remote-write-1.0" in json.loads(exporter.get("/status"))["push"][0]["problem"]
+    assert json.loads(exporter.get("/status"))["push"][0]["sent_samples"] == 0
 
 
 def outage(agent, start, tmp_path, receiver, seconds):
