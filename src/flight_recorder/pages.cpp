@@ -47,6 +47,7 @@ nlohmann::ordered_json rules_json(const FlightOptions& options, const RulesState
     list.push_back({{"name", options.rules[i].name},
                     {"expr", options.rules[i].expression},
                     {"state", rule_state_name(status.state)},
+                    {"series", status.series_count},
                     {"elements", status.element_count},
                     {"firings", status.firing_count},
                     {"last_snapshot", fired_ns == 0 ? "" : format_utc(fired_ns)},
@@ -98,6 +99,8 @@ void add_rule_families(std::vector<ExtraFamily>& families, const FlightOptions& 
       static_cast<double>(state.window.refused_count));
   add_each("state", "gauge", "What a rule is: 0 inactive, 1 pending, 2 firing.",
            [](const RuleStatus& status) { return static_cast<int>(status.state); });
+  add_each("series", "gauge", "Series that the selectors of a rule match now.",
+           [](const RuleStatus& status) { return status.series_count; });
   add_each("firings_total", "counter", "Times that something of a rule's result began to fire.",
            [](const RuleStatus& status) { return status.firing_count; });
   add_each("errors_total", "counter", "Evaluations of a rule that failed; /status says why.",

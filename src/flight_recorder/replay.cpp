@@ -44,6 +44,7 @@ std::string replay_problem(const Replay& replay, const Rule& rule, const RuleSta
                        status.problem.empty() ? "" : ", the last with: " + status.problem);
   }
   if (status.firing_count > 0) return {};
+  if (status.series_count_peak == 0) return "the recording has none of the series that it selects";
   const auto expression = query::parse_expression(rule.expression);
   const std::uint64_t shortest_ns =
       expression ? static_cast<std::uint64_t>(query::shortest_rate_range_ns(**expression)) : 0;

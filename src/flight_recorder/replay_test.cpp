@@ -66,6 +66,8 @@ TEST_F(FlightReplay, SaysWhen) {
   EXPECT_EQ(format_utc(replayed->last_ns), "2023-11-14T22:13:28Z");
   EXPECT_EQ(replayed->rules[0].firing_count, 2u);
   EXPECT_EQ(replay_problem(*replayed, {.expression = "a"}, replayed->rules[0]), "");
+  EXPECT_THAT(replay_problem(*replayed, {.expression = "x"}, {}),
+              HasSubstr("has none of the series"));
   EXPECT_THAT(replay_problem(*replayed, {.expression = "rate(open[500ms]) > 1"}, replayed->rules[1]),
               HasSubstr("the ticks are 1s apart"));
 }

@@ -122,6 +122,8 @@ void RuleSet::evaluate(std::size_t index, const Snapshot& snapshot, const Take& 
   State& state = states_[index];
   RuleStatus& status = state.status;
   ++evaluation_count_;
+  status.series_count = engine_.series_count(index);
+  status.series_count_peak = std::max(status.series_count_peak, status.series_count);
   auto result = engine_.evaluate(index);
   if (result && result->vector.size() > kElementsMax) {
     result = error("the result has more than {} elements; add them up with sum, or take topk()",

@@ -68,7 +68,9 @@ std::string_view rule_state_name(RuleState state);
 
 struct RuleStatus {
   RuleState state = RuleState::kInactive;
-  std::uint64_t element_count = 0;              // of the last result
+  std::uint64_t series_count = 0;       // that its selectors match now
+  std::uint64_t series_count_peak = 0;  // and the most that they ever matched
+  std::uint64_t element_count = 0;      // of the last result
   std::uint64_t firing_count = 0;               // times that something began to fire
   std::uint64_t cooldown_suppressed_count = 0;  // of them, that did not have a snapshot at once
   std::uint64_t per_day_suppressed_count = 0;

@@ -126,6 +126,12 @@ TEST_F(FlightRuleSet, EachElementFiresByItself) {
   EXPECT_THAT(tick(set, 1), ElementsAre("r: open{op=\"a\"} 6"));
   EXPECT_THAT(tick(set, 2), ElementsAre("r: open{op=\"a\"} 6; open{op=\"b\"} 8"));
   EXPECT_EQ(set.status()[0].element_count, 2u);
+  EXPECT_EQ(set.status()[0].series_count, 2u);
+  host.retire(a);
+  tick(set, 3);
+  tick(set, 400);
+  EXPECT_EQ(set.status()[0].series_count, 1u);
+  EXPECT_EQ(set.status()[0].series_count_peak, 2u);
 }
 
 TEST_F(FlightRuleSet, WhatIsNotTakenIsAskedAgain) {

@@ -407,6 +407,14 @@ EngineState Engine::state() const {
   return state;
 }
 
+std::size_t Engine::series_count(std::size_t query) const {
+  std::size_t count = 0;
+  for (const auto& [selector, window] : queries_[query]->windows) {
+    count += windows_[window].samples->series().size();
+  }
+  return count;
+}
+
 std::int64_t reach_ns(const Expression& expression) {
   std::int64_t reach = expression.range_ns + expression.offset_ns;
   for (const ExpressionPtr& operand : expression.operands) {

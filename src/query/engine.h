@@ -62,6 +62,8 @@ class Engine {
   [[nodiscard]] Result<Value> evaluate(std::size_t query, std::int64_t later_ns = 0) const;
 
   [[nodiscard]] EngineState state() const;
+  // How many series its selectors match, those of each counted; of which something is held still.
+  [[nodiscard]] std::size_t series_count(std::size_t query) const;
 
  private:
   struct Query;

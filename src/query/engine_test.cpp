@@ -208,7 +208,9 @@ TEST_F(QueryEngine, WhatIsAbsentHasNoValueUntilItIsBack) {
   feed(6);
   EXPECT_EQ(answer(engine, now), "");
   EXPECT_EQ(engine.state().series_count, 1U);
+  EXPECT_EQ(engine.series_count(now), 1U);
   feed(20);
+  EXPECT_EQ(engine.series_count(now), 0U);
   EXPECT_EQ(engine.state().series_count, 0U);
 }
 

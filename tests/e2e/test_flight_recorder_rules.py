@@ -180,7 +180,7 @@ def test_a_recording_of_the_original(tmp_path):
         assert seen["ticks"] == rows
 
 
-def test_replay_says_what_is_wrong(tmp_path):
+def test_replay_says_what_is_wrong(agent, tmp_path):
     rules = tmp_path / "rules.toml"
     rules.write_text(RULES.format(prefix="", suffix=""))
     gone = rezolus("check", rules, "--replay", tmp_path / "gone.parquet")
@@ -194,3 +194,8 @@ def test_replay_says_what_is_wrong(tmp_path):
     assert empty.returncode == 2 and "no [[rule]]" in empty.stderr
     assert rezolus("check", ROOT / "config/agent.toml", "--replay", garbage).returncode == 2
     assert rezolus("check", rules, "--json").returncode == 2
+    log = tmp_path / "run.rezlog"
+    recorded = rezolus("record", agent.url, log, "--format", "log", "-d", "500ms", "-i", "100ms")
+    assert recorded.returncode == 0, recorded.stderr
+    rules.write_text('[[rule]]\nname = "misspelt"\nexpr = "cpu_usge > 1"\n')
+    assert "none of the series" in replayed(rules, log)["rules"][0]["problem"]

@@ -44,4 +44,6 @@ def test_they_select_what_the_agent_has(agent, tmp_path):
     replayed = rezolus("check", OURS, "--replay", log, "--json")
     assert replayed.returncode == 0, replayed.stderr
     rules = json.loads(replayed.stdout)["rules"]
-    assert len(rules) == 7 and not any(rule["errors"] or rule["problem"] for rule in rules)
+    # A cgroup with a quota is not everywhere.
+    assert [rule["name"] for rule in rules if rule["problem"]] in ([], ["cpu_throttling"])
+    assert len(rules) == 7 and not any(rule["errors"] for rule in rules)
