@@ -49,7 +49,7 @@ check-long: build ## tests that take minutes: a hundred recordings killed
 	@scripts/check long
 
 .PHONY: check-peers
-check-peers: build ## Spark reads our files, and a fleet of 100 hosts; fetches PySpark (456 MB), needs Java 17
+check-peers: build ## Spark reads our files, Prometheus 3 takes what we push; fetches both (456 MB), needs Java 17 and go
 	@scripts/check peers
 
 .PHONY: bench

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0 OR MIT
-"""Peers that are too large for `make check`: Spark in local mode."""
+"""Peers that are too large for `make check`: Spark in local mode, a Prometheus 3."""
 
 import os
 import pathlib
