@@ -22,6 +22,8 @@ constexpr bool kStoresKeepOrder = true;
 constexpr bool kStoresKeepOrder = false;
 #endif
 
+static_assert(HISTOGRAM_BUCKETS_PER_LINE == kHistogramLineBuckets);
+
 std::size_t page_rounded(std::size_t size_bytes) {
   const auto page = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
   return (size_bytes + page - 1) / page * page;
@@ -93,6 +95,7 @@ HistogramRef HistogramBank::read(std::uint32_t histogram) {
   if (lines == 0) return merged_[histogram];
   std::shared_ptr<HistogramValue> next = pool_.take();
   *next = *merged_[histogram];
+  next->change.made_from(merged_[histogram]->change, lines);
   while (lines != 0) {
     const int line = std::countr_zero(lines);
     lines &= lines - 1;

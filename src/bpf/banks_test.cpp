@@ -82,6 +82,20 @@ TEST(HistogramBank, SharesWhatDidNotChange) {
   EXPECT_EQ(first->buckets[5], 1u) << "what was published is immutable";
 }
 
+TEST(HistogramBank, TellsWhichLinesChanged) {
+  Histograms histograms;
+  histograms.add(0, 0, 5);
+  const HistogramRef first = histograms.bank.read(0);
+  histograms.add(1, 0, 12);
+  const HistogramRef second = histograms.bank.read(0);
+  const auto lines = second->change.lines_since(first->change);
+  ASSERT_TRUE(lines);
+  EXPECT_EQ(*lines & 1u << 1, 1u << 1) << "12 is in the second line";
+  EXPECT_EQ(*lines & ~std::uint64_t{3}, 0u) << "but for what is read twice";
+  EXPECT_FALSE(first->change.lines_since(second->change));
+  EXPECT_FALSE(HistogramValue(*second).change.lines_since(first->change)) << "copies may be changed";
+}
+
 TEST(HistogramBank, EveryBucketIsSeen) {
   Histograms histograms;
   for (std::uint64_t bucket = 0; bucket < HISTOGRAM_BUCKETS; ++bucket) {

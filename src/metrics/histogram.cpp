@@ -2,12 +2,20 @@
 #include "metrics/histogram.h"
 
 #include <algorithm>
+#include <atomic>
 #include <cmath>
 #include <numeric>
 
 #include "base/result.h"
 
 namespace rezolus {
+
+void HistogramChange::made_from(const HistogramChange& previous, std::uint64_t lines) {
+  static std::atomic<std::uint64_t> last_version = 0;
+  previous_ = previous.version_;
+  version_ = last_version.fetch_add(1, std::memory_order_relaxed) + 1;
+  lines_ = lines;
+}
 
 std::uint64_t HistogramValue::count() const {
   return std::accumulate(buckets.begin(), buckets.end(), std::uint64_t{0});

@@ -57,11 +57,45 @@ inline constexpr HistogramConfig kAgentHistogram{3, 64};
 static_assert(kAgentHistogram.bucket_count() == 496);
 
 // A histogram's content: counts per bucket (not cumulative over buckets) and the sum of the values.
+// Buckets that are compared and copied together: 64 bytes.
+inline constexpr std::size_t kHistogramLineBuckets = 8;
+
+// What a value's maker knows of how it differs from the one before it, so that others need not compare
+// all buckets. A copy knows nothing, since it may be changed.
+class HistogramChange {
+ public:
+  HistogramChange() = default;
+  HistogramChange(const HistogramChange& /*other*/) {}
+  HistogramChange& operator=(const HistogramChange& /*other*/) {
+    forget();
+    return *this;
+  }
+  ~HistogramChange() = default;
+
+  void forget() { version_ = previous_ = lines_ = 0; }
+  // The value was copied from the one that previous belongs to; then line i was changed where bit i
+  // is set. Any thread.
+  void made_from(const HistogramChange& previous, std::uint64_t lines);
+  // The lines that may differ between before's value and this one's; nothing: that is not known.
+  [[nodiscard]] std::optional<std::uint64_t> lines_since(const HistogramChange& before) const {
+    if (previous_ == 0 || previous_ != before.version_) return std::nullopt;
+    return lines_;
+  }
+
+  friend bool operator==(const HistogramChange&, const HistogramChange&) { return true; }
+
+ private:
+  std::uint64_t version_ = 0;   // no other value of this process has it; 0: unknown
+  std::uint64_t previous_ = 0;  // the version that it was made from
+  std::uint64_t lines_ = 0;
+};
+
 // Upstream's formats carry no sum; sum_known tells the two apart.
 struct HistogramValue {
   std::uint64_t sum = 0;
   bool sum_known = true;
   std::vector<std::uint64_t> buckets;
+  HistogramChange change;  // no part of the value: equal to any
 
   [[nodiscard]] std::uint64_t count() const;
   friend bool operator==(const HistogramValue&, const HistogramValue&) = default;

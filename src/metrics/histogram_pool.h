@@ -18,8 +18,8 @@ namespace rezolus {
 // One thread; whoever was handed a histogram may drop it on any other.
 class HistogramPool {
  public:
-  // 4 MiB. What is beyond is freed by whoever drops it last.
-  static constexpr std::size_t kRetiredBucketsMax = 1u << 19;
+  // 2 MiB. What is beyond is freed by whoever drops it last.
+  static constexpr std::size_t kRetiredBucketsMax = 1u << 18;
 
   // One that nobody else has; its content is whatever it was.
   std::shared_ptr<HistogramValue> take() {
@@ -29,6 +29,7 @@ class HistogramPool {
     if (oldest.use_count() == 1) {
       // What its last holder read comes before what is written next.
       std::atomic_thread_fence(std::memory_order_acquire);
+      oldest->change.forget();
       return oldest;
     }
     push(std::move(oldest));

@@ -151,15 +151,16 @@ void SamplingThread::run(SchedulerConfig scheduler) {
   ::pthread_setname_np(::pthread_self(), "sampling");
   std::string refused = apply_scheduler(scheduler);
   std::vector<Delivery> due;
+  std::uint64_t spent_ns = thread_cpu_ns();
   std::unique_lock lock(mutex_);
   scheduler_error_ = std::move(refused);
   running_ = true;
   started_.notify_one();
   while (wait_for_work(lock)) {
     lock.unlock();
-    const std::uint64_t begin_ns = thread_cpu_ns();
     SnapshotRef snapshot = collect_();
-    const std::uint64_t cpu_ns = thread_cpu_ns() - begin_ns;
+    const std::uint64_t now_ns = thread_cpu_ns();
+    const std::uint64_t cpu_ns = now_ns - std::exchange(spent_ns, now_ns);
     lock.lock();
     latest_ = snapshot;
     std::vector<Callback> served = std::exchange(waiting_, {});

@@ -35,7 +35,7 @@ struct SampledTick {
   SnapshotRef snapshot;
   std::uint64_t missed_count = 0;        // ticks since the one before that this thread was late for
   std::uint64_t missed_realtime_ns = 0;  // when the first of them was due
-  std::uint64_t cpu_ns = 0;              // what the reading took, on this thread
+  std::uint64_t cpu_ns = 0;  // of this thread, since the end of the reading before this one
 };
 
 class SamplingThread {

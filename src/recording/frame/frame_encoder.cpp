@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 #include <algorithm>
 #include <array>
+#include <bit>
+#include <optional>
 
 #include "recording/frame/frame.h"
 #include "recording/frame/layout.h"
@@ -55,12 +57,14 @@ Result<void> check_schema(const Schema& schema) {
 }
 
 // Buckets are compared by the cache line: mostly a few lines changed, and often their neighbours too.
-constexpr std::size_t kLineBuckets = 8;
+constexpr std::size_t kLineBuckets = kHistogramLineBuckets;
 constexpr std::uint64_t kZeroLine[kLineBuckets] = {};
 
 // Appends the lines in which after differs from before; null: from zeros.
-void find_changed_lines(const std::uint64_t* before, std::span<const std::uint64_t> after,
+void find_changed_lines(const HistogramValue* before_value, const HistogramValue& after_value,
                         std::vector<std::uint32_t>& lines) {
+  const std::uint64_t* before = before_value == nullptr ? nullptr : before_value->buckets.data();
+  const std::span<const std::uint64_t> after = after_value.buckets;
   const auto differs = [&](std::size_t begin, std::size_t count) {
     const std::uint64_t* a = before == nullptr ? kZeroLine : before + begin;
     const std::uint64_t* b = after.data() + begin;
@@ -68,6 +72,17 @@ void find_changed_lines(const std::uint64_t* before, std::span<const std::uint64
     for (std::size_t i = 0; i < count; ++i) difference |= a[i] ^ b[i];
     return difference != 0;
   };
+  std::optional<std::uint64_t> known;
+  if (before != nullptr) known = after_value.change.lines_since(before_value->change);
+  if (known) {
+    for (std::uint64_t left = *known; left != 0; left &= left - 1) {
+      const auto line = static_cast<std::uint32_t>(std::countr_zero(left));
+      const std::size_t begin = line * kLineBuckets;
+      if (begin >= after.size()) return;
+      if (differs(begin, std::min(kLineBuckets, after.size() - begin))) lines.push_back(line);
+    }
+    return;
+  }
   const std::size_t whole_size = after.size() / kLineBuckets * kLineBuckets;
   for (std::size_t begin = 0; begin < whole_size; begin += kLineBuckets) {
     if (differs(begin, kLineBuckets)) {
@@ -399,8 +414,7 @@ void FrameEncoder::put_histograms(const Snapshot& snapshot, std::string& out) {
     CHECK(value.buckets.size() == slots_[i].bucket_count,
           "a histogram has the buckets of its configuration");
     const std::size_t lines_begin = changed_lines_.size();
-    find_changed_lines(before == nullptr ? nullptr : before->buckets.data(), value.buckets,
-                       changed_lines_);
+    find_changed_lines(before, value, changed_lines_);
     if (before == nullptr || changed_lines_.size() > lines_begin || value.sum != before->sum ||
         value.sum_known != before->sum_known) {
       changed_histograms_.push_back({i, changed_lines_.size()});

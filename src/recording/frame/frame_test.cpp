@@ -100,6 +100,46 @@ TEST(Frame, EqualHistogramInAnotherObjectCostsNothing) {
   EXPECT_EQ(copied, trip.size_bytes);
 }
 
+TEST(Frame, WhatTheMakerSaysOfAChangeIsUsedOnlyForItsPredecessor) {
+  TestSource source;
+  RoundTrip trip;
+  Snapshot snapshot = source.tick(0);
+  const auto next = [&snapshot](std::size_t bucket, std::uint64_t lines) {
+    const HistogramRef before = snapshot.histograms[0];
+    auto value = std::make_shared<HistogramValue>(*before);
+    ++value->buckets[bucket];
+    value->change.made_from(before->change, lines);
+    snapshot.histograms[0] = std::move(value);
+  };
+  trip.pass(snapshot);
+  next(20, 0);  // its predecessor has no version: everything is compared
+  trip.pass(snapshot);
+  next(20, 1u << 2);
+  next(495, std::uint64_t{1} << 61);  // the one between was never encoded: everything is compared
+  trip.pass(snapshot);
+  next(490, std::uint64_t{1} << 61 | 1u << 3);
+  trip.pass(snapshot);
+  // It believes what it is told: nothing of a line that is called unchanged is sent.
+  const std::uint64_t shown = snapshot.histograms[0]->buckets[30];
+  next(30, 1u << 9);
+  std::string out;
+  ASSERT_TRUE(trip.encoder.encode(snapshot, out));
+  trip.decoder.feed(out);
+  const auto event = trip.decoder.next();
+  ASSERT_TRUE(event && *event && (*event)->snapshot);
+  EXPECT_EQ((*event)->snapshot->histograms[0]->buckets[30], shown);
+  // A copy may have been changed, and is compared.
+  auto copy = std::make_shared<HistogramValue>(*snapshot.histograms[0]);
+  copy->buckets[31] += 5;
+  snapshot.histograms[0] = std::move(copy);
+  out.clear();
+  ASSERT_TRUE(trip.encoder.encode(snapshot, out));
+  trip.decoder.feed(out);
+  const auto last = trip.decoder.next();
+  ASSERT_TRUE(last && *last && (*last)->snapshot);
+  EXPECT_EQ((*last)->snapshot->histograms[0]->buckets[31], 5u);
+}
+
 TEST(Frame, AbsentAndPresent) {
   TestSource source;
   RoundTrip trip;
