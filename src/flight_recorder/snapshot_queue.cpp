@@ -40,9 +40,20 @@ Result<void> SnapshotQueue::submit(SnapshotRequest request, Done done) {
     ++counts_[{request.trigger, "refused"}];
     return error("{} snapshots wait already; ask again when one of them is done", kWaitingMax);
   }
+  if (request.last) hurry_waiting();
   waiting_.push_back({std::move(request), std::move(done), monotonic_ns() + wait_ns});
   wake_.notify_one();
   return {};
+}
+
+// Nothing comes after the last: what waits for more is made of what there is, before it.
+void SnapshotQueue::hurry_waiting() {
+  const std::uint64_t now_ns = monotonic_ns();
+  for (Item& item : waiting_) {
+    if (item.due_ns <= now_ns) continue;
+    item.due_ns = now_ns;
+    item.request.to_ns = 0;
+  }
 }
 
 std::map<std::pair<std::string, std::string>, std::uint64_t> SnapshotQueue::counts() const {

@@ -51,6 +51,7 @@ class SnapshotQueue {
   };
 
   void run();
+  void hurry_waiting();  // requires mutex_
   void make(const Item& item);
   [[nodiscard]] Result<SnapshotReport> make_file(SnapshotRequest request) const;
   void run_hook(const SnapshotRequest& request, const std::string& path) const;

@@ -74,6 +74,16 @@ TEST_F(SnapshotQueueTest, OneThatWaitsForWhatComesLetsOthersPass) {
   EXPECT_GE(monotonic_ns() - begun_ns, 300 * kNsPerMs);
 }
 
+TEST_F(SnapshotQueueTest, WhatWaitsForMoreIsMadeBeforeTheLast) {
+  const auto buffer = fill(5);
+  SnapshotQueue queue(options_, *buffer);
+  ASSERT_TRUE(queue.submit(request("late", kLongNs), note("late")));
+  SnapshotRequest last = request("exit");
+  last.last = true;
+  ASSERT_TRUE(queue.submit(std::move(last), note("exit")));
+  EXPECT_THAT(wait_for(2), ElementsAre("late", "exit"));
+}
+
 TEST_F(SnapshotQueueTest, BeyondEightItSaysSo) {
   const auto buffer = fill(5);
   SnapshotQueue queue(options_, *buffer);

@@ -109,6 +109,26 @@ expr = "rezolus_cpu_cores > 1e9"
     it.recorder.stop()
 
 
+def test_what_fired_is_kept_when_the_recorder_ends(door, tmp_path):  # noqa: F811
+    write_rules(tmp_path, """
+[[rule]]
+name = "always"
+expr = "rezolus_cpu_cores > 0"
+post = "50s"
+""")
+    it = door(interval="100ms")
+    wait_for(lambda: it.json("GET", "/status")[1]["snapshots_waiting"] == 1, "the rule to fire")
+    ended = it.recorder.stop()
+    assert ended.returncode == 0 and "the rule always fires" in ended.stderr
+    reasons = {}
+    for path in it.recorder.files():
+        why = json.loads(path.with_name(path.name + ".json").read_text())
+        reasons[why["trigger"]] = why
+        assert times_of(path)
+    assert reasons.keys() == {"rule", "exit"}
+    assert reasons["rule"]["details"]["rule"] == "always"
+
+
 def test_a_wrong_expression_names_the_column(tmp_path):
     config = tmp_path / "flight.toml"
     config.write_text(f'[flight_recorder]\noutput = "{tmp_path}/x.parquet"\n')
