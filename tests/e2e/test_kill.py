@@ -41,7 +41,7 @@ def check_log(log):
 
 def finish(output, url):
     """The next recording to the same output; returns the earlier one's rows."""
-    result = rezolus("record", "-i", "10ms", "-d", "20ms", *url, output)
+    result = rezolus("record", "-i", "10ms", "-d", "200ms", *url, output)
     assert result.returncode == 0, result.stderr
     assert not log_of(output).exists()
     recovered = list(output.parent.glob(f"{output.stem}.recovered-*.parquet"))
