@@ -195,6 +195,30 @@ def outage(agent, start, tmp_path, receiver, seconds):
     assert own("push_retried_samples") > 0
 
 
+def test_kills_lose_nothing_that_was_queued(agent, start, tmp_path, receiver):
+    exporter = Exporter(start, tmp_path, agent.url, receiver.push(tmp_path), interval="100ms")
+    name = "rezolus_scheduler_context_switches_total"
+    wait_for(lambda: receiver.query(name), "the first tick")
+    lives = []
+    for _ in range(4):
+        time.sleep(1.3)
+        lives.append((time.time() - 0.2, time.time()))  # the tick being written may be lost
+        exporter.process.popen.kill()
+        exporter.process.finish()
+        exporter.process = start("exporter", exporter.config)
+        wait_for(exporter.answers, "the exporter to answer again")
+    wait_for(lambda: exporter.up() == 1, "its source")
+    asked = str(time.time())
+    wait_for(lambda: receiver.query(f"timestamp({name})")[0][1][0][1] > asked, "the last tick")
+    times = [when for when, _ in receiver.query(f"{name}[10m]")[0][1]]
+    assert times == sorted(set(times))
+    for end, _ in lives:
+        # The second before a kill was mostly not acknowledged yet.
+        before = [when for when in times if end - 1 < when <= end]
+        assert len(before) >= 8, "ten ticks, on a host that may be busy"
+        assert all(later - earlier < 0.35 for earlier, later in zip(before, before[1:]))
+
+
 def test_an_outage_of_the_receiver_loses_nothing(agent, start, tmp_path, receiver):
     outage(agent, start, tmp_path, receiver, 4)
 
