@@ -87,6 +87,14 @@ Result<void> set_percent(std::uint64_t& target, const toml::node& value) {
   return {};
 }
 
+Result<void> set_files_interval(CgroupLimits& limits, const toml::node& value) {
+  auto interval_ns = config::as_duration_ns(value);
+  if (!interval_ns) return std::unexpected(interval_ns.error());
+  if (*interval_ns < kNsPerSecond) return usage_error("must be at least 1s");
+  limits.files_interval_ns = *interval_ns;
+  return {};
+}
+
 // A table of setters over one configuration.
 std::vector<Key> agent_keys(AgentConfig& agent) {
   using Policy = SchedulerConfig::Policy;
@@ -174,6 +182,8 @@ std::vector<Key> agent_keys(AgentConfig& agent) {
           }),
       key("cgroups.depth",
           [&](const toml::node& v) { return set_number(agent.collector.cgroups.depth, v, 0, 256); }),
+      key("cgroups.files_interval",
+          [&](const toml::node& v) { return set_files_interval(agent.collector.cgroups, v); }),
       key("cgroups.include",
           [&](const toml::node& v) {
             return assign(agent.collector.cgroups.include, config::as_strings(v));

@@ -43,7 +43,9 @@ struct Collector::Parts {
   SchemaBuilder schema;
   bool kernel_btf = false;
 
-  std::shared_ptr<CgroupList> cgroup_list;  // null without the core object or a hierarchy
+  std::optional<Result<CgroupHierarchy>> cgroup_hierarchy;  // nothing when nobody asks
+  std::shared_ptr<CgroupList> cgroup_list;                  // null without a hierarchy
+  std::vector<std::uint64_t> cgroup_table;                  // where there is no core object
   std::optional<CgroupSlots> cgroup_slots;
 
   void update_cgroups() {
@@ -52,11 +54,23 @@ struct Collector::Parts {
     if (!news.listed && news.born.empty()) return;
     const CgroupSlots::Change change = news.listed ? cgroup_slots->update(*news.listed, news.born)
                                                    : cgroup_slots->add_born(news.born);
-    if (CgroupBirths* births = core->cgroup_births()) {
+    if (CgroupBirths* births = core ? core->cgroup_births() : nullptr) {
       for (const std::uint32_t slot : cgroup_slots->offer(births->room())) births->offer(slot);
     }
     cgroup_list->put_counts(cgroup_slots->counts());
+    if (!change.added.empty() || !change.named.empty() || !change.freed.empty()) {
+      cgroup_list->put_placed(
+          std::make_shared<const std::vector<CgroupSlots::Change::Added>>(cgroup_slots->placed()));
+    }
     for (FamilyReader& family : families) family.update_cgroups(change, schema);
+  }
+  void find_cgroups(const Host& host, const CgroupLimits& limits) {
+    cgroup_hierarchy = core ? core->cgroup_hierarchy() : find_cgroup_hierarchy(host);
+    if (!*cgroup_hierarchy) return;
+    if (!core) cgroup_table.resize(cgroup_table_entries(limits.slots));
+    cgroup_slots.emplace(core ? core->cgroup_table() : std::span(cgroup_table),
+                         core ? core->cgroup_limits() : limits);
+    cgroup_list = std::make_shared<CgroupList>();
   }
   // Takes over what was listed since the last call.
   void update_devices() {
@@ -140,7 +154,12 @@ void Collector::Parts::update_sources() {
 namespace {
 
 Result<std::unique_ptr<Source>> make_source(const FileSampler& sampler, const Host& host,
-                                            const LoadedBpf& loaded) {
+                                            const LoadedBpf& loaded,
+                                            const Result<std::shared_ptr<CgroupList>>& cgroups) {
+  if (sampler.make_with_cgroups != nullptr) {
+    if (!cgroups) return std::unexpected(cgroups.error());
+    return sampler.make_with_cgroups(host, *cgroups);
+  }
   return sampler.make != nullptr ? sampler.make(host) : sampler.make_with_bpf(host, loaded);
 }
 
@@ -175,6 +194,12 @@ bool is_enabled(const CollectorConfig& config, const auto& sampler) {
   const auto it = config.sampler_enabled.find(std::string(sampler.name));
   return it == config.sampler_enabled.end() ? config.samplers_enabled && sampler.on_by_default
                                             : it->second;
+}
+
+bool needs_cgroups(const CollectorConfig& config) {
+  return std::ranges::any_of(file_samplers(), [&](const FileSampler* sampler) {
+    return sampler->make_with_cgroups != nullptr && is_enabled(config, *sampler);
+  });
 }
 
 std::vector<bool> enabled_samplers(const CollectorConfig& config, const Family& family) {
@@ -291,6 +316,11 @@ Result<std::unique_ptr<Collector>> Collector::create(const Host& host,
   const LoadedBpf loaded = {.programs = parts->programs(),
                             .maps = [own] { return own->maps(); },
                             .losses = [own] { return own->losses(); }};
+  if (parts->core || needs_cgroups(config)) parts->find_cgroups(host, config.cgroups);
+  Result<std::shared_ptr<CgroupList>> cgroups = parts->cgroup_list;
+  if (parts->cgroup_hierarchy && !*parts->cgroup_hierarchy) {
+    cgroups = std::unexpected(parts->cgroup_hierarchy->error());
+  }
   std::vector<SlowSources::Entry> entries;
   for (const FileSampler* sampler : file_samplers()) {
     SamplerStatus status;
@@ -298,14 +328,17 @@ Result<std::unique_ptr<Collector>> Collector::create(const Host& host,
     if (!is_enabled(config, *sampler)) {
       status.reason =
           sampler->on_by_default ? "switched off by the configuration" : "off by default";
-    } else if (auto source = make_source(*sampler, host, loaded); !source) {
+    } else if (auto source = make_source(*sampler, host, loaded, cgroups); !source) {
       status.health = SamplerHealth::kUnsupported;
       status.reason = source.error().message;
     } else {
       status.state = SamplerState::kActive;
       status.health = SamplerHealth::kHealthy;
       parts->source_status_of.push_back(parts->source_statuses.size());
-      entries.push_back({*sampler, std::move(*source)});
+      FileSampler& entry = entries.emplace_back(*sampler, std::move(*source)).sampler;
+      if (sampler->make_with_cgroups != nullptr) {
+        entry.period_ns_min = std::max(entry.period_ns_min, config.cgroups.files_interval_ns);
+      }
     }
     parts->source_statuses.push_back(std::move(status));
   }
@@ -314,10 +347,9 @@ Result<std::unique_ptr<Collector>> Collector::create(const Host& host,
     if (list) entries.push_back(device_lister(family.family(), host, list));
     parts->device_lists.push_back(std::move(list));
   }
-  if (parts->core && parts->core->cgroup_hierarchy()) {
-    parts->cgroup_slots.emplace(parts->core->cgroup_table(), parts->core->cgroup_limits());
-    parts->cgroup_list = std::make_shared<CgroupList>();
-    entries.push_back(cgroup_lister(*parts->core->cgroup_hierarchy(), parts->core->cgroup_births(),
+  if (parts->cgroup_list) {
+    entries.push_back(cgroup_lister(**parts->cgroup_hierarchy,
+                                    parts->core ? parts->core->cgroup_births() : nullptr,
                                     parts->cgroup_list, host));
   }
   config.on_loaded();
@@ -371,13 +403,13 @@ CollectorStatus Collector::status(StatusDetail detail) const {
           {hook.name, hook.target, hook.attached(), hook.attached_as, hook.reason});
     }
   }
-  if (parts.core) {
-    const Result<CgroupHierarchy>& hierarchy = parts.core->cgroup_hierarchy();
+  if (parts.cgroup_hierarchy) {
+    const Result<CgroupHierarchy>& hierarchy = *parts.cgroup_hierarchy;
     status.cgroup_hierarchy =
         !hierarchy                ? "none: " + hierarchy.error().message
         : hierarchy->version_2 ? "version 2 on " + hierarchy->mount
                                   : "version 1, cpu controller, on " + hierarchy->mount;
-    status.cgroup_slots = parts.core->cgroup_limits().slots;
+    if (parts.cgroup_slots) status.cgroup_slots = parts.cgroup_slots->limits().slots;
     if (parts.cgroup_list) status.cgroups = parts.cgroup_list->counts();
   }
   for (const FamilyReader& family : parts.families) {

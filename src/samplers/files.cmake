@@ -3,6 +3,11 @@
 # Live tests are listed apart: they belong to another test program.
 set(FILE_SAMPLER_SOURCES
   slow_sources.cpp
+  cgroups/cgroup_cpu_quota.cpp
+  cgroups/cgroup_files.cpp
+  cgroups/cgroup_memory.cpp
+  cgroups/cgroup_pressure.cpp
+  cgroups/cgroup_tasks.cpp
   cpu/cpu_cores.cpp
   cpu/cpu_interrupts.cpp
   cpu/cpu_usage.cpp
@@ -15,6 +20,7 @@ set(FILE_SAMPLER_SOURCES
   scheduler/task_cpu_usage.cpp)
 set(FILE_SAMPLER_TESTS
   slow_sources_test.cpp
+  cgroups/cgroup_files_test.cpp
   cpu/cpu_cores_test.cpp
   cpu/cpu_interrupts_test.cpp
   cpu/cpu_usage_test.cpp
@@ -26,6 +32,7 @@ set(FILE_SAMPLER_TESTS
   rezolus/rezolus_rusage_test.cpp
   scheduler/task_cpu_usage_test.cpp)
 set(FILE_SAMPLER_LIVE_TESTS
+  cgroups/cgroup_files_live_test.cpp
   cpu/cpu_cores_live_test.cpp
   cpu/cpu_interrupts_live_test.cpp
   cpu/cpu_usage_live_test.cpp

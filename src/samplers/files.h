@@ -7,6 +7,10 @@
 
 namespace rezolus {
 
+extern const FileSampler kCgroupCpuQuota;
+extern const FileSampler kCgroupMemory;
+extern const FileSampler kCgroupPressure;
+extern const FileSampler kCgroupTasks;
 extern const FileSampler kCpuCores;
 extern const FileSampler kCpuInterrupts;
 extern const FileSampler kCpuUsage;

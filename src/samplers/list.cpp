@@ -32,6 +32,10 @@ constexpr const Family* kFamilies[] = {
 };
 
 constexpr const FileSampler* kFileSamplers[] = {
+    &kCgroupCpuQuota,
+    &kCgroupMemory,
+    &kCgroupPressure,
+    &kCgroupTasks,
     &kCpuCores,
     &kCpuInterrupts,
     &kCpuUsage,

@@ -46,6 +46,7 @@ class Source {
 };
 
 struct LoadedBpf;
+class CgroupList;
 
 // Declares one such sampler; the constexpr list of them stands in samplers/list.h.
 struct FileSampler {
@@ -58,6 +59,9 @@ struct FileSampler {
   // In place of make, for the sampler that reports on the agent's own BPF programs.
   Result<std::unique_ptr<Source>> (*make_with_bpf)(const Host& host,
                                                    const LoadedBpf& loaded) = nullptr;
+  // In place of make, for one that reads files of each cgroup that has a slot.
+  Result<std::unique_ptr<Source>> (*make_with_cgroups)(
+      const Host& host, std::shared_ptr<const CgroupList> cgroups) = nullptr;
   SamplerNotes notes;
   bool on_by_default = true;  // false: only where [samplers.NAME] says so
 };

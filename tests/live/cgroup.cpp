@@ -64,38 +64,70 @@ std::uint64_t keyed_value(const std::string& path, std::string_view key) {
   return 0;
 }
 
-NamedCgroup::NamedCgroup(const std::string& name) : name_("/" + name) {
+NamedCgroup::NamedCgroup(const std::string& name, const std::vector<std::string>& controllers)
+    : name_("/" + name) {
   const auto host = read_host();
   if (!host) return;
   const auto hierarchy = find_cgroup_hierarchy(*host);
-  if (!hierarchy) return;
+  const auto mounts = cgroup_mounts(*host);
+  if (!hierarchy || !mounts) return;
   version_2_ = hierarchy->version_2;
-  folder_ = hierarchy->mount + name_;
-  if (::mkdir(folder_.c_str(), 0755) != 0) folder_.clear();
+  std::vector<std::string> folders = {hierarchy->mount + name_};
+  for (const std::string& controller : controllers) {
+    const auto mount = mount_of_controller(*mounts, controller);
+    const std::string folder = mount ? mount->place + name_ : "";
+    if (mount && std::ranges::find(folders, folder) == folders.end()) folders.push_back(folder);
+  }
+  for (const std::string& folder : folders) {
+    if (::mkdir(folder.c_str(), 0755) != 0) {
+      remove();
+      return;
+    }
+    folders_.push_back(folder);
+  }
 }
 
 Labels NamedCgroup::labels() const { return {{"cgroup", cgroup_label(name_)}}; }
 
+std::string NamedCgroup::path_of(const std::string& file) const {
+  for (const std::string& folder : folders_) {
+    const std::string path = folder + "/" + file;
+    if (::access(path.c_str(), F_OK) == 0) return path;
+  }
+  return name_ + " has no " + file;
+}
+
+bool NamedCgroup::has(const std::string& file) const {
+  return ::access(path_of(file).c_str(), F_OK) == 0;
+}
+
 bool NamedCgroup::write(const std::string& file, const std::string& text) const {
-  std::ofstream out(folder_ + "/" + file);
+  std::ofstream out(path_of(file));
   out << text << std::flush;
   return out.good();
 }
 
 std::uint64_t NamedCgroup::value(const std::string& file, std::string_view key) const {
-  return keyed_value(folder_ + "/" + file, key);
+  return keyed_value(path_of(file), key);
 }
 
 pid_t NamedCgroup::start(const std::function<int()>& body) const {
   const pid_t child = ::fork();
   if (child != 0) return child;
-  ::_exit(write("cgroup.procs", "0") ? body() : 126);
+  for (const std::string& folder : folders_) {
+    std::ofstream out(folder + "/cgroup.procs");
+    out << "0" << std::flush;
+    if (!out.good()) ::_exit(126);
+  }
+  ::_exit(body());
 }
 
 void NamedCgroup::remove() {
-  // The last task may still be on its way out.
-  for (int i = 0; ok() && ::rmdir(folder_.c_str()) != 0 && i < 200; ++i) ::usleep(10'000);
-  folder_.clear();
+  for (const std::string& folder : folders_) {
+    // The last task may still be on its way out.
+    for (int i = 0; ::rmdir(folder.c_str()) != 0 && i < 200; ++i) ::usleep(10'000);
+  }
+  folders_.clear();
 }
 
 bool wait_for(pid_t child) {

@@ -6,6 +6,7 @@
 #include <functional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include <sys/types.h>
 
@@ -33,17 +34,20 @@ class Cgroup {
   std::string path_;
 };
 
-// A cgroup of the hierarchy that names them, be it version 2 or not; removed with us.
+// A cgroup of the hierarchy that names them, be it version 2 or not; removed with us. On a host with
+// several, it is also made in those of the given controllers; "" is version 2.
 class NamedCgroup {
  public:
-  explicit NamedCgroup(const std::string& name);
+  explicit NamedCgroup(const std::string& name, const std::vector<std::string>& controllers = {});
   ~NamedCgroup() { remove(); }
   NamedCgroup(const NamedCgroup&) = delete;
   NamedCgroup& operator=(const NamedCgroup&) = delete;
 
-  [[nodiscard]] bool ok() const { return !folder_.empty(); }
+  [[nodiscard]] bool ok() const { return !folders_.empty(); }
   [[nodiscard]] bool version_2() const { return version_2_; }
   [[nodiscard]] Labels labels() const;
+  // Files are looked for in all of its folders.
+  [[nodiscard]] bool has(const std::string& file) const;
   [[nodiscard]] bool write(const std::string& file, const std::string& text) const;
   [[nodiscard]] std::uint64_t value(const std::string& file, std::string_view key) const;
   // A child that moves itself here before it runs the function.
@@ -51,8 +55,10 @@ class NamedCgroup {
   void remove();
 
  private:
+  [[nodiscard]] std::string path_of(const std::string& file) const;
+
   std::string name_;
-  std::string folder_;
+  std::vector<std::string> folders_;  // the one that names it in front
   bool version_2_ = false;
 };
 

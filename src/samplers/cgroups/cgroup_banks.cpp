@@ -105,10 +105,7 @@ Result<CgroupBanks> CgroupBanks::map(const Object& object, const BpfSampler& sam
 
 void CgroupBanks::declare(const CgroupSlots::Change::Added& cgroup, SchemaBuilder& schema) {
   const std::uint32_t slot = cgroup.slot;
-  Labels labels = {{"cgroup", cgroup_label(cgroup.path)}};
-  if (cgroup.names) {
-    labels.insert(labels.end(), cgroup.names->labels.begin(), cgroup.names->labels.end());
-  }
+  const Labels labels = cgroup_series_labels(cgroup.path, cgroup.names);
   for (const Metric& metric : sampler_->cgroup_metrics) {
     const bool histogram = metric.type == MetricType::kHistogram;
     if (histogram && slot != kExited && slot >= histogram_slots_) continue;

@@ -17,6 +17,7 @@ struct CgroupLimits {
   std::uint32_t depth = 0;              // deeper ones count for their ancestor there; 0: no limit
   std::vector<std::string> include;     // globs of paths; empty: all
   std::vector<std::string> exclude;
+  std::uint64_t files_interval_ns = 1'000'000'000;  // how often the files of each are read, at most
 };
 
 struct CgroupCounts {

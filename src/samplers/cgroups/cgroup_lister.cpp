@@ -114,6 +114,16 @@ CgroupCounts CgroupList::counts() const {
   return counts_;
 }
 
+void CgroupList::put_placed(PlacedCgroups placed) {
+  const std::lock_guard lock(mutex_);
+  placed_ = std::move(placed);
+}
+
+PlacedCgroups CgroupList::placed() const {
+  const std::lock_guard lock(mutex_);
+  return placed_;
+}
+
 SlowSources::Entry cgroup_lister(const CgroupHierarchy& hierarchy, CgroupBirths* births,
                                  std::shared_ptr<CgroupList> list, const Host& host) {
   FileSampler sampler{};

@@ -18,6 +18,9 @@ struct CgroupNews {
   std::vector<BornCgroup> born;
 };
 
+// Those that have a slot.
+using PlacedCgroups = std::shared_ptr<const std::vector<CgroupSlots::Change::Added>>;
+
 class CgroupList {
  public:
   void put(CgroupNews news);
@@ -25,11 +28,16 @@ class CgroupList {
   // What became of the last list, for any thread.
   void put_counts(const CgroupCounts& counts);
   [[nodiscard]] CgroupCounts counts() const;
+  // Who has a slot, for sources that read files of each; the same pointer while nothing changes. Never
+  // null. Any thread.
+  void put_placed(PlacedCgroups placed);
+  [[nodiscard]] PlacedCgroups placed() const;
 
  private:
   mutable std::mutex mutex_;
   CgroupNews latest_;
   CgroupCounts counts_;
+  PlacedCgroups placed_ = std::make_shared<const std::vector<CgroupSlots::Change::Added>>();
 };
 
 // A source without series. While somebody collects it walks the hierarchy once a second, and looks

@@ -97,6 +97,15 @@ CgroupSlots::Change CgroupSlots::add_born(const std::vector<BornCgroup>& born) {
   return change;
 }
 
+std::vector<CgroupSlots::Change::Added> CgroupSlots::placed() const {
+  std::vector<Change::Added> all;
+  all.reserve(placed_.size());
+  for (const auto& [id, placed] : placed_) {
+    all.push_back({placed.slot, id, placed.path, placed.names});
+  }
+  return all;
+}
+
 std::vector<std::uint32_t> CgroupSlots::offer(std::uint32_t room) {
   const std::size_t count = std::min<std::size_t>(room, free_slots_.size() / 2);
   const auto first = free_slots_.end() - static_cast<std::ptrdiff_t>(count);

@@ -47,6 +47,9 @@ class CgroupSlots {
   // Takes up to `room` free slots for cgroups to come; half of them stay for what walks find.
   std::vector<std::uint32_t> offer(std::uint32_t room);
 
+  // Those that have a slot now, by id.
+  [[nodiscard]] std::vector<Change::Added> placed() const;
+
   [[nodiscard]] const CgroupCounts& counts() const { return counts_; }
   [[nodiscard]] const CgroupLimits& limits() const { return limits_; }
 

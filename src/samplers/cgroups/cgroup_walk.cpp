@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 #include "samplers/cgroups/cgroup_walk.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <memory>
 #include <sstream>
@@ -99,10 +100,10 @@ bool is_root(const std::string& mount) {
 
 }  // namespace
 
-Result<CgroupHierarchy> find_cgroup_hierarchy(const Host& host) {
+Result<std::vector<CgroupMount>> cgroup_mounts(const Host& host) {
   auto text = read_file(host.path("proc/self/mountinfo"));
   if (!text) return std::unexpected(text.error());
-  std::optional<CgroupHierarchy> version_2;
+  std::vector<CgroupMount> mounts;
   std::istringstream lines(*text);
   for (std::string line; std::getline(lines, line);) {
     // 36 35 98:0 / /mount options… - type source super-options
@@ -112,21 +113,38 @@ Result<CgroupHierarchy> find_cgroup_hierarchy(const Host& host) {
     while (words >> word && word != "-") {
     }
     words >> type >> source >> options;
-    const std::string place = host.path(std::string_view(unescaped(mount)).substr(1));
-    if (type == "cgroup" && has_word(options, "cpu")) {
-      const int number = hierarchy_id(host, "cpu");
-      return CgroupHierarchy{.mount = place,
-                             .version_2 = false,
-                             .id = number,
-                             .whole = number != 0 && is_root(place)};
-    }
-    if (type == "cgroup2" && !version_2) {
-      version_2 = CgroupHierarchy{.mount = place, .whole = is_root(place)};
-    }
+    if (type != "cgroup" && type != "cgroup2") continue;
+    mounts.push_back({host.path(std::string_view(unescaped(mount)).substr(1)), type == "cgroup2",
+                      options});
   }
-  if (version_2) return *version_2;
-  return error("no cgroup hierarchy is mounted; mount cgroup2 on /sys/fs/cgroup to have "
-               "containers told apart");
+  return mounts;
+}
+
+std::optional<CgroupMount> mount_of_controller(const std::vector<CgroupMount>& mounts,
+                                               std::string_view controller) {
+  const auto version_1 = std::ranges::find_if(mounts, [&](const CgroupMount& mount) {
+    return !controller.empty() && !mount.version_2 && has_word(mount.options, controller);
+  });
+  if (version_1 != mounts.end()) return *version_1;
+  const auto version_2 = std::ranges::find_if(mounts, &CgroupMount::version_2);
+  if (version_2 != mounts.end()) return *version_2;
+  return std::nullopt;
+}
+
+Result<CgroupHierarchy> find_cgroup_hierarchy(const Host& host) {
+  const auto mounts = cgroup_mounts(host);
+  if (!mounts) return std::unexpected(mounts.error());
+  const auto mount = mount_of_controller(*mounts, "cpu");
+  if (!mount) {
+    return error("no cgroup hierarchy is mounted; mount cgroup2 on /sys/fs/cgroup to have "
+                 "containers told apart");
+  }
+  if (mount->version_2) return CgroupHierarchy{.mount = mount->place, .whole = is_root(mount->place)};
+  const int number = hierarchy_id(host, "cpu");
+  return CgroupHierarchy{.mount = mount->place,
+                         .version_2 = false,
+                         .id = number,
+                         .whole = number != 0 && is_root(mount->place)};
 }
 
 Result<std::vector<ListedCgroup>> list_cgroups(const CgroupHierarchy& hierarchy) {
@@ -162,6 +180,12 @@ std::string cgroup_label(std::string_view path) {
     end.remove_prefix(1);
   }
   return start + std::string(end);
+}
+
+Labels cgroup_series_labels(std::string_view path, const CgroupNamesRef& names) {
+  Labels labels = {{"cgroup", cgroup_label(path)}};
+  if (names) labels.insert(labels.end(), names->labels.begin(), names->labels.end());
+  return labels;
 }
 
 }  // namespace rezolus

@@ -5,13 +5,11 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <charconv>
-#include <limits>
 #include <optional>
 
 #include "base/fd.h"
-#include "base/lines.h"
 #include "samplers/files.h"
+#include "samplers/pressure/stall_total.h"
 
 namespace rezolus {
 namespace {
@@ -58,24 +56,6 @@ constexpr std::array kFiles = {
     PressureFile{"proc/pressure/irq", std::nullopt, kIrqFull},
 };
 
-// The microseconds behind "total=" on the line that starts with kind.
-std::optional<std::uint64_t> total_us(std::string_view text, std::string_view kind) {
-  while (!text.empty()) {
-    const std::string_view line = take_line(text);
-    constexpr std::string_view kTotal = " total=";
-    const std::size_t at = line.find(kTotal);
-    if (!line.starts_with(kind) || at == std::string_view::npos) continue;
-    const std::string_view digits = line.substr(at + kTotal.size());
-    std::uint64_t us = 0;
-    const auto parsed = std::from_chars(digits.data(), digits.data() + digits.size(), us);
-    const bool whole = parsed.ptr == digits.data() + digits.size() || *parsed.ptr == ' ';
-    if (parsed.ec != std::errc() || !whole) return std::nullopt;
-    if (us > std::numeric_limits<std::uint64_t>::max() / 1000) return std::nullopt;
-    return us;
-  }
-  return std::nullopt;
-}
-
 // Why this host has no PSI, from what its first file said.
 std::unexpected<Error> no_pressure(const Error& cause) {
   if (cause.error_number != ENOENT && cause.error_number != EOPNOTSUPP) {
@@ -110,9 +90,9 @@ class Pressure final : public Source {
         continue;
       }
       const auto set = [&](PressureSlot slot, std::string_view kind) {
-        const auto us = total_us(*text, kind);
-        if (!us) return;
-        reading.values[slot] = *us * 1000;
+        const auto ns = stall_total_ns(*text, kind);
+        if (!ns) return;
+        reading.values[slot] = *ns;
         reading.present[slot] = 1;
         any = true;
       };

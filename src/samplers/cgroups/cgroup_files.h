@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+#pragma once
+// Reads what the kernel keeps for each cgroup in files: memory, limits, pressure. A sampler of this kind
+// is a table of metrics and a table of files; its series come and go with the cgroups that have slots.
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string_view>
+
+#include "samplers/cgroups/cgroup_lister.h"
+#include "samplers/source.h"
+
+namespace rezolus {
+
+// One cgroup's values, by the metric's slot; nothing where there is none.
+using CgroupValues = std::span<std::optional<std::uint64_t>>;
+
+// A file in a cgroup's folder.
+struct CgroupFile {
+  bool version_2;  // of which version of the hierarchy it is
+  const char* name;
+  void (*parse)(std::string_view text, CgroupValues values);
+  // Settings, which rarely change: read at every tenth pass only.
+  bool setting = false;
+};
+
+struct CgroupFileTable {
+  std::string_view sampler;
+  std::span<const Metric> metrics;  // in the order of their slots
+  // Of version 1: whose hierarchy has the files. Empty: they are in version 2 alone.
+  std::string_view controller;
+  std::span<const CgroupFile> files;  // in the order in which they are read
+};
+
+// At most so many cgroups are read in one pass; where there are more, they take turns.
+inline constexpr std::size_t kCgroupsPerPass = 256;
+inline constexpr std::uint32_t kPassesPerSetting = 10;
+
+// An error says why this host cannot have it: nothing mounted, or no such controller.
+Result<std::unique_ptr<Source>> cgroup_file_source(const CgroupFileTable& table, const Host& host,
+                                                   std::shared_ptr<const CgroupList> cgroups);
+
+// The number that a text begins with, with nothing but white space after it: "max" is none.
+std::optional<std::uint64_t> cgroup_number(std::string_view text);
+// The number behind a key in lines of "key number".
+std::optional<std::uint64_t> cgroup_keyed_number(std::string_view text, std::string_view key);
+
+}  // namespace rezolus
