@@ -22,7 +22,8 @@ namespace {
 Result<FlightOptions> read_flight(const std::string& file) {
   auto options = read_flight_config(file);
   if (!options) return options;
-  return has_only_rules(file) ? complete_rules(std::move(*options)) : complete(std::move(*options));
+  return has_only_rules(file) ? complete_rules(std::move(*options))
+                              : complete(std::move(*options), RunBy::kAnotherProcess);
 }
 
 int replay(const std::vector<std::string>& files, const std::string& recording, bool json) {

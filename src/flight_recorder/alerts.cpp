@@ -107,6 +107,12 @@ AlertCooldown::Verdict AlertCooldown::take(const std::string& fingerprint, std::
   return Verdict::kTake;
 }
 
+void AlertCooldown::resume(const std::string& fingerprint, std::uint64_t age_ns,
+                           std::uint64_t now_ns) {
+  const std::lock_guard lock(mutex_);
+  if (taken_ns_.size() < kAlertsMax) taken_ns_[fingerprint] = now_ns - age_ns;
+}
+
 void AlertCooldown::give_back(const std::string& fingerprint) {
   const std::lock_guard lock(mutex_);
   taken_ns_.erase(fingerprint);

@@ -36,13 +36,16 @@ class AlertCooldown {
   enum class Verdict { kTake, kCooling, kFull };
   // kTake: this alert may have a snapshot, and no other before the cooldown is over.
   Verdict take(const std::string& fingerprint, std::uint64_t now_ns);
+  // This alert had its snapshot so long ago, before a restart.
+  void resume(const std::string& fingerprint, std::uint64_t age_ns, std::uint64_t now_ns);
   // There was no snapshot after all.
   void give_back(const std::string& fingerprint);
 
  private:
   const std::uint64_t cooldown_ns_;
   std::mutex mutex_;
-  std::map<std::string, std::uint64_t> taken_ns_;  // guarded by mutex_; CLOCK_MONOTONIC
+  std::map<std::string, std::uint64_t> taken_ns_;  // guarded by mutex_; CLOCK_MONOTONIC,
+                                                     // modulo 2⁶⁴: it may be before the host's start
 };
 
 }  // namespace rezolus

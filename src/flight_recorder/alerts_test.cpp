@@ -97,6 +97,14 @@ TEST(AlertCooldown, OneForEachFingerprintAndCooldown) {
   EXPECT_EQ(cooldown.take("a", 111), kTake);
 }
 
+TEST(AlertCooldown, GoesOnAfterARestart) {
+  using enum AlertCooldown::Verdict;
+  AlertCooldown cooldown(10);
+  cooldown.resume("a", 6, 3);  // before the host was started
+  EXPECT_EQ(cooldown.take("a", 6), kCooling);
+  EXPECT_EQ(cooldown.take("a", 7), kTake);
+}
+
 TEST(AlertCooldown, IsBounded) {
   using enum AlertCooldown::Verdict;
   AlertCooldown cooldown(10);

@@ -21,6 +21,7 @@
 #include "flight_recorder/observed_source.h"
 #include "flight_recorder/routes.h"
 #include "flight_recorder/rule_thread.h"
+#include "flight_recorder/snapshot_history.h"
 #include "flight_recorder/snapshot_queue.h"
 #include "flight_recorder/uploads.h"
 #include "recorder/endpoint.h"
@@ -183,33 +184,56 @@ Result<std::unique_ptr<http::Server>> serve(const FlightOptions& options, Flight
 }
 
 // One snapshot for what newly fires. False: too many wait already.
-bool take_firing(SnapshotQueue& snapshots, const Rule& rule, const Firing& firing) {
+bool take_firing(SnapshotQueue& snapshots, SnapshotHistory& history, const Rule& rule,
+                 const Firing& firing, RuleThread::Failed failed) {
   SnapshotRequest request;
   request.trigger = "rule";
   request.reason = rule.name;
   request.details = firing_details(rule, firing);
   request.asked_ns = realtime_ns();
   if (rule.pre_ns != 0) request.from_ns = firing.since_realtime_ns - rule.pre_ns;
-  if (rule.post_ns != 0) request.to_ns = request.asked_ns + rule.post_ns;
+  request.to_ns = request.asked_ns + rule.post_ns;
   request.exec = rule.exec;
-  auto taken = snapshots.submit(std::move(request));
+  auto done = [&history, name = rule.name, asked_ns = request.asked_ns,
+               failed = std::move(failed)](const auto& report) {
+    if (!report) return failed();
+    history.note(SnapshotHistory::Kind::kRule, name, asked_ns);
+  };
+  auto taken = snapshots.submit(std::move(request), std::move(done));
   if (!taken) return false;
   spdlog::info("the rule {} fires: {}", rule.name, firing_text(firing));
   return true;
 }
 
+SnapshotHistory open_history(const FlightOptions& options) {
+  constexpr std::uint64_t kDayNs = 24 * 3600 * kNsPerSecond;
+  std::uint64_t keep_ns = std::max(kDayNs, options.alert_cooldown_ns);
+  for (const Rule& rule : options.rules) keep_ns = std::max(keep_ns, rule.cooldown_ns);
+  SnapshotHistory history(options.buffer + "/history.json", keep_ns);
+  if (!history.problem().empty()) {
+    spdlog::warn("{}; cooldowns begin anew", history.problem());
+  }
+  return history;
+}
+
 // Null without rules.
 Result<std::unique_ptr<RuleThread>> start_rules(const FlightOptions& options,
-                                                SnapshotQueue& snapshots) {
+                                                SnapshotQueue& snapshots,
+                                                SnapshotHistory& history) {
   if (options.rules.empty()) return nullptr;
   auto rules = RuleSet::create(options.rules, options.rule_interval_ns);
   if (!rules) return std::unexpected(std::move(rules.error()));
+  const std::uint64_t now_ns = realtime_ns();
+  for (const Rule& rule : options.rules) {
+    rules->resume(rule.name, history.ages(SnapshotHistory::Kind::kRule, rule.name, now_ns));
+  }
   spdlog::info("{} rules, evaluated every {}", options.rules.size(),
                format_duration(options.rule_interval_ns));
-  return std::make_unique<RuleThread>(std::move(*rules), options.rule_interval_ns,
-                                      [&snapshots](const Rule& rule, const Firing& firing) {
-                                        return take_firing(snapshots, rule, firing);
-                                      });
+  const auto take = [&snapshots, &history](const Rule& rule, const Firing& firing,
+                                           RuleThread::Failed failed) {
+    return take_firing(snapshots, history, rule, firing, std::move(failed));
+  };
+  return std::make_unique<RuleThread>(std::move(*rules), options.rule_interval_ns, take);
 }
 
 Result<void> check_output(const FlightOptions& options) {
@@ -245,8 +269,9 @@ Result<void> run_flight_recorder(const FlightOptions& options) {
   if (!source) return std::unexpected(std::move(source.error()));
   FlightBuffer& log = **buffer;
   log.set_metadata(known_facts(options, {}));
+  SnapshotHistory history = open_history(options);
   SnapshotQueue snapshots(options, log, uploads->get());
-  auto rules = start_rules(options, snapshots);
+  auto rules = start_rules(options, snapshots, history);
   if (!rules) return std::unexpected(std::move(rules.error()));
   SnapshotSource& observed = **source;
   ObservedSource watched(observed, {.on_snapshot =
@@ -263,7 +288,8 @@ Result<void> run_flight_recorder(const FlightOptions& options) {
   spdlog::info("rezolus {}: the last {} at {} of {} in {}, snapshots go to {}", kVersion,
                format_duration(options.duration_ns), format_duration(options.interval_ns),
                observed.description(), options.buffer, shown_store_url(options.output));
-  FlightRoutes routes(options, log, snapshots, uploads->get(), rules->get(), std::move(*token));
+  FlightRoutes routes(options, log, snapshots, uploads->get(), rules->get(), history,
+                      std::move(*token));
   auto server = serve(options, routes);
   if (!server) return std::unexpected(std::move(server.error()));
   const SignalThread signal_thread(options, snapshots);

@@ -211,11 +211,17 @@ Result<FlightOptions> complete_rules(FlightOptions options) {
   return options;
 }
 
-Result<FlightOptions> complete(FlightOptions options) {
+Result<FlightOptions> complete(FlightOptions options, RunBy run_by) {
   const std::string state = service_folder("STATE_DIRECTORY");
   if (options.output.empty() && !state.empty()) options.output = state + "/rezolus.parquet";
   if (options.output.empty()) {
-    return usage_error("it is not said where snapshots go; name an output");
+    if (run_by == RunBy::kThisProcess) {
+      return usage_error("it is not said where snapshots go; name an output");
+    }
+    options.notes.emplace_back(
+        "it is not said where snapshots go: a service keeps them in its state directory, and others "
+        "need an output");
+    options.output = "rezolus.parquet";
   }
   if (auto possible = check_output(options); !possible) {
     return std::unexpected(std::move(possible.error()));
@@ -241,9 +247,11 @@ Result<FlightOptions> complete(FlightOptions options) {
         fmt::format("{} will be a Parquet file", shown_store_url(options.output)));
   }
   if (options.buffer.empty() && state.empty() && is_store_url(options.output)) {
-    return usage_error(
+    constexpr std::string_view kNoBuffer =
         "it is not said where the buffer is; name a folder with --buffer, or with buffer in a "
-        "configuration (a service has it in its state directory)");
+        "configuration (a service has it in its state directory)";
+    if (run_by == RunBy::kThisProcess) return usage_error("{}", kNoBuffer);
+    options.notes.emplace_back(kNoBuffer);
   }
   if (options.buffer.empty()) {
     options.buffer = state.empty() ? options.output + ".buffer" : state + "/buffer";

@@ -61,8 +61,11 @@ Result<OutputFormat> parse_flight_format(std::string_view text);
 // Whether a file has but rules, as one of flight-recorder.d; complete() is then not for it.
 bool has_only_rules(const std::string& path);
 
+// Whose environment says where a service's state is.
+enum class RunBy : std::uint8_t { kThisProcess, kAnotherProcess };
+
 // Fills in what follows from the rest (the buffer), and refuses what cannot work.
-Result<FlightOptions> complete(FlightOptions options);
+Result<FlightOptions> complete(FlightOptions options, RunBy run_by = RunBy::kThisProcess);
 
 // What complete() says of rules: refuses what cannot work.
 Result<FlightOptions> complete_rules(FlightOptions options);

@@ -128,5 +128,18 @@ TEST(FlightConfig, Sizes) {
   }
 }
 
+TEST(FlightConfig, WhatOnlyAServiceKnowsIsANoteWhereItIsOnlyChecked) {
+  FlightOptions options;
+  EXPECT_FALSE(complete(options));
+  auto checked = complete(options, RunBy::kAnotherProcess);
+  ASSERT_TRUE(checked) << checked.error().message;
+  EXPECT_THAT(checked->notes, testing::ElementsAre(HasSubstr("where snapshots go")));
+  options.output = "s3://bucket/{time}.parquet";
+  EXPECT_FALSE(complete(options));
+  checked = complete(options, RunBy::kAnotherProcess);
+  ASSERT_TRUE(checked) << checked.error().message;
+  EXPECT_THAT(checked->notes, testing::ElementsAre(HasSubstr("where the buffer is")));
+}
+
 }  // namespace
 }  // namespace rezolus

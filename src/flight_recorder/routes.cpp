@@ -87,15 +87,22 @@ http::Route get_route(std::string path, auto make) {
 
 FlightRoutes::FlightRoutes(const FlightOptions& options, const FlightBuffer& buffer,
                            SnapshotQueue& snapshots, const Uploads* uploads,
-                           const RuleThread* rules, std::string token)
+                           const RuleThread* rules, SnapshotHistory& history, std::string token)
     : options_(options),
       buffer_(buffer),
       snapshots_(snapshots),
       uploads_(uploads),
       rules_(rules),
+      history_(history),
       token_(std::move(token)),
       started_realtime_ns_(realtime_ns()),
-      cooldown_(std::make_shared<AlertCooldown>(options.alert_cooldown_ns)) {}
+      cooldown_(std::make_shared<AlertCooldown>(options.alert_cooldown_ns)) {
+  const std::uint64_t now_ns = realtime_ns();
+  for (const std::string& fingerprint : history.names(SnapshotHistory::Kind::kAlert)) {
+    const auto ages_ns = history.ages(SnapshotHistory::Kind::kAlert, fingerprint, now_ns);
+    if (!ages_ns.empty()) cooldown_->resume(fingerprint, ages_ns.back(), monotonic_ns());
+  }
+}
 
 void FlightRoutes::set_endpoints(std::vector<std::string> endpoints) {
   endpoints_ = std::move(endpoints);
@@ -203,8 +210,10 @@ void FlightRoutes::take_alerts(const http::Request& request, const http::Respond
     snapshot.trigger = "alertmanager";
     snapshot.reason = alert.name.empty() ? "alert" : alert.name;
     snapshot.details = std::move(alert.details);
-    const auto done = [cooldown = cooldown_, fingerprint = alert.fingerprint](const auto& report) {
-      if (!report) cooldown->give_back(fingerprint);
+    const auto done = [cooldown = cooldown_, fingerprint = alert.fingerprint, &history = history_,
+                       asked_ns = snapshot.asked_ns](const auto& report) {
+      if (!report) return cooldown->give_back(fingerprint);
+      history.note(SnapshotHistory::Kind::kAlert, fingerprint, asked_ns);
     };
     if (auto taken = snapshots_.submit(std::move(snapshot), done); taken) {
       ++taken_count;

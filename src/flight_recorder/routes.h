@@ -16,6 +16,7 @@
 #include "flight_recorder/options.h"
 #include "flight_recorder/pages.h"
 #include "flight_recorder/rule_thread.h"
+#include "flight_recorder/snapshot_history.h"
 #include "flight_recorder/snapshot_queue.h"
 #include "http/server.h"
 
@@ -26,7 +27,8 @@ class FlightRoutes {
   // All of these outlive the server that has the routes.
   // rules: null where there are none.
   FlightRoutes(const FlightOptions& options, const FlightBuffer& buffer, SnapshotQueue& snapshots,
-               const Uploads* uploads, const RuleThread* rules, std::string token);
+               const Uploads* uploads, const RuleThread* rules, SnapshotHistory& history,
+               std::string token);
 
   std::vector<http::Route> routes();
   // What is listened on, for /status. Any thread; once.
@@ -46,6 +48,7 @@ class FlightRoutes {
   SnapshotQueue& snapshots_;
   const Uploads* const uploads_;  // null: OUTPUT is a file
   const RuleThread* const rules_;
+  SnapshotHistory& history_;  // noted in by the thread of the snapshots
   const std::string token_;
   const std::uint64_t started_realtime_ns_;
   const std::shared_ptr<AlertCooldown> cooldown_;  // shared with what is told when a snapshot fails

@@ -101,6 +101,32 @@ Result<RuleSet> RuleSet::create(std::vector<Rule> rules, std::uint64_t interval_
   return set;
 }
 
+void RuleSet::resume(std::string_view rule, const std::vector<std::uint64_t>& ages_ns) {
+  State* state = find(rule);
+  if (state == nullptr || ages_ns.empty()) return;
+  state->taken_ns = 0 - ages_ns.back();
+  for (const std::uint64_t age_ns : ages_ns) {
+    if (age_ns < kDayNs) state->today_ns.push_back(0 - age_ns);
+  }
+}
+
+void RuleSet::give_back(std::string_view rule) {
+  State* state = find(rule);
+  if (state == nullptr || state->today_ns.empty()) return;
+  for (auto& [labels, active] : state->active) active.taken = false;
+  state->today_ns.pop_back();
+  state->taken_ns.reset();
+  if (!state->today_ns.empty()) state->taken_ns = state->today_ns.back();
+  state->retry_ns = time_.total_ns() + kRetryNs;
+}
+
+// Null: there is none of that name.
+RuleSet::State* RuleSet::find(std::string_view rule) {
+  const auto found = std::ranges::find(rules_, rule, &Rule::name);
+  if (found == rules_.end()) return nullptr;
+  return &states_[static_cast<std::size_t>(found - rules_.begin())];
+}
+
 void RuleSet::add(const Snapshot& snapshot, const Take& take) {
   const bool later = time_.advance(snapshot);
   if (!later || (std::exchange(gap_, false) && time_.step_ns() > 2 * interval_ns_)) forget();
@@ -183,9 +209,11 @@ void RuleSet::fire(const Rule& rule, State& state, Firing firing, const Take& ta
     }
     return;
   }
+  if (state.retry_ns && now_ns < *state.retry_ns) return;
   const std::uint64_t realtime_ns = firing.realtime_ns;
   if (!take(rule, firing)) return;
   for (auto& [labels, active] : state.active) active.taken |= active.fires;
+  state.retry_ns.reset();
   state.taken_ns = now_ns;
   state.today_ns.push_back(now_ns);
   state.status.fired_realtime_ns = realtime_ns;

@@ -84,6 +84,14 @@ class RuleSet {
   // Requires: rules that check_rules() finds right.
   static Result<RuleSet> create(std::vector<Rule> rules, std::uint64_t interval_ns);
 
+  // Before the first tick: so long ago, oldest first, the rule had snapshots; from before a restart.
+  void resume(std::string_view rule, const std::vector<std::uint64_t>& ages_ns);
+
+  // The last snapshot of the rule could not be made: it is asked for again while the rule fires, after
+  // kRetryNs.
+  void give_back(std::string_view rule);
+  static constexpr std::uint64_t kRetryNs = 60 * kNsPerSecond;
+
   // Asks for a snapshot; false: not now, and it is asked again at the next tick.
   using Take = std::function<bool(const Rule&, const Firing&)>;
 
@@ -107,14 +115,17 @@ class RuleSet {
   };
   struct State {
     std::map<std::string, Active> active;  // by labels
+    // Times of time_, modulo 2⁶⁴: those from before a restart are before its 0.
     std::optional<std::uint64_t> taken_ns;
     std::deque<std::uint64_t> today_ns;  // when snapshots were taken, in the last 24 hours
+    std::optional<std::uint64_t> retry_ns;  // one could not be made: not before
     RuleStatus status;
   };
 
   RuleSet(std::vector<Rule> rules, std::uint64_t interval_ns)
       : rules_(std::move(rules)), interval_ns_(interval_ns), states_(rules_.size()) {}
   void evaluate(std::size_t index, const Snapshot& snapshot, const Take& take);
+  State* find(std::string_view rule);
   void fire(const Rule& rule, State& state, Firing firing, const Take& take);
   void forget();
 

@@ -115,6 +115,47 @@ TEST_F(FlightRuleSet, SoManyADay) {
   EXPECT_EQ(flap(86502), 0u);
 }
 
+TEST_F(FlightRuleSet, CooldownGoesOnAfterARestart) {
+  const auto open = host.gauge("open", {}, "rezolus_open");
+  RuleSet set = make({{.name = "r", .expression = "open > 5", .cooldown_ns = 10 * kNsPerSecond}});
+  set.resume("another", {kNsPerSecond});
+  set.resume("r", {8 * kNsPerSecond, 7 * kNsPerSecond});
+  host.value(open) = 6;
+  EXPECT_THAT(tick(set, 0), IsEmpty());
+  EXPECT_EQ(set.status()[0].cooldown_suppressed_count, 1u);
+  EXPECT_THAT(tick(set, 2.9), IsEmpty());
+  EXPECT_EQ(tick(set, 3).size(), 1u);
+}
+
+TEST_F(FlightRuleSet, WhatCouldNotBeMadeIsAskedForAgain) {
+  const auto open = host.gauge("open", {}, "rezolus_open");
+  RuleSet set = make({{.name = "r", .expression = "open > 5", .per_day_max = 2}});
+  host.value(open) = 6;
+  EXPECT_EQ(tick(set, 0).size(), 1u);
+  set.give_back("r");
+  set.give_back("another");
+  EXPECT_THAT(tick(set, 59), IsEmpty());
+  EXPECT_EQ(tick(set, 60).size(), 1u);
+  EXPECT_THAT(tick(set, 200), IsEmpty()) << "that one was made";
+  EXPECT_EQ(set.status()[0].firing_count, 1u);
+  host.value(open) = 0;
+  tick(set, 700);
+  host.value(open) = 6;
+  EXPECT_EQ(tick(set, 701).size(), 1u) << "one of two this day";
+}
+
+TEST_F(FlightRuleSet, ADayGoesOnAfterARestart) {
+  const auto open = host.gauge("open", {}, "rezolus_open");
+  RuleSet set = make({{.name = "r", .expression = "open > 5", .cooldown_ns = 0, .per_day_max = 2}});
+  const std::uint64_t hour = 3600 * kNsPerSecond;
+  set.resume("r", {25 * hour, 23 * hour, 2 * hour});
+  host.value(open) = 6;
+  EXPECT_THAT(tick(set, 0), IsEmpty());
+  EXPECT_EQ(set.status()[0].per_day_suppressed_count, 1u);
+  EXPECT_THAT(tick(set, 3599), IsEmpty());
+  EXPECT_EQ(tick(set, 3600).size(), 1u) << "the first is a day old";
+}
+
 TEST_F(FlightRuleSet, EachElementFiresByItself) {
   const auto a = host.gauge("open", {{"op", "a"}}, "rezolus_open");
   const auto b = host.gauge("open", {{"op", "b"}}, "rezolus_open");
@@ -208,24 +249,27 @@ TEST_F(FlightRuleSet, ChoosesOneTickEveryInterval) {
   EXPECT_EQ(chosen(15, 150), 10) << "where they are rarer, each";
 }
 
-TEST_F(FlightRuleSet, AThreadEvaluates) {
+TEST_F(FlightRuleSet, AThreadEvaluatesAndAsksAgainForWhatFailed) {
   const auto open = host.gauge("open", {}, "rezolus_open");
   host.value(open) = 6;
   std::mutex mutex;
   std::condition_variable wake;
-  std::string fired;
+  std::vector<std::string> fired;
   RuleThread thread(make({{.name = "r", .expression = "open > 5"}}), kNsPerSecond,
-                    [&](const Rule& rule, const Firing& firing) {
+                    [&](const Rule& rule, const Firing& firing, const RuleThread::Failed& failed) {
                       const std::lock_guard lock(mutex);
-                      fired = rule.name + ": " + firing_text(firing);
+                      fired.push_back(rule.name + ": " + firing_text(firing));
+                      if (fired.size() == 1) failed();
                       wake.notify_one();
                       return true;
                     });
   thread.offer_gap();
-  thread.offer(std::make_shared<const Snapshot>(host.at(0)));
+  for (const double seconds : {0, 1, 62, 700}) {
+    thread.offer(std::make_shared<const Snapshot>(host.at(seconds)));
+  }
   std::unique_lock lock(mutex);
-  ASSERT_TRUE(wake.wait_for(lock, std::chrono::seconds(30), [&] { return !fired.empty(); }));
-  EXPECT_EQ(fired, "r: open 6");
+  ASSERT_TRUE(wake.wait_for(lock, std::chrono::seconds(30), [&] { return fired.size() == 2; }));
+  EXPECT_THAT(fired, ElementsAre("r: open 6", "r: open 6"));
 }
 
 }  // namespace

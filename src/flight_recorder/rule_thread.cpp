@@ -8,8 +8,15 @@
 
 namespace rezolus {
 
-RuleThread::RuleThread(RuleSet rules, std::uint64_t interval_ns, RuleSet::Take take)
-    : choice_(interval_ns), rules_(std::move(rules)), take_(std::move(take)) {
+RuleThread::RuleThread(RuleSet rules, std::uint64_t interval_ns, Take take)
+    : choice_(interval_ns),
+      rules_(std::move(rules)),
+      take_([take = std::move(take), returned = returned_](const Rule& rule, const Firing& firing) {
+        return take(rule, firing, [returned, name = rule.name] {
+          const std::lock_guard lock(returned->mutex);
+          returned->names.push_back(name);
+        });
+      }) {
   state_.rules = rules_.status();
   thread_ = std::thread([this] { run(); });
 }
@@ -55,6 +62,7 @@ void RuleThread::run() {
     waiting_.pop_front();
     lock.unlock();
     const std::uint64_t begun_ns = thread_cpu_ns();
+    take_back();
     if (snapshot == nullptr) {
       rules_.add_gap();
     } else {
@@ -71,6 +79,12 @@ void RuleThread::run() {
     state_.evaluation_count = rules_.evaluation_count();
     state_.evaluation_cpu_ns += cpu_ns;
   }
+}
+
+void RuleThread::take_back() {
+  const std::lock_guard lock(returned_->mutex);
+  for (const std::string& name : returned_->names) rules_.give_back(name);
+  returned_->names.clear();
 }
 
 void RuleThread::tell_problems(const std::vector<RuleStatus>& before,

@@ -5,6 +5,8 @@
 #include <condition_variable>
 #include <cstdint>
 #include <deque>
+#include <functional>
+#include <memory>
 #include <mutex>
 #include <string>
 #include <thread>
@@ -29,8 +31,13 @@ class RuleThread {
   // Ticks wait here while others are evaluated; one too many is skipped.
   static constexpr std::size_t kWaitingMax = 4;
 
+  // Asks for a snapshot, as RuleSet::Take does. Failed is called when it cannot be made after all: by
+  // any thread, also when this has ended.
+  using Failed = std::function<void()>;
+  using Take = std::function<bool(const Rule&, const Firing&, Failed)>;
+
   // take: called by the rules' thread.
-  RuleThread(RuleSet rules, std::uint64_t interval_ns, RuleSet::Take take);
+  RuleThread(RuleSet rules, std::uint64_t interval_ns, Take take);
   ~RuleThread();
   RuleThread(const RuleThread&) = delete;
   RuleThread& operator=(const RuleThread&) = delete;
@@ -43,7 +50,14 @@ class RuleThread {
   [[nodiscard]] RulesState state() const;
 
  private:
+  // Rules whose snapshot could not be made.
+  struct Returned {
+    std::mutex mutex;
+    std::vector<std::string> names;  // guarded by it
+  };
+
   void run();
+  void take_back();
   void tell_problems(const std::vector<RuleStatus>& before,
                      const std::vector<RuleStatus>& now) const;
   void put(SnapshotRef snapshot);
@@ -53,6 +67,7 @@ class RuleThread {
   bool gap_ = false;
   // Owned by the rules' thread:
   RuleSet rules_;
+  const std::shared_ptr<Returned> returned_ = std::make_shared<Returned>();
   const RuleSet::Take take_;
   PeerNames names_;
   mutable std::mutex mutex_;

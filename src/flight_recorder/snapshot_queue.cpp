@@ -30,10 +30,11 @@ void SnapshotQueue::stop() {
 }
 
 Result<void> SnapshotQueue::submit(SnapshotRequest request, Done done) {
-  // What comes after the trigger has to be in the buffer first.
+  // What comes up to its end has to be in the buffer first.
   const std::uint64_t now_ns = realtime_ns();
+  const std::uint64_t written_ns = request.to_ns + options_.interval_ns;
   std::uint64_t wait_ns = 0;
-  if (request.to_ns > now_ns) wait_ns = request.to_ns - now_ns + options_.interval_ns;
+  if (request.to_ns != 0 && written_ns > now_ns) wait_ns = written_ns - now_ns;
   const std::lock_guard lock(mutex_);
   if (stopped_) return error("the flight recorder is being stopped");
   if (waiting_.size() >= kWaitingMax) {

@@ -41,12 +41,23 @@ def rezolus(*arguments, timeout=30, **options):
                           timeout=timeout, check=False, **options)
 
 
+# Before a command: it has its CPU when it wants it, whatever else this host does. What is tested then
+# is the program and not the scheduler.
+REALTIME = ["chrt", "--rr", "10"]
+
+
+def need_realtime():
+    if subprocess.run([*REALTIME, "true"], capture_output=True, check=False).returncode != 0:
+        pytest.skip("the real-time class is refused here (chrt --rr)")
+
+
 class Process:
     """A command that runs beside the test; ended when the test is over."""
 
-    def __init__(self, *arguments, **options):
+    def __init__(self, *arguments, through=(), **options):
         options = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **options}
-        self.popen = subprocess.Popen([REZOLUS, *map(str, arguments)], text=True, **options)
+        self.popen = subprocess.Popen([*through, REZOLUS, *map(str, arguments)], text=True,
+                                      **options)
 
     def finish(self, timeout=30):
         out, err = self.popen.communicate(timeout=timeout)
@@ -72,13 +83,13 @@ def wait_for(condition, what, timeout=15):
 
 
 class Agent:
-    def __init__(self, folder, instance, port=None):
+    def __init__(self, folder, instance, port=None, through=()):
         self.port = port or free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.config = folder / f"agent-{instance}.toml"
         self.config.write_text(
             f'[general]\nlisten = "127.0.0.1:{self.port}"\ninstance = "{instance}"\n')
-        self.process = Process(self.config)
+        self.process = Process(self.config, through=through)
         wait_for(self.answers, "the agent to answer")
 
     def answers(self):
@@ -129,8 +140,8 @@ def start(request):
 @pytest.fixture
 def own_agent(tmp_path, request):
     """own_agent(): an agent that the test may end."""
-    def begin(port=None):
-        made = Agent(tmp_path, f"e2e-own-{os.getpid()}", port)
+    def begin(port=None, **options):
+        made = Agent(tmp_path, f"e2e-own-{os.getpid()}", port, **options)
         request.addfinalizer(made.process.kill)
         return made
     return begin

@@ -4,6 +4,7 @@ on a connection, which keeps what an agent sent."""
 
 import http.client
 import io
+import os
 import select
 import socket
 import struct
@@ -111,10 +112,11 @@ def answers(data):
 
 class Tap:
     """Stands between a recorder and its agent. `sent` has all bytes that went to the recorder, by
-    connection."""
+    connection. realtime: its threads are of the real-time class."""
 
-    def __init__(self, port):
+    def __init__(self, port, realtime=False):
         self.sent = []
+        self._realtime = realtime
         self.port = None
         self._lock = threading.Lock()
         self._agent = port
@@ -134,6 +136,8 @@ class Tap:
             threading.Thread(target=self._forward, args=(recorder, kept), daemon=True).start()
 
     def _forward(self, recorder, kept):
+        if self._realtime:
+            os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(10))  # this thread
         agent = socket.create_connection(("127.0.0.1", self._agent))
         with recorder, agent:
             for end in (recorder, agent):

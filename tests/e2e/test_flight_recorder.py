@@ -12,13 +12,12 @@ import time
 import pyarrow.parquet
 import pytest
 
-from conftest import BUILD, REZOLUS, ROOT, rezolus, wait_for
+from conftest import BUILD, REALTIME, REZOLUS, ROOT, need_realtime, rezolus, wait_for
 from frames import Tap
 
 MS = 1_000_000
 MOMENTS = 10
 MOMENTS_LONG = 100
-STALL_NS = 200 * MS
 PROBES_MAX = 2  # snapshots that a recorder asks for before it begins
 
 
@@ -264,20 +263,20 @@ def test_a_full_disk_costs_the_ticks_of_that_time(flight, tmp_path):
         subprocess.run(["umount", "-l", disk], check=True)
 
 
-def kill_loop(flight, agent, moments):
+def kill_loop(flight, own_agent, moments):
     """SIGKILL at random moments: the buffer opens, with every tick of the earlier lives, and of this
-    one all that the agent sent, up to the last but at most one. Where the recorder had no CPU for a
-    moment, or its disk answered late, more wait to be written: they span no more than that moment, and
-    most lives lose no more than one."""
+    one all that the agent sent, up to the last but at most one. Agent and recorder are of the
+    real-time class: what waits for a CPU is not in the recorder yet, and no loss of its own."""
+    need_realtime()
     seed = random.SystemRandom().randrange(1 << 32)
     print("seed", seed)
     chosen = random.Random(seed)
-    tap = Tap(agent.port)
+    tap = Tap(own_agent(through=REALTIME).port, realtime=True)
     recorder = flight(url=tap.url, keep=1, duration="1h")
     seen, losses = [], []
     for _ in range(moments):
         del tap.sent[:]
-        recorder.run()
+        recorder.run(through=REALTIME)
         recorder.wait_until_written()
         time.sleep(chosen.uniform(0, 0.3))
         if chosen.random() < 0.5:
@@ -297,13 +296,12 @@ def kill_loop(flight, agent, moments):
         lost = len(sent) - 1 - sent.index(new[-1])
         received = sent[:len(sent) - lost]
         assert received[-len(new):] == new, "what was received, without a hole"
-        assert lost <= 1 or sent[-1] - sent[-lost] < STALL_NS, f"{lost} lost"
+        losses.append(lost)
+        assert lost <= 1, losses
         # Before it stand the answers by which the recorder found out whom it records.
         assert len(received) - len(new) <= PROBES_MAX
         seen = times
-        losses.append(lost)
     print(f"{len(seen)} ticks in {moments} lives, lost of each: {losses}")
-    assert sorted(losses)[moments // 2] <= 1
     tap.close()
     recorder.run()
     recorder.wait_until_written()
@@ -315,13 +313,13 @@ def kill_loop(flight, agent, moments):
     assert not [p for p in recorder.output.parent.iterdir() if ".tmp." in p.name]
 
 
-def test_killed_at_any_moment(flight, agent):
-    kill_loop(flight, agent, MOMENTS)
+def test_killed_at_any_moment(flight, own_agent):
+    kill_loop(flight, own_agent, MOMENTS)
 
 
 @pytest.mark.long
-def test_killed_at_any_moment_a_hundred_times(flight, agent):
-    kill_loop(flight, agent, MOMENTS_LONG)
+def test_killed_at_any_moment_a_hundred_times(flight, own_agent):
+    kill_loop(flight, own_agent, MOMENTS_LONG)
 
 
 def test_snapshots_asked_while_one_runs_are_all_made(flight):

@@ -5,6 +5,7 @@ import contextlib
 import json
 import os
 import pathlib
+import signal
 import subprocess
 import sys
 import time
@@ -127,6 +128,37 @@ post = "50s"
         assert times_of(path)
     assert reasons.keys() == {"rule", "exit"}
     assert reasons["rule"]["details"]["rule"] == "always"
+
+
+def test_a_cooldown_goes_on_after_a_restart_and_after_a_crash(door, tmp_path):  # noqa: F811
+    write_rules(tmp_path, """
+[[rule]]
+name = "always"
+expr = "rezolus_cpu_cores > 0"
+post = "0s"
+cooldown = "1h"
+""")
+    it = door(interval="100ms", snapshot_on_exit=False)
+    wait_for(lambda: len(it.recorder.files()) == 1, "its snapshot", timeout=60)
+    history = it.recorder.buffer / "history.json"
+    wait_for(history.exists, "when it was, on disk")
+
+    def rule():
+        return it.json("GET", "/status")[1]["rules"]["rules"][0]
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        it.recorder.process.signal(number)
+        it.recorder.process.finish()
+        it.recorder.run()
+        wait_for(it.answers, "it to answer again")
+        wait_for(lambda: rule()["suppressed_by_cooldown"] == 1, "the rule to fire again")
+        assert rule()["state"] == "firing" and len(it.recorder.files()) == 1
+    # Damaged, it is begun anew.
+    it.recorder.process.signal(signal.SIGKILL)
+    it.recorder.process.finish()
+    history.write_text("{")
+    it.recorder.run()
+    wait_for(lambda: len(it.recorder.files()) == 2, "a second snapshot", timeout=60)
+    assert "history.json is damaged; cooldowns begin anew" in it.recorder.stop().stderr
 
 
 def test_a_wrong_expression_names_the_column(tmp_path):

@@ -12,7 +12,7 @@ import time
 import pyarrow.parquet
 import pytest
 
-from conftest import REZOLUS, rezolus, wait_for
+from conftest import REALTIME, REZOLUS, need_realtime, rezolus, wait_for
 from frames import END, Tap, frames, ticks
 
 NS = 1_000_000_000
@@ -51,19 +51,21 @@ def finish(output, url):
     return times.to_pylist()
 
 
-def record_until(start, output, moment_s, url):
+def record_until(start, output, moment_s, url, **options):
     """A recording that has written for moment_s seconds."""
     log = log_of(output)
-    record = start("record", "-i", "10ms", *url, output)
+    record = start("record", "-i", "10ms", *url, output, **options)
     wait_for(lambda: log.exists() and log.stat().st_size > 0, "the first tick")
     time.sleep(moment_s)
     return record
 
 
 def kill_one(start, agent, output, moment_s):
-    tap = Tap(agent.port)
+    """Agent and recorder are of the real-time class: what waits for a CPU is not in the recorder yet,
+    and no loss of its own."""
+    tap = Tap(agent.port, realtime=True)
     try:
-        record = record_until(start, output, moment_s, [tap.url])
+        record = record_until(start, output, moment_s, [tap.url], through=REALTIME)
         tap.kill(record)
         times, _ = check_log(log_of(output))
         sent = tap.snapshot_times()
@@ -103,7 +105,9 @@ def each_moment(count, spread_s):
 
 
 @pytest.mark.parametrize("count", [MOMENTS, pytest.param(MOMENTS_LONG, marks=pytest.mark.long)])
-def test_killed_while_recording_an_agent(tmp_path, agent, start, count):
+def test_killed_while_recording_an_agent(tmp_path, own_agent, start, count):
+    need_realtime()
+    agent = own_agent(through=REALTIME)
     for number, moment_s in enumerate(each_moment(count, 0.5)):
         folder = tmp_path / str(number)
         folder.mkdir()
