@@ -80,11 +80,24 @@ struct cgroup_birth {
 /* In place of a slot: the CPU runs nobody's task. */
 #define CGROUP_NONE 0xffffffffu
 
-/* What a CPU is running, for the part of its time that no switch has charged yet. */
+/*
+ * What a CPU is running, for the part of its time that no switch has charged yet. And what the task's
+ * clocks of user and system mode, which the timer's ticks move, showed at the switch to it.
+ */
 enum cgroup_running_value {
 	CGROUP_RUNNING_SLOT,
 	CGROUP_RUNNING_SINCE_NS,
+	CGROUP_RUNNING_USER_NS,
+	CGROUP_RUNNING_SYSTEM_NS,
 	CGROUP_RUNNING_COUNT,
+};
+
+/* The first counters of a sampler with such a bank: the time, and what ticks saw of it. */
+enum cgroup_time_counter {
+	CGROUP_TIME_NS,
+	CGROUP_TIME_USER_TICKS_NS,
+	CGROUP_TIME_SYSTEM_TICKS_NS,
+	CGROUP_TIME_COUNTER_COUNT,
 };
 
 static inline __attribute__((always_inline)) unsigned int cgroup_hash(unsigned long long id)

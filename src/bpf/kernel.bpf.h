@@ -67,6 +67,8 @@ struct task_struct {
 	unsigned int in_iowait : 1;
 	unsigned long jobctl;
 	void *stack;
+	u64 utime; /* nanoseconds in user mode, in steps of a tick as a rule */
+	u64 stime; /* in system mode */
 	struct sched_entity se;
 } __relocated;
 

@@ -83,6 +83,7 @@ Result<CgroupBanks> CgroupBanks::map(const Object& object, const BpfSampler& sam
     auto bank = CounterBank::map(fd, cpus, CGROUP_RUNNING_COUNT);
     if (!bank) return std::unexpected(bank.error());
     banks.running_ = std::move(*bank);
+    banks.splits_.resize(limits.slots);
   }
   if (banks.histogram_count_ != 0) {
     auto bank = HistogramBank::map(object.map_fd(map_name(sampler, "_cgroup_histograms")),
@@ -146,6 +147,17 @@ std::uint64_t CgroupBanks::raw(std::uint32_t slot, std::uint32_t metric) const {
 }
 
 void CgroupBanks::settle(std::uint32_t slot) {
+  if (running_) {
+    const auto grown = [&](std::uint32_t metric) {
+      return raw(slot, metric) - settled_[std::size_t{slot} * counter_count_ + metric];
+    };
+    CpuSplit& split = splits_[slot];
+    split.take(grown(CGROUP_TIME_NS), grown(CGROUP_TIME_USER_TICKS_NS),
+               grown(CGROUP_TIME_SYSTEM_TICKS_NS));
+    exited_split_.user_ns += split.user_ns;
+    exited_split_.system_ns += split.system_ns;
+    split = {};
+  }
   for (std::uint32_t metric = 0; metric < counter_count_; ++metric) {
     std::uint64_t& settled = settled_[std::size_t{slot} * counter_count_ + metric];
     const std::uint64_t value = raw(slot, metric);
@@ -212,6 +224,17 @@ void CgroupBanks::read_histogram(HistogramSeries& series) {
   series.value = difference(raw, settled_histograms_[at]);
 }
 
+void CgroupBanks::split_time(CounterSeries* time, const std::uint64_t* values) {
+  CpuSplit split = exited_split_;
+  if (time->slot != kExited) {
+    splits_[time->slot].take(time->shown, values[CGROUP_TIME_USER_TICKS_NS],
+                             values[CGROUP_TIME_SYSTEM_TICKS_NS]);
+    split = splits_[time->slot];
+  }
+  time[CGROUP_TIME_USER_TICKS_NS].shown = split.user_ns;
+  time[CGROUP_TIME_SYSTEM_TICKS_NS].shown = split.system_ns;
+}
+
 void CgroupBanks::read(Snapshot& snapshot, std::uint64_t now_ns) {
   std::vector<std::uint64_t> values(counter_series_.size());
   for (std::size_t i = 0; i < values.size(); ++i) {
@@ -231,10 +254,11 @@ void CgroupBanks::read(Snapshot& snapshot, std::uint64_t now_ns) {
       snapshot.present[series.series] = 1;
       continue;
     }
-    if (!times.empty() && series.metric == 0 && series.slot != kExited) {
-      values[i] += times[series.slot];
-    }
-    series.shown = std::max(series.shown, values[i]);
+    const bool time = running_ && series.metric == CGROUP_TIME_NS;
+    const bool split = running_ && !time && series.metric < CGROUP_TIME_COUNTER_COUNT;
+    if (time && series.slot != kExited) values[i] += times[series.slot];
+    if (!split) series.shown = std::max(series.shown, values[i]);
+    if (time) split_time(&series, &values[i]);
     snapshot.scalars[series.series] = series.shown;
     snapshot.present[series.series] = 1;
   }

@@ -12,6 +12,7 @@
 #include "bpf/object.h"
 #include "metrics/snapshot.h"
 #include "samplers/cgroups/cgroup_slots.h"
+#include "samplers/cgroups/cpu_split.h"
 #include "samplers/family.h"
 
 namespace rezolus {
@@ -60,6 +61,8 @@ class CgroupBanks {
   // By slot: time of running tasks that no switch has charged yet.
   [[nodiscard]] std::vector<std::uint64_t> uncharged(std::uint64_t now_ns) const;
   void read_histogram(HistogramSeries& series);
+  // Divides a cgroup's time, which stands in its first series, into that of the next two.
+  void split_time(CounterSeries* time, const std::uint64_t* values);
 
   const BpfSampler* sampler_ = nullptr;
   std::uint32_t group_ = 0;
@@ -74,6 +77,8 @@ class CgroupBanks {
   std::vector<HistogramSeries> histogram_series_;
   std::vector<std::uint64_t> settled_;          // by slot and counter: what is not its owner's
   std::vector<std::uint64_t> exited_;           // by counter
+  std::vector<CpuSplit> splits_;                // by slot; empty without running_
+  CpuSplit exited_split_;
   std::vector<HistogramRef> settled_histograms_;  // by slot and histogram; null: nothing
   std::vector<HistogramRef> exited_histograms_;   // by histogram
 };

@@ -3,8 +3,11 @@
 
 #include <ctime>
 #include <string>
+#include <vector>
 
+#include <fcntl.h>
 #include <sys/resource.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "live/cgroup.h"
@@ -141,6 +144,51 @@ TEST_P(cgroup_cpu_usage, ASpinnerGrowsAtEveryReading) {
     EXPECT_LE(ours_ns, most_ns + most_ns / 2 + 100'000'000) << "interrupts, stolen time";
   }
   EXPECT_TRUE(wait_for(child));
+}
+
+// Against what the kernel divides for the process itself, by the same ticks.
+TEST_P(cgroup_cpu_usage, UserAndSystemModeAreToldApart) {
+  LiveCollector collector(kSamplers, GetParam());
+  const NamedCgroup cgroups[] = {NamedCgroup("rezolus_live_user"),
+                                 NamedCgroup("rezolus_live_system")};
+  for (const NamedCgroup& cgroup : cgroups) {
+    if (!cgroup.ok()) GTEST_SKIP() << "no cgroup can be made here";
+    ASSERT_TRUE(appears(*collector, cgroup.labels()));
+  }
+  const auto read_zeros = [] {
+    const int zeros = ::open("/dev/zero", O_RDONLY | O_CLOEXEC);
+    std::vector<char> buffer(1 << 20);
+    bool read = zeros >= 0;
+    for (const std::uint64_t begin = now_ns(); read && now_ns() - begin < 1'500'000'000;) {
+      read = ::read(zeros, buffer.data(), buffer.size()) > 0;
+    }
+    return read ? 0 : 1;
+  };
+  const pid_t children[] = {cgroups[0].start(spin), cgroups[1].start(read_zeros)};
+  const auto seconds = [](const timeval& time) {
+    return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_usec) / 1e6;
+  };
+  for (std::size_t i = 0; i < 2; ++i) {
+    int status = 0;
+    rusage usage{};
+    ASSERT_EQ(::wait4(children[i], &status, 0, &usage), children[i]);
+    EXPECT_EQ(status, 0);
+    const SnapshotRef snapshot = collector->collect();
+    const auto of_state = [&](const char* state) {
+      Labels labels = cgroups[i].labels();
+      labels.emplace_back("state", state);
+      return value(*snapshot, "cgroup_cpu_usage", labels);
+    };
+    const std::uint64_t total = value(*snapshot, "cgroup_cpu_time", cgroups[i].labels());
+    EXPECT_EQ(of_state("user") + of_state("system"), total);
+    const double kernel_share =
+        seconds(usage.ru_utime) / (seconds(usage.ru_utime) + seconds(usage.ru_stime));
+    const double share = static_cast<double>(of_state("user")) / static_cast<double>(total);
+    EXPECT_NEAR(share, kernel_share, 0.1) << (i == 0 ? "spins" : "reads");
+    EXPECT_TRUE(i == 0 ? share > 0.7 : share < 0.3) << share;
+  }
+  const SnapshotRef snapshot = collector->collect();
+  EXPECT_EQ(value(*snapshot, "cgroup_cpu_usage"), value(*snapshot, "cgroup_cpu_time"));
 }
 
 TEST_P(cgroup_cpu_usage, TheCgroupsAreTheHost) {

@@ -149,7 +149,7 @@ static __always_inline int handle_switch(u64 *arguments, const bool typed)
 	u32 to_slot = switched_slot(next, typed);
 
 	if (cgroup_cpu_on)
-		cgroup_cpu_switch(from_slot, to_slot, now);
+		cgroup_cpu_switch(previous, from_slot, next, to_slot, now, typed);
 	switch_out(previous, preempted, task_state, now, from_slot, typed);
 	switch_in(next, now, to_slot, typed);
 	return 0;
