@@ -80,6 +80,30 @@ else()
                   "Run scripts/setup.")
 endif()
 
+# OTLP's messages, of the descriptors in the Python package that OpenTelemetry makes of its .proto
+# files; no registry ships the files themselves.
+set(OTLP_DESCRIPTORS ${CMAKE_SOURCE_DIR}/.deps/opentelemetry-proto/descriptors.pb)
+if(REZOLUS_HAVE_PROTOCOLS AND EXISTS ${OTLP_DESCRIPTORS})
+  set(REZOLUS_HAVE_OTLP ON)
+  set(otlp_protocols common/v1/common resource/v1/resource metrics/v1/metrics
+                     collector/metrics/v1/metrics_service)
+  list(TRANSFORM otlp_protocols PREPEND opentelemetry/proto/)
+  list(TRANSFORM otlp_protocols APPEND .proto OUTPUT_VARIABLE otlp_files)
+  list(TRANSFORM otlp_protocols PREPEND ${generated}/)
+  list(TRANSFORM otlp_protocols APPEND .pb.cc OUTPUT_VARIABLE otlp_sources)
+  list(TRANSFORM otlp_protocols APPEND .pb.h OUTPUT_VARIABLE otlp_headers)
+  add_custom_command(
+    OUTPUT ${otlp_sources} ${otlp_headers}
+    COMMAND ${Protobuf_PROTOC_EXECUTABLE} --descriptor_set_in=${OTLP_DESCRIPTORS}
+            --cpp_out=${generated} ${otlp_files}
+    DEPENDS ${OTLP_DESCRIPTORS}
+    COMMENT "Protocol OTLP" VERBATIM)
+  target_sources(rezolus_protocol_messages PRIVATE ${otlp_sources})
+else()
+  set(REZOLUS_HAVE_OTLP OFF)
+  message(WARNING "The definitions of OTLP were not found: it cannot be pushed. Run scripts/setup.")
+endif()
+
 if(REZOLUS_TESTS)
   find_package(GTest REQUIRED)
   find_package(benchmark QUIET)

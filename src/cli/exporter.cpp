@@ -34,9 +34,10 @@ int run_exporter(std::span<const std::string> arguments) {
   app.footer(
       "Our agent has /metrics itself; the exporter is for agents that have none, for summaries\n"
       "over an interval, for hosts that cannot be scraped ([[push]] sends to receivers of remote\n"
-      "write), and where collecting and exporting are kept apart.\n"
+      "write and OTLP), and where collecting and exporting are kept apart.\n"
       "SIGTERM and SIGINT stop it, SIGHUP reads the configuration again.\n"
-      "`rezolus check FILE` checks a configuration; docs/prometheus.md tells more.");
+      "`rezolus check FILE` checks a configuration; docs/prometheus.md and\n"
+      "docs/opentelemetry.md tell more.");
   try {
     app.parse(std::vector<std::string>(arguments.rbegin(), arguments.rend()));
   } catch (const CLI::Success& help) {

@@ -248,8 +248,8 @@ Result<std::optional<ExporterConfig>> serve(const ExporterConfig& config, const 
   Exporter exporter(config, started_realtime_ns);
   std::unique_ptr<Push> push;
   if (!config.push.targets.empty()) {
-    const Labels labels = {{"instance", host->hostname}, {"job", "rezolus"}};
-    auto started = Push::start(config.push, exporter.options(), labels, config.interval_ns,
+    auto started = Push::start(config.push, exporter.options(),
+                               push_identity(*host, &config.source_url), config.interval_ns,
                                [&exporter] { return exporter.own_families(); });
     if (!started) return std::unexpected(std::move(started.error()));
     push = std::move(*started);

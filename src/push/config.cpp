@@ -8,7 +8,9 @@
 
 #include "base/fd.h"
 #include "config/setters.h"
-#include "wire/remote_write.h"
+#include "push/otel_environment.h"
+#include "wire/otlp.h"
+#include "wire/utf8.h"
 
 namespace rezolus {
 namespace {
@@ -23,7 +25,7 @@ constexpr std::uint64_t kTimeoutNsMax = 600 * kNsPerSecond;
 constexpr std::uint64_t kIntervalNsMax = 3600 * kNsPerSecond;
 constexpr std::uint64_t kQueueSizeBytesMin = 1u << 20;
 constexpr std::size_t kSecretSizeBytesMax = 64u << 10;
-constexpr std::size_t kLabelsMax = 32;
+constexpr std::size_t kAttributeSizeBytesMax = 4096;
 
 Result<void> set_duration(std::uint64_t& target, const toml::node& value, std::uint64_t min_ns,
                           std::uint64_t max_ns) {
@@ -48,36 +50,27 @@ Result<void> set_label(PushTarget& target, const toml::node& value, const std::s
     return usage_error("a label's name has letters, digits and underscores, and no two in front");
   }
   target.labels[name] = *text;
-  if (target.labels.size() > kLabelsMax) return usage_error("at most {} labels", kLabelsMax);
+  if (target.labels.size() > kPushPairsMax) return usage_error("at most {} labels", kPushPairsMax);
   return {};
 }
 
 Result<void> set_header(PushTarget& target, const toml::node& value, const std::string& name) {
   auto text = config::as_string(value);
   if (!text) return std::unexpected(text.error());
-  const bool good_name = !name.empty() && std::ranges::all_of(name, [](unsigned char c) {
-    return std::isalnum(c) != 0 || c == '-' || c == '_';
-  });
-  const bool good_value =
-      std::ranges::all_of(*text, [](unsigned char c) { return c >= 0x20 && c != 0x7f; });
-  if (!good_name || !good_value)
-    return usage_error("not a header: a line break, or a strange name");
-  std::string lower = name;
-  for (char& c : lower) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-  static const std::set<std::string> kOurs = {"authorization",
-                                              "content-encoding",
-                                              "content-length",
-                                              "content-type",
-                                              "host",
-                                              "transfer-encoding",
-                                              "x-prometheus-remote-write-version"};
-  if (kOurs.contains(lower)) {
-    return usage_error(
-        "this header is not for you to set; credentials are username, "
-        "password_file and bearer_token_file");
-  }
+  if (auto checked = check_push_header(name, *text, false); !checked) return checked;
   target.headers[name] = *text;
-  if (target.headers.size() > kLabelsMax) return usage_error("at most {} headers", kLabelsMax);
+  if (target.headers.size() > kPushPairsMax) return usage_error("at most {} headers", kPushPairsMax);
+  return {};
+}
+
+Result<void> set_resource(PushTarget& target, const toml::node& value, const std::string& key) {
+  auto text = config::as_string(value);
+  if (!text) return std::unexpected(text.error());
+  if (auto checked = check_resource_attribute(key, *text); !checked) return checked;
+  target.resource[key] = *text;
+  if (target.resource.size() > kPushPairsMax) {
+    return usage_error("at most {} resource attributes", kPushPairsMax);
+  }
   return {};
 }
 
@@ -94,11 +87,39 @@ std::string name_of(const Url& url) {
   return name.substr(0, 128);
 }
 
+// What the protocol has no use for is a mistake.
+Result<void> check_protocol(const PushTarget& target) {
+  const bool otlp = target.protocol == PushProtocol::kOtlp;
+  for (const char* key : {"naming", "compression", "resource"}) {
+    if (!otlp && target.given.contains(key)) {
+      return usage_error("{}: {} is for protocol = \"otlp\"", target.name, key);
+    }
+  }
+  if (otlp && !target.labels.empty()) {
+    return usage_error("{}: labels are remote write's; for \"otlp\" write [push.resource]",
+                       target.name);
+  }
+  if (otlp ? !has_otlp() : !has_remote_write()) {
+    return usage_error(
+        "{}: this build lacks the definitions of its protocol; run scripts/setup and build again",
+        target.name);
+  }
+  return {};
+}
+
 Result<void> complete(PushTarget& target, std::uint64_t tick_ns) {
-  if (target.address.empty()) return usage_error("needs url");
+  const bool otlp = target.protocol == PushProtocol::kOtlp;
+  if (otlp) {
+    const auto environment = [](const char* name) -> const char* { return std::getenv(name); };
+    if (auto applied = apply_otel_environment(target, environment); !applied) return applied;
+  }
+  if (target.address.empty()) {
+    return usage_error("needs url{}", otlp ? " (or OTEL_EXPORTER_OTLP_ENDPOINT)" : "");
+  }
   auto url = parse_url(target.address);
   if (!url) return std::unexpected(url.error());
   target.url = std::move(*url);
+  if (otlp && target.url.path == "/") target.url.path = "/v1/metrics";
   if (target.name.empty()) target.name = name_of(target.url);
   if (!target.username.empty() && !target.bearer_token_file.empty()) {
     return usage_error("{}: either username and password_file or bearer_token_file", target.name);
@@ -106,6 +127,7 @@ Result<void> complete(PushTarget& target, std::uint64_t tick_ns) {
   if (target.username.empty() != target.password_file.empty()) {
     return usage_error("{}: username and password_file belong together", target.name);
   }
+  if (auto checked = check_protocol(target); !checked) return checked;
   if (target.histograms == RemoteHistograms::kExact &&
       target.protocol == PushProtocol::kRemoteWrite1) {
     return usage_error(
@@ -117,7 +139,8 @@ Result<void> complete(PushTarget& target, std::uint64_t tick_ns) {
     return usage_error("{}: cert_file and key_file belong together", target.name);
   }
   if (target.interval_ns != 0 && target.interval_ns < tick_ns) {
-    return usage_error("{}: interval is shorter than that of the source, {}", target.name,
+    return usage_error("{}: interval{} is shorter than that of the source, {}", target.name,
+                       target.given.contains("interval") ? "" : " (OTEL_METRIC_EXPORT_INTERVAL)",
                        format_duration(tick_ns));
   }
   for (const std::string* path : {&target.password_file, &target.bearer_token_file}) {
@@ -128,6 +151,45 @@ Result<void> complete(PushTarget& target, std::uint64_t tick_ns) {
 }
 
 }  // namespace
+
+Result<void> check_push_header(const std::string& name, const std::string& value,
+                               bool authorization) {
+  const bool good_name = !name.empty() && std::ranges::all_of(name, [](unsigned char c) {
+    return std::isalnum(c) != 0 || c == '-' || c == '_';
+  });
+  const bool good_value =
+      std::ranges::all_of(value, [](unsigned char c) { return c >= 0x20 && c != 0x7f; });
+  if (!good_name || !good_value)
+    return usage_error("not a header: a line break, or a strange name");
+  std::string lower = name;
+  for (char& c : lower) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  static const std::set<std::string> kOurs = {"authorization",
+                                              "content-encoding",
+                                              "content-length",
+                                              "content-type",
+                                              "host",
+                                              "transfer-encoding",
+                                              "x-prometheus-remote-write-version"};
+  if (kOurs.contains(lower) && !(authorization && lower == "authorization")) {
+    return usage_error(
+        "this header is not for you to set; credentials are username, "
+        "password_file and bearer_token_file");
+  }
+  return {};
+}
+
+Result<void> check_resource_attribute(const std::string& key, const std::string& value) {
+  const bool good_key = !key.empty() && std::ranges::all_of(key, [](unsigned char c) {
+    return std::isalnum(c) != 0 || c == '.' || c == '_' || c == '-' || c == '/';
+  });
+  if (!good_key) {
+    return usage_error("'{}' is no attribute; its name has letters, digits, '.', '_' and '-'", key);
+  }
+  if (value.size() > kAttributeSizeBytesMax || valid_utf8(value) != value) {
+    return usage_error("{}: a value is UTF-8 of at most {} bytes", key, kAttributeSizeBytesMax);
+  }
+  return {};
+}
 
 Result<std::string> read_secret(const std::string& path) {
   auto text = read_file(path, kSecretSizeBytesMax);
@@ -144,8 +206,10 @@ namespace {
 
 // Of one table. Its place in the list outlives the vector's growth, a reference would not.
 std::vector<Key> target_keys(PushConfig& push) {
-  const auto of_target = [&push, index = push.targets.size() - 1](std::string name, auto set) {
-    return key(std::move(name), [&push, index, set](const toml::node& value) -> Result<void> {
+  const auto of_target = [&push, index = push.targets.size() - 1](const std::string& name,
+                                                                   auto set) {
+    return key(name, [&push, index, set, name](const toml::node& value) -> Result<void> {
+      push.targets[index].given.insert(name);
       return set(push.targets[index], value);
     });
   };
@@ -202,7 +266,19 @@ std::vector<Key> target_keys(PushConfig& push) {
                   return config::choose<PushProtocol>(
                       target.protocol, value,
                       {{"remote-write-1.0", PushProtocol::kRemoteWrite1},
-                       {"remote-write-2.0", PushProtocol::kRemoteWrite2}});
+                       {"remote-write-2.0", PushProtocol::kRemoteWrite2},
+                       {"otlp", PushProtocol::kOtlp}});
+                }),
+      of_target("naming",
+                [](PushTarget& target, const toml::node& value) {
+                  return config::choose<OtlpNaming>(
+                      target.naming, value,
+                      {{"otel", OtlpNaming::kOtel}, {"page", OtlpNaming::kPage}});
+                }),
+      of_target("compression",
+                [](PushTarget& target, const toml::node& value) {
+                  return config::choose<bool>(target.gzip, value,
+                                              {{"gzip", true}, {"none", false}});
                 }),
       of_target("histograms",
                 [](PushTarget& target, const toml::node& value) {
@@ -224,6 +300,11 @@ std::vector<Key> target_keys(PushConfig& push) {
       {"labels.*",
        [&push, index = push.targets.size() - 1](const toml::node& value, const std::string& name) {
          return set_label(push.targets[index], value, name);
+       }},
+      {"resource.*",
+       [&push, index = push.targets.size() - 1](const toml::node& value, const std::string& name) {
+         push.targets[index].given.insert("resource");
+         return set_resource(push.targets[index], value, name);
        }},
       {"headers.*",
        [&push, index = push.targets.size() - 1](const toml::node& value, const std::string& name) {
@@ -268,11 +349,6 @@ std::vector<Key> push_keys(PushConfig& push) {
 
 Result<void> complete(PushConfig& push, std::uint64_t tick_ns) {
   if (push.targets.empty()) return {};
-  if (!has_remote_write()) {
-    return usage_error(
-        "[[push]] needs a build with the .proto files of Prometheus; run "
-        "scripts/setup and build again");
-  }
   std::set<std::string> names;
   for (PushTarget& target : push.targets) {
     if (auto completed = complete(target, tick_ns); !completed) {

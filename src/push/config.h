@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -13,13 +14,17 @@
 #include "config/toml_keys.h"
 #include "http/client.h"
 #include "metrics/schema.h"
+#include "wire/otlp_names.h"
 #include "wire/remote_write.h"
 
 namespace rezolus {
 
 inline constexpr std::size_t kPushTargetsMax = 16;
 
-enum class PushProtocol : std::uint8_t { kRemoteWrite1, kRemoteWrite2 };
+// Of labels, headers and resource attributes of a target, each.
+inline constexpr std::size_t kPushPairsMax = 32;
+
+enum class PushProtocol : std::uint8_t { kRemoteWrite1, kRemoteWrite2, kOtlp };
 
 struct PushTarget {
   std::string name;  // of its metrics and of its position in the queue; from the URL unless given
@@ -36,7 +41,11 @@ struct PushTarget {
   std::string bearer_token_file;
   HttpTls tls;
   std::map<std::string, std::string> headers;
-  std::map<std::string, std::string> labels;
+  std::map<std::string, std::string> labels;    // remote write
+  std::map<std::string, std::string> resource;  // OTLP: attributes of what is measured
+  OtlpNaming naming = OtlpNaming::kOtel;
+  bool gzip = true;             // OTLP
+  std::set<std::string> given;  // keys that the configuration has
 };
 
 struct PushConfig {
@@ -49,9 +58,14 @@ struct PushConfig {
 // For the key table of a mode that pushes; push outlives them.
 std::vector<config::Key> push_keys(PushConfig& push);
 
-// Fills in what follows from the rest, and refuses what cannot work. tick_ns: how often there is
-// something to send.
+// Fills in what follows from the rest and, for OTLP, from the variables of the environment, and refuses
+// what cannot work. tick_ns: how often there is something to send.
 Result<void> complete(PushConfig& push, std::uint64_t tick_ns);
+
+// Whether a header may be sent. authorization: that one may be, too.
+Result<void> check_push_header(const std::string& name, const std::string& value,
+                               bool authorization);
+Result<void> check_resource_attribute(const std::string& key, const std::string& value);
 
 // The first line of a file that holds a password or a token.
 Result<std::string> read_secret(const std::string& path);

@@ -9,6 +9,7 @@
 
 #include <unistd.h>
 
+#include "wire/otlp.h"
 #include "wire/remote_write.h"
 
 namespace rezolus {
@@ -88,6 +89,37 @@ TEST_F(PushConfigTest, WhatIsWrongIsNamed) {
   std::string many;
   for (int i = 0; i < 17; ++i) many += "[[push]]\nurl = \"http://h" + std::to_string(i) + "/\"\n";
   EXPECT_NE(refused(many).find("at most 16"), std::string::npos);
+}
+
+TEST(PushOtlpConfig, KeysOfTheProtocol) {
+  if (!has_otlp()) GTEST_SKIP() << "no definitions of OTLP; scripts/setup fetches them";
+  for (const char* name : {"OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT"}) {
+    ASSERT_EQ(std::getenv(name), nullptr) << "the test's own environment is in its way";
+  }
+  const std::string otlp = "[[push]]\nprotocol = \"otlp\"\n";
+  const std::string url = "url = \"http://c:4318\"\n";
+  auto push = parse(otlp + url +
+                    "histograms = \"exact\"\nnaming = \"page\"\ncompression = \"none\"\n"
+                    "[push.resource]\n\"service.name\" = \"mine\"\n\"host.id\" = \"\"\n");
+  ASSERT_TRUE(push) << push.error().message;
+  const PushTarget& target = push->targets[0];
+  EXPECT_EQ(target.protocol, PushProtocol::kOtlp);
+  EXPECT_EQ(target.url.path, "/v1/metrics");
+  EXPECT_EQ(target.naming, OtlpNaming::kPage);
+  EXPECT_FALSE(target.gzip);
+  EXPECT_EQ(target.resource,
+            (std::map<std::string, std::string>{{"host.id", ""}, {"service.name", "mine"}}));
+  EXPECT_EQ(parse(otlp + "url = \"http://c/otlp/v1/metrics\"\n")->targets[0].url.path,
+            "/otlp/v1/metrics");
+  EXPECT_NE(refused(otlp).find("OTEL_EXPORTER_OTLP_ENDPOINT"), std::string::npos);
+  EXPECT_NE(refused(otlp + url + "[push.labels]\na = \"b\"\n").find("push.resource"),
+            std::string::npos);
+  EXPECT_NE(refused("[[push]]\n" + url + "compression = \"none\"\n").find("otlp"),
+            std::string::npos);
+  EXPECT_NE(refused("[[push]]\n" + url + "[push.resource]\na = \"b\"\n").find("otlp"),
+            std::string::npos);
+  EXPECT_NE(refused(otlp + url + "[push.resource]\n\"a b\" = \"c\"\n").find("a b"),
+            std::string::npos);
 }
 
 TEST(PushSecret, FirstLine) {

@@ -6,7 +6,7 @@
 namespace rezolus {
 
 Result<std::unique_ptr<Push>> Push::start(const PushConfig& config, const PrometheusOptions& page,
-                                          const Labels& labels, std::uint64_t tick_ns,
+                                          const PushIdentity& identity, std::uint64_t tick_ns,
                                           std::function<std::vector<ExtraFamily>()> extra) {
   std::unique_ptr<Push> push(new Push);
   auto queue = PushQueue::open(config, [self = push.get()] { self->notify(); });
@@ -15,7 +15,7 @@ Result<std::unique_ptr<Push>> Push::start(const PushConfig& config, const Promet
   const std::lock_guard lock(push->mutex_);
   for (const PushTarget& target : config.targets) {
     push->senders_.push_back(
-        std::make_unique<PushSender>(target, page, labels, tick_ns, *push->queue_, extra));
+        std::make_unique<PushSender>(target, page, identity, tick_ns, *push->queue_, extra));
   }
   return push;
 }
@@ -38,6 +38,8 @@ void Push::notify() {
 void Push::put(SnapshotRef snapshot, const std::string& reason) {
   if (snapshot != nullptr) {
     outage_ = false;
+    // Asked twice within a moment, a source may answer with the same reading.
+    if (std::exchange(last_ns_, snapshot->realtime_ns) == snapshot->realtime_ns) return;
     queue_->put(std::move(snapshot));
   } else if (!std::exchange(outage_, true)) {
     queue_->put_outage(realtime_ns(), reason);

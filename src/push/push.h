@@ -18,10 +18,11 @@ namespace rezolus {
 
 class Push {
  public:
-  // page: what becomes of the metrics, as on a page; what it refers to outlives this. labels: for
-  // targets that do not say theirs. tick_ns: how often put() is called.
+  // page: what becomes of the metrics, as on a page; what it refers to outlives this. tick_ns: how
+  // often put() is called.
   static Result<std::unique_ptr<Push>> start(const PushConfig& config,
-                                             const PrometheusOptions& page, const Labels& labels,
+                                             const PrometheusOptions& page,
+                                             const PushIdentity& identity,
                                              std::uint64_t tick_ns,
                                              std::function<std::vector<ExtraFamily>()> extra);
   ~Push();
@@ -40,7 +41,8 @@ class Push {
   std::unique_ptr<PushQueue> queue_;
   mutable std::mutex mutex_;
   std::vector<std::unique_ptr<PushSender>> senders_;  // guarded by mutex_ until all have started
-  bool outage_ = false;
+  bool outage_ = false;          // these two are of put()
+  std::uint64_t last_ns_ = 0;
 };
 
 }  // namespace rezolus

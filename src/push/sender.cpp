@@ -11,9 +11,10 @@
 namespace rezolus {
 namespace {
 
+using Outcome = PushAnswer::Outcome;
+
 constexpr std::uint64_t kBackoffNsMin = 100 * kNsPerMs;
 constexpr std::uint64_t kBackoffNsMax = 30 * kNsPerSecond;
-constexpr std::uint64_t kRetryAfterNsMax = 600 * kNsPerSecond;
 constexpr std::uint64_t kMetadataNs = 60 * kNsPerSecond;
 constexpr std::uint64_t kSaveNs = kNsPerSecond;
 constexpr std::uint64_t kComplainNs = 60 * kNsPerSecond;
@@ -22,18 +23,6 @@ constexpr std::uint64_t kIdleNs = kNsPerSecond;
 constexpr std::uint64_t kSilenceNs = 60 * kNsPerSecond;
 constexpr std::uint64_t kSilenceIntervals = 3;
 constexpr std::chrono::seconds kStopTime{2};
-constexpr const char* kSamplesWritten = "X-Prometheus-Remote-Write-Samples-Written";
-constexpr const char* kHistogramsWritten = "X-Prometheus-Remote-Write-Histograms-Written";
-constexpr std::size_t kAnswerShownMax = 200;
-
-std::string shown(std::string_view body) {
-  std::string text(body.substr(0, kAnswerShownMax));
-  for (char& c : text) {
-    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = ' ';
-  }
-  while (!text.empty() && text.back() == ' ') text.pop_back();
-  return text.empty() ? "no reason given" : text;
-}
 
 Labels as_labels(const std::map<std::string, std::string>& own, const Labels& defaults) {
   std::map<std::string, std::string> labels = own;
@@ -44,15 +33,20 @@ Labels as_labels(const std::map<std::string, std::string>& own, const Labels& de
 }  // namespace
 
 PushSender::PushSender(const PushTarget& target, const PrometheusOptions& page,
-                       const Labels& labels, std::uint64_t tick_ns, PushQueue& queue,
+                       const PushIdentity& identity, std::uint64_t tick_ns, PushQueue& queue,
                        std::function<std::vector<ExtraFamily>()> extra)
     : target_(target),
+      resource_(as_labels(target.resource, identity.resource)),
       tick_ns_(tick_ns),
       queue_(queue),
       extra_(std::move(extra)),
       position_path_(queue.folder() + "/" + target.name + ".position"),
       client_(&cancel_),
-      collector_(page, as_labels(target.labels, labels), target.histograms),
+      collector_(page,
+                 target.protocol == PushProtocol::kOtlp ? Labels()
+                                                        : as_labels(target.labels, identity.labels),
+                 target.histograms,
+                 target.protocol == PushProtocol::kOtlp ? SampleForm::kPoint : SampleForm::kSeries),
       random_(std::random_device()()) {
   state_.target = target.name;
   thread_ = std::thread([this] {
@@ -257,11 +251,17 @@ void PushSender::acknowledge(bool now) {
   }
 }
 
+// What is lost to the target, once a minute.
+void PushSender::complain(const std::string& problem, std::size_t sample_count) {
+  const std::uint64_t now_ns = monotonic_ns();
+  if (complained_ns_ != 0 && now_ns < complained_ns_ + kComplainNs) return;
+  complained_ns_ = now_ns;
+  spdlog::warn("push to {}: {}; {} samples are passed over", target_.name, problem, sample_count);
+}
+
 // Until it is delivered or refused. False: told to stop.
 bool PushSender::send(const RemoteWriteRequest& request) {
-  const auto body = target_.protocol == PushProtocol::kRemoteWrite2
-                        ? encode_remote_write_2(request)
-                        : encode_remote_write_1(request);
+  const auto body = encode_push(target_, resource_, request);
   if (!body) {
     spdlog::warn("push to {}: {}", target_.name, body.error().message);
     const std::lock_guard lock(mutex_);
@@ -270,10 +270,11 @@ bool PushSender::send(const RemoteWriteRequest& request) {
   }
   std::uint64_t backoff_ns = kBackoffNsMin;
   while (true) {
-    const Answer answer = post(*body, request.sample_count);
+    const PushAnswer answer = post(*body, request.sample_count);
     const Outcome outcome = answer.outcome;
     if (outcome == Outcome::kDelivered || outcome == Outcome::kRefused) set_problem("");
     if (outcome == Outcome::kDelivered) {
+      if (!answer.problem.empty()) complain(answer.problem, answer.unwritten);
       const std::lock_guard lock(mutex_);
       state_.sent_samples += request.sample_count - answer.unwritten;
       state_.refused_samples += answer.unwritten;
@@ -286,12 +287,7 @@ bool PushSender::send(const RemoteWriteRequest& request) {
       if (parts.size() > 1) {
         return std::ranges::all_of(parts, [this](const auto& part) { return send(part); });
       }
-      const std::uint64_t now_ns = monotonic_ns();
-      if (complained_ns_ == 0 || now_ns >= complained_ns_ + kComplainNs) {
-        complained_ns_ = now_ns;
-        spdlog::warn("push to {}: {}; {} samples are passed over", target_.name, answer.problem,
-                     request.sample_count);
-      }
+      complain(answer.problem, request.sample_count);
       const std::lock_guard lock(mutex_);
       state_.refused_samples += request.sample_count;
       return true;
@@ -309,20 +305,12 @@ bool PushSender::send(const RemoteWriteRequest& request) {
   }
 }
 
-PushSender::Answer PushSender::post(const std::string& body, std::size_t sample_count) {
+PushAnswer PushSender::post(const std::string& body, std::size_t sample_count) {
   HttpPost options;
   options.timeout_ms = target_.timeout_ns / kNsPerMs;
   options.tls = target_.tls;
   options.username = target_.username;
-  if (target_.protocol == PushProtocol::kRemoteWrite2) {
-    options.headers = {"Content-Type: application/x-protobuf;proto=io.prometheus.write.v2.Request",
-                       "X-Prometheus-Remote-Write-Version: 2.0.0"};
-    options.wanted_headers = {kSamplesWritten, kHistogramsWritten};
-  } else {
-    options.headers = {"Content-Type: application/x-protobuf",
-                       "X-Prometheus-Remote-Write-Version: 0.1.0"};
-  }
-  options.headers.insert(options.headers.end(), {"Content-Encoding: snappy", "Expect:"});
+  add_push_headers(target_, options);
   for (const auto& [name, value] : target_.headers) options.headers.push_back(name + ": " + value);
   // Read each time: who issues them may replace them.
   for (const std::string* path : {&target_.password_file, &target_.bearer_token_file}) {
@@ -341,44 +329,7 @@ PushSender::Answer PushSender::post(const std::string& body, std::size_t sample_
   }
   auto response = client_.post(target_.url, body, options);
   if (!response) return {.outcome = Outcome::kRetry, .problem = response.error().message};
-  return understand(*response, sample_count);
-}
-
-PushSender::Answer PushSender::understand(const HttpResponse& response,
-                                          std::size_t sample_count) const {
-  const int status = response.status;
-  const bool second = target_.protocol == PushProtocol::kRemoteWrite2;
-  if (status >= 200 && status < 300) {
-    if (!second) return {.outcome = Outcome::kDelivered};
-    std::uint64_t written = 0;
-    for (const auto& [name, value] : response.headers) {
-      written += std::strtoull(value.c_str(), nullptr, 10);
-    }
-    // Receivers of 1.0 find nothing in a request of 2.0, and say that all is well.
-    if (response.headers.empty() && sample_count > 0) {
-      return {.outcome = Outcome::kRetry,
-              .problem =
-                  "it does not say how much it has written, as receivers of remote write "
-                  "2.0 do; for others write protocol = \"remote-write-1.0\""};
-    }
-    return {.outcome = Outcome::kDelivered,
-            .unwritten = sample_count - std::min<std::uint64_t>(written, sample_count)};
-  }
-  std::string problem = fmt::format("it answers {}: {}", status, shown(response.body));
-  if (second && status == 415) {
-    problem +=
-        "; is it one that takes remote write 2.0? For others write protocol = "
-        "\"remote-write-1.0\"";
-    return {.outcome = Outcome::kRetry, .problem = std::move(problem)};
-  }
-  if (status >= 500 || status == 429) {
-    return {.outcome = Outcome::kRetry,
-            .wait_ns = std::min(response.retry_after_seconds * kNsPerSecond, kRetryAfterNsMax),
-            .problem = std::move(problem)};
-  }
-  const bool divisible = status == 400 || status == 413 || status == 422;
-  return {.outcome = divisible ? Outcome::kTooMuch : Outcome::kRefused,
-          .problem = std::move(problem)};
+  return understand_push(target_, *response, sample_count);
 }
 
 }  // namespace rezolus

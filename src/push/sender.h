@@ -16,6 +16,8 @@
 
 #include "http/client.h"
 #include "push/config.h"
+#include "push/identity.h"
+#include "push/protocol.h"
 #include "push/queue.h"
 #include "recording/log/log.h"
 #include "wire/remote_write.h"
@@ -37,8 +39,8 @@ class PushSender {
  public:
   // extra: families of this process, asked for when all else was sent. Any of its calls are the
   // thread's. queue and what page refers to outlive the sender.
-  PushSender(const PushTarget& target, const PrometheusOptions& page, const Labels& labels,
-             std::uint64_t tick_ns, PushQueue& queue,
+  PushSender(const PushTarget& target, const PrometheusOptions& page,
+             const PushIdentity& identity, std::uint64_t tick_ns, PushQueue& queue,
              std::function<std::vector<ExtraFamily>()> extra);
   ~PushSender();
 
@@ -50,7 +52,6 @@ class PushSender {
   [[nodiscard]] PushState state() const;
 
  private:
-  enum class Outcome { kDelivered, kRefused, kTooMuch, kRetry };
   void run();
   bool open();
   void read_some();
@@ -58,19 +59,14 @@ class PushSender {
   [[nodiscard]] bool due() const;
   bool deliver();
   bool send(const RemoteWriteRequest& request);
-  struct Answer {
-    Outcome outcome = Outcome::kRetry;
-    std::uint64_t wait_ns = 0;    // kRetry: as long as the target asks for
-    std::string problem;          // unless it is delivered
-    std::uint64_t unwritten = 0;  // delivered: samples that the target says it has not taken
-  };
-  Answer post(const std::string& body, std::size_t sample_count);
-  [[nodiscard]] Answer understand(const HttpResponse& response, std::size_t sample_count) const;
+  PushAnswer post(const std::string& body, std::size_t sample_count);
+  void complain(const std::string& problem, std::size_t sample_count);
   bool wait(std::uint64_t duration_ns);
   void acknowledge(bool now);
   void set_problem(const std::string& problem);
 
   const PushTarget target_;
+  const Labels resource_;
   const std::uint64_t tick_ns_;
   PushQueue& queue_;
   const std::function<std::vector<ExtraFamily>()> extra_;

@@ -168,7 +168,7 @@ class PushTest : public ::testing::Test {
     target().address = receiver.url();
     target().name = "test";
     target().url = parse_url(target().address).value();
-    auto push = Push::start(config_, {}, {{"job", "test"}, {"instance", "here"}}, kNsPerSecond,
+    auto push = Push::start(config_, {}, {.labels = {{"job", "test"}, {"instance", "here"}}, .resource = {}}, kNsPerSecond,
                             [] { return std::vector<ExtraFamily>(); });
     EXPECT_TRUE(push) << push.error().message;
     return std::move(*push);
@@ -212,6 +212,17 @@ TEST_F(PushTest, EveryTickArrives) {
   EXPECT_EQ(state.refused_samples + state.retried_samples + state.lost_ticks, 0u);
   EXPECT_GT(state.sent_samples, 200u);
   EXPECT_EQ(state.problem, "");
+}
+
+TEST_F(PushTest, TheSameReadingTwiceIsOne) {
+  Receiver receiver;
+  auto push = start(receiver);
+  const std::uint64_t samples_a_tick = 34;
+  for (int i = 0; i < 3; ++i) put(*push, 0, 1);
+  put(*push, 1, 2);
+  ASSERT_TRUE(receiver.wait_until(ms(1)));
+  ASSERT_TRUE(all_delivered(*push));
+  EXPECT_EQ(push->states()[0].sent_samples, 2 * samples_a_tick);
 }
 
 TEST_F(PushTest, AnOutageOfTheReceiverLosesNothing) {

@@ -213,6 +213,8 @@ PrometheusPage::PrometheusPage(const Schema& schema, const PrometheusOptions& op
     if (added) {
       family.type = series->type;
       family.help = series->help;
+      family.own_name = series->name;
+      family.stored_unit = series->unit;
       const bool base_units = options.naming == PrometheusNaming::kPrometheus;
       family.seconds = base_units && series->unit == unit_name(Unit::kNanoseconds);
       family.unit = family.seconds                                          ? "seconds"

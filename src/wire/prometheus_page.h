@@ -43,6 +43,8 @@ struct PrometheusPage {
     std::string help;
     std::string_view unit;  // the base unit that the name ends in: seconds, bytes or nothing
     bool seconds = false;   // stored are nanoseconds
+    std::string own_name;     // Series::name and Series::unit of its first series
+    std::string stored_unit;
     std::vector<Row> rows;  // sorted by text
     // Histograms only:
     HistogramForm form = HistogramForm::kClassic;

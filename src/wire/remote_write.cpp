@@ -3,7 +3,9 @@
 
 #include <algorithm>
 #include <bit>
+#include <cmath>
 #include <cstdlib>
+#include <limits>
 #include <numeric>
 #include <optional>
 #include <unordered_set>
@@ -38,23 +40,46 @@ std::shared_ptr<const std::vector<double>> exact_bounds(const Family& family) {
   return bounds;
 }
 
+// The inclusive upper ends of the page's buckets, but for the last, in the base unit.
+std::shared_ptr<const std::vector<double>> page_bounds(const Family& family) {
+  auto bounds = std::make_shared<std::vector<double>>();
+  for (const PrometheusPage::Bound& bound : family.bounds) {
+    bounds->push_back(PrometheusPage::base_value(family, bound.value, false));
+  }
+  return bounds;
+}
+
 std::string type_of(const Family& family) {
   return family.type == MetricType::kHistogram && family.form == HistogramForm::kSummary
              ? "summary"
              : std::string(metric_type_name(family.type));
 }
 
+double sum_of(const Family& family, const PrometheusPage::HistogramTotal& total) {
+  return total.sum_known ? PrometheusPage::base_value(family, total.sum, false)
+                         : PrometheusPage::base_sum(family, total);
+}
+
+// NaN: it has none, since it is a gauge or has ended.
+double cumulative_of(const RemoteSeries& series, const RemoteSample& sample) {
+  if (sample.native != nullptr) return static_cast<double>(sample.native->count);
+  const bool counts = series.metadata->type == "counter";
+  return counts ? sample.value : std::numeric_limits<double>::quiet_NaN();
+}
+
 }  // namespace
+
+struct RemoteWriteCollector::Slot {
+  const std::string* name = nullptr;
+  const Family* family = nullptr;
+  const Row* row = nullptr;
+  std::size_t begin = 0;  // of its series
+  // Of buckets that do not follow from a schema; else null.
+  std::shared_ptr<const std::vector<double>> bounds;
+};
 
 // What depends on the schema alone, and which of it is there.
 struct RemoteWriteCollector::Plan {
-  struct Slot {
-    const std::string* name = nullptr;
-    const Family* family = nullptr;
-    const Row* row = nullptr;
-    std::size_t begin = 0;                              // of its series
-    std::shared_ptr<const std::vector<double>> bounds;  // RemoteHistograms::kExact
-  };
   Plan(std::shared_ptr<const Schema> of, const PrometheusOptions& options)
       : schema(std::move(of)), page(*schema, options) {}
 
@@ -66,13 +91,15 @@ struct RemoteWriteCollector::Plan {
   std::vector<std::uint8_t> live;       // by series: it had a value in the last tick
   std::vector<RemoteSample> now;        // of the tick at hand
   std::vector<std::uint8_t> now_there;  // whether it has one
+  std::vector<Run> runs;                // SampleForm::kPoint
 };
 
 RemoteWriteCollector::RemoteWriteCollector(const PrometheusOptions& page, Labels labels,
-                                           RemoteHistograms histograms)
+                                           RemoteHistograms histograms, SampleForm form)
     : options_(page_options(page, histograms)),
       labels_(std::move(labels)),
-      histograms_(histograms) {}
+      histograms_(histograms),
+      form_(form) {}
 RemoteWriteCollector::~RemoteWriteCollector() = default;
 
 std::shared_ptr<const RemoteSeries> RemoteWriteCollector::make_series(
@@ -130,6 +157,7 @@ void RemoteWriteCollector::plan(const std::shared_ptr<const Schema>& schema, std
     if (!identities.insert(series->identity).second) {
       plan_->series.emplace_back();
       plan_->live.push_back(0);
+      plan_->runs.emplace_back();
       return;
     }
     const auto found = known.find(series->identity);
@@ -142,11 +170,15 @@ void RemoteWriteCollector::plan(const std::shared_ptr<const Schema>& schema, std
     }
     plan_->series.push_back(std::move(series));
     plan_->live.push_back(live ? 1 : 0);
+    plan_->runs.push_back(live ? old->runs[found->second] : Run{});
   };
   for (auto& [name, family] : plan_->page.families) {
-    const auto metadata = std::make_shared<const RemoteMetadata>(
-        RemoteMetadata{name, type_of(family), valid_utf8(family.help), std::string(family.unit)});
+    const auto metadata = std::make_shared<const RemoteMetadata>(RemoteMetadata{
+        name, type_of(family), valid_utf8(family.help), std::string(family.unit), family.own_name,
+        family.stored_unit, family.seconds});
+    const bool points = form_ == SampleForm::kPoint;
     std::shared_ptr<const std::vector<double>> bounds;
+    if (points && histograms_ == RemoteHistograms::kClassic) bounds = page_bounds(family);
     if (histograms_ == RemoteHistograms::kExact && !family.native_indexes.empty()) {
       bounds = exact_bounds(family);
       std::iota(family.native_indexes.begin(), family.native_indexes.end(), 0);
@@ -157,7 +189,7 @@ void RemoteWriteCollector::plan(const std::shared_ptr<const Schema>& schema, std
         add(make_series(name, row.labels, "", "", metadata));
         continue;
       }
-      if (family.form != HistogramForm::kSummary && !family.native_indexes.empty()) {
+      if (points || (family.form != HistogramForm::kSummary && !family.native_indexes.empty())) {
         add(make_series(name, row.labels, "", "", metadata, true));
         continue;
       }
@@ -182,6 +214,56 @@ void RemoteWriteCollector::plan(const std::shared_ptr<const Schema>& schema, std
   }
 }
 
+void RemoteWriteCollector::follow(Run& run, bool goes_on, const RemoteSeries& series,
+                                  RemoteSample& sample) {
+  const double now = cumulative_of(series, sample);
+  if (std::isnan(now)) return;
+  if (!goes_on || now < run.last) run.start_ms = sample.time_ms;
+  run.last = now;
+  sample.start_ms = run.start_ms;
+}
+
+// A histogram or summary that is one sample; null: it has no value.
+std::shared_ptr<const NativeHistogram> RemoteWriteCollector::distribution(
+    const Slot& slot, const Snapshot& snapshot) const {
+  const Family& family = *slot.family;
+  auto total = PrometheusPage::histogram_total(snapshot, family, *slot.row);
+  if (!total) return nullptr;
+  NativeHistogram native;
+  native.count = total->count;
+  native.sum = sum_of(family, *total);
+  if (family.form == HistogramForm::kSummary) {
+    const auto growth = PrometheusPage::growth(snapshot, previous_.get(), *slot.row);
+    for (std::size_t i = 0; growth && i < options_.quantiles.size(); ++i) {
+      const double q = std::strtod(options_.quantiles[i].c_str(), nullptr);
+      const auto value = PrometheusPage::quantile(snapshot, *slot.row, *growth, q);
+      if (!value) continue;
+      native.quantiles.emplace_back(q, PrometheusPage::base_value(family, *value, false));
+    }
+    return std::make_shared<const NativeHistogram>(std::move(native));
+  }
+  native.bounds = slot.bounds;
+  native.schema = slot.bounds != nullptr ? kCustomBoundsSchema : options_.native_schema;
+  if (family.native_indexes.empty()) {  // the page's buckets, which are cumulative there
+    std::uint64_t below = 0;
+    for (std::size_t i = 0; i < total->cumulative.size(); ++i) {
+      const std::uint64_t count = total->cumulative[i] - below;
+      if (count != 0) native.buckets[static_cast<std::int32_t>(i)] = count;
+      below = total->cumulative[i];
+    }
+    const auto last = static_cast<std::int32_t>(total->cumulative.size());
+    if (total->count != below) native.buckets[last] = total->count - below;
+    return std::make_shared<const NativeHistogram>(std::move(native));
+  }
+  if (!total->native_known) return nullptr;
+  native.buckets = std::move(total->native);
+  native.zeros = total->zeros;
+  if (slot.bounds != nullptr && native.zeros != 0) {  // 0 is a bucket like the others
+    native.buckets[0] += std::exchange(native.zeros, 0);
+  }
+  return std::make_shared<const NativeHistogram>(std::move(native));
+}
+
 void RemoteWriteCollector::add(const SnapshotRef& snapshot) {
   const std::int64_t time_ms = milliseconds(snapshot->realtime_ns);
   plan(snapshot->schema, time_ms);
@@ -191,7 +273,7 @@ void RemoteWriteCollector::add(const SnapshotRef& snapshot) {
     plan.now[series] = {time_ms, value, nullptr};
     plan.now_there[series] = 1;
   };
-  for (const Plan::Slot& slot : plan.slots) {
+  for (const Slot& slot : plan.slots) {
     const Family& family = *slot.family;
     std::size_t at = slot.begin;
     if (family.type != MetricType::kHistogram) {
@@ -200,26 +282,16 @@ void RemoteWriteCollector::add(const SnapshotRef& snapshot) {
       if (total) set(at, PrometheusPage::base_value(family, *total, is_signed));
       continue;
     }
-    auto total = PrometheusPage::histogram_total(*snapshot, family, *slot.row);
-    if (!total) continue;
-    const double sum = total->sum_known ? PrometheusPage::base_value(family, total->sum, false)
-                                        : PrometheusPage::base_sum(family, *total);
     if (plan.series[at] == nullptr) continue;
     if (plan.series[at]->native) {
-      if (!total->native_known) continue;
-      NativeHistogram native{
-          total->count, sum, options_.native_schema, total->zeros, std::move(total->native),
-          nullptr};
-      if (slot.bounds != nullptr) {  // 0 is a bucket like the others
-        native.schema = kCustomBoundsSchema;
-        if (native.zeros != 0) native.buckets[0] += native.zeros;
-        native.zeros = 0;
-        native.bounds = slot.bounds;
-      }
-      plan.now[at] = {time_ms, 0, std::make_shared<const NativeHistogram>(std::move(native))};
-      plan.now_there[at] = 1;
+      auto native = distribution(slot, *snapshot);
+      plan.now_there[at] = native != nullptr ? 1 : 0;
+      plan.now[at] = {time_ms, 0, std::move(native)};
       continue;
     }
+    const auto total = PrometheusPage::histogram_total(*snapshot, family, *slot.row);
+    if (!total) continue;
+    const double sum = sum_of(family, *total);
     set(at++, sum);
     set(at++, static_cast<double>(total->count));
     if (family.form == HistogramForm::kSummary) {
@@ -240,6 +312,9 @@ void RemoteWriteCollector::add(const SnapshotRef& snapshot) {
     if (plan.series[i] == nullptr) {
       plan.now_there[i] = 0;
     } else if (plan.now_there[i] != 0) {
+      if (form_ == SampleForm::kPoint) {
+        follow(plan.runs[i], plan.live[i] != 0, *plan.series[i], plan.now[i]);
+      }
       put(plan.series[i], std::move(plan.now[i]));
     } else if (plan.live[i] != 0) {
       put_end(plan.series[i], time_ms);
@@ -266,8 +341,10 @@ void RemoteWriteCollector::add_extra(std::span<const ExtraFamily> families,
     if (plan_ != nullptr && plan_->page.families.contains(family.name)) continue;
     for (const ExtraSample& sample : family.samples) {
       auto series = make_series(family.name, sample.labels, "", "", metadata);
-      const auto& kept = extra_.try_emplace(series->identity, series).first->second;
-      put(kept, {milliseconds(realtime_ns), sample.value, nullptr});
+      const auto [at, added] = extra_.try_emplace(series->identity, Extra{series, {}});
+      RemoteSample one{milliseconds(realtime_ns), sample.value, nullptr};
+      if (form_ == SampleForm::kPoint) follow(at->second.run, !added, *series, one);
+      put(at->second.series, std::move(one));
     }
   }
 }

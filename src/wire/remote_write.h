@@ -35,7 +35,7 @@ enum class RemoteHistograms : std::uint8_t {
 // The schema of histograms with bounds of their own.
 inline constexpr int kCustomBoundsSchema = -53;
 
-// A histogram that is one sample.
+// A histogram that is one sample, or a summary.
 struct NativeHistogram {
   std::uint64_t count = 0;
   double sum = 0;
@@ -44,6 +44,8 @@ struct NativeHistogram {
   std::map<std::int32_t, std::uint64_t> buckets;  // by index, none empty
   // kCustomBoundsSchema: the inclusive upper ends of all buckets but the last; else null.
   std::shared_ptr<const std::vector<double>> bounds;
+  // Summaries only: each quantile and its value.
+  std::vector<std::pair<double, double>> quantiles = {};
 };
 
 struct RemoteMetadata {
@@ -51,6 +53,10 @@ struct RemoteMetadata {
   std::string type;  // counter, gauge, histogram, summary or untyped
   std::string help;
   std::string unit;
+  // What OTLP's names are made of; empty for families of this process.
+  std::string own_name = {};     // Series::name
+  std::string stored_unit = {};  // Series::unit
+  bool seconds = false;          // values are seconds, stored are nanoseconds
 };
 
 struct RemoteSeries {
@@ -64,6 +70,7 @@ struct RemoteSample {
   std::int64_t time_ms = 0;
   double value = 0;
   std::shared_ptr<const NativeHistogram> native;  // null: a plain value, or the end of the series
+  std::int64_t start_ms = 0;  // SampleForm::kPoint, but gauges: when its unbroken run began
 };
 
 struct RemoteTimeSeries {
@@ -89,12 +96,19 @@ Result<std::string> encode_remote_write_2(const RemoteWriteRequest& request);
 // that refuse all of a request because of one sample.
 std::vector<RemoteWriteRequest> split_by_time(const RemoteWriteRequest& request);
 
+// What a histogram of classic form and a summary become.
+enum class SampleForm : std::uint8_t {
+  kSeries,  // a series for each of their lines on a page, as remote write has them
+  kPoint,   // one sample, as OTLP has them; and samples say when their run began
+};
+
 // Collects samples. Not thread-safe.
 class RemoteWriteCollector {
  public:
   // page: its format is not looked at; quantiles are those since the tick before. labels are added
   // to every series that has none of that name.
-  RemoteWriteCollector(const PrometheusOptions& page, Labels labels, RemoteHistograms histograms);
+  RemoteWriteCollector(const PrometheusOptions& page, Labels labels, RemoteHistograms histograms,
+                       SampleForm form = SampleForm::kSeries);
   ~RemoteWriteCollector();
 
   // One tick. What was there in the tick before and is absent now has ended.
@@ -116,6 +130,16 @@ class RemoteWriteCollector {
 
  private:
   struct Plan;
+  struct Slot;
+  // Of a counter or a distribution. Where it went down, the source began anew, nobody knows when:
+  // the run begins at the first sample that is known to belong to it.
+  struct Run {
+    std::int64_t start_ms = 0;
+    double last = 0;
+  };
+  static void follow(Run& run, bool goes_on, const RemoteSeries& series, RemoteSample& sample);
+  [[nodiscard]] std::shared_ptr<const NativeHistogram> distribution(const Slot& slot,
+                                                                    const Snapshot& snapshot) const;
   void put(const std::shared_ptr<const RemoteSeries>& series, RemoteSample sample);
   void put_end(const std::shared_ptr<const RemoteSeries>& series, std::int64_t time_ms);
   void plan(const std::shared_ptr<const Schema>& schema, std::int64_t time_ms);
@@ -128,9 +152,14 @@ class RemoteWriteCollector {
   const PrometheusOptions options_;
   const Labels labels_;
   const RemoteHistograms histograms_;
+  const SampleForm form_;
   std::unique_ptr<Plan> plan_;
   SnapshotRef previous_;
-  std::map<std::string, std::shared_ptr<const RemoteSeries>> extra_;  // by identity
+  struct Extra {
+    std::shared_ptr<const RemoteSeries> series;
+    Run run;
+  };
+  std::map<std::string, Extra> extra_;  // by identity
   bool metadata_due_ = false;
   // What take() gives:
   std::vector<RemoteTimeSeries> pending_;
