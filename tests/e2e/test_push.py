@@ -39,10 +39,13 @@ class Receiver:
             stdout=subprocess.DEVNULL, stderr=(self.folder / "stderr").open("a"))
         wait_for(self.ready, "Prometheus", timeout=40)
 
+    def get(self, path):
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=20) as answer:
+            return answer.read()
+
     def ready(self):
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/-/ready", timeout=5):
-                return True
+            return self.get("/-/ready")
         except OSError:
             return False
 
@@ -56,10 +59,8 @@ class Receiver:
 
     def query(self, expression):
         """[(labels with their name, [(time, value)])]"""
-        url = f"http://127.0.0.1:{self.port}/api/v1/query?" + urllib.parse.urlencode(
-            {"query": expression})
-        with urllib.request.urlopen(url, timeout=20) as answer:
-            result = json.load(answer)["data"]["result"]
+        query = urllib.parse.urlencode({"query": expression})
+        result = json.loads(self.get("/api/v1/query?" + query))["data"]["result"]
         return [(series["metric"], series.get("values") or [series["value"]]) for series in result]
 
 
