@@ -137,10 +137,10 @@ http::Response Agent::stream(const http::Request& request) {
                                    "to allow more.",
                                    config_.stream_listeners_max));
   }
-  // Who may open the Unix socket is known; nobody else is.
-  StreamBudget* const budget = request.over_unix_socket ? nullptr
-                               : request.over_loopback  ? &loopback_budget_
-                                                        : &remote_budget_;
+  // Who may open the Unix socket is known, and so is who has credentials.
+  StreamBudget* const budget = request.over_unix_socket || request.authenticated ? nullptr
+                               : request.over_loopback                           ? &loopback_budget_
+                                                                                 : &remote_budget_;
   http::Response response;
   response.content_type = kFrameMediaType;
   response.stream =
@@ -272,6 +272,10 @@ void reload(const std::string& path, const AgentConfig& running, const std::stri
     spdlog::error("the configuration stays as it is: {}", config.error().message);
     return;
   }
+  if (auto set = server.set_web(config->web); !set) {
+    spdlog::error("the configuration stays as it is: {}", set.error().message);
+    return;
+  }
   agent.set_page(config->full_detail, config->upstream_names);
   config->allowed_hosts.push_back(hostname);
   server.set_allowed_hosts(config->allowed_hosts);
@@ -322,6 +326,7 @@ Result<void> run_agent(const AgentConfig& config, const std::string& config_path
   server_config.listen = config.listen;
   server_config.allowed_hosts = config.allowed_hosts;
   server_config.allowed_hosts.push_back(host->hostname);
+  server_config.web = config.web;
   auto server = http::Server::start(server_config, agent.routes());
   if (!server) return std::unexpected(server.error());
   agent.set_server(server->get());

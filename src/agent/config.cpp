@@ -203,6 +203,7 @@ std::vector<Key> agent_keys(AgentConfig& agent) {
           }),
       key("external_metrics.enabled", [](const toml::node& v) { return set_external_metrics(v); }),
   };
+  for (Key& one : http::web_keys(agent.web)) keys.push_back(std::move(one));
   for (const char* name :
        {"external_metrics.socket_path", "external_metrics.protocol", "external_metrics.metric_ttl",
         "external_metrics.max_connections", "external_metrics.max_metrics",

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "http/web_options.h"
 #include "samplers/collector.h"
 #include "samplers/sampling_thread.h"
 
@@ -22,6 +23,7 @@ struct AgentConfig {
   SnapshotFormat snapshot_format = SnapshotFormat::kV2;
   std::string instance;  // two agents on one host need different names
   std::vector<std::string> allowed_hosts;
+  http::WebOptions web;
   std::uint64_t stream_listeners_max = 16;
   std::uint64_t stream_cpu_percent_max = 5;  // of one core; 0: no limit
   std::uint64_t stream_loopback_cpu_percent_max = 25;

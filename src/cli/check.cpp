@@ -14,6 +14,7 @@
 #include "cli/subcommand.h"
 #include "exporter/config.h"
 #include "flight_recorder/options.h"
+#include "http/server.h"
 
 namespace rezolus::cli {
 
@@ -45,29 +46,33 @@ int replay(const std::vector<std::string>& files, const std::string& recording, 
   return replay_recording(*options, recording, json);
 }
 
+// The notes of a configuration, unless it, or a file that its [web] names, is wrong.
+template <typename Config>
+Result<std::vector<std::string>> notes_of(Config config) {
+  if (!config) return std::unexpected(std::move(config.error()));
+  if (auto right = http::check_web(config->web); !right) return std::unexpected(right.error());
+  return std::move(config->notes);
+}
+
 // Prints what is wrong or worth a note. True: the file is fine.
 bool check_file(const std::string& file) {
   Result<std::vector<std::string>> notes;
-  if (is_record_config(file)) {
+  if (file.ends_with(".yml") || file.ends_with(".yaml")) {
+    if (auto right = http::check_web({.config_file = file}); !right) {
+      notes = std::unexpected(std::move(right.error()));
+    }
+  } else if (is_record_config(file)) {
     auto arguments = read_record_config(file);
     const auto options = arguments ? understand(std::move(*arguments))
                                    : std::unexpected(std::move(arguments.error()));
     if (!options) notes = context(file, options.error());
   } else if (is_exporter_config(file)) {
-    auto config = read_exporter_config(file);
-    if (config) {
-      notes = std::move(config->notes);
-    } else {
-      notes = std::unexpected(std::move(config.error()));
-    }
+    notes = notes_of(read_exporter_config(file));
   } else if (is_flight_config(file)) {
-    auto options = read_flight(file);
-    if (options) notes = std::move(options->notes);
-    if (!options) notes = context(file, std::move(options.error()));
-  } else if (auto config = read_agent_config(file); config) {
-    notes = std::move(config->notes);
+    notes = notes_of(read_flight(file));
+    if (!notes) notes = context(file, std::move(notes.error()));
   } else {
-    notes = std::unexpected(std::move(config.error()));
+    notes = notes_of(read_agent_config(file));
   }
   if (!notes) {
     fmt::print(stderr, "{}\n", notes.error().message);
@@ -87,7 +92,8 @@ int run_check(std::span<const std::string> arguments) {
   std::string recording;
   bool json = false;
   app.add_option("files", files,
-                 "Configuration files of the agent, the exporter, record or the flight recorder");
+                 "Configuration files of the agent, the exporter, record or the flight recorder, and web "
+                 "configurations (YAML)");
   app.add_flag("--samplers", samplers, "List the samplers that [samplers.NAME] knows");
   auto* replayed = app.add_option(
       "--replay", recording,

@@ -136,6 +136,7 @@ std::vector<Key> exporter_keys(ExporterConfig& exporter, UpstreamSwitches& switc
             return {};
           }),
   };
+  for (Key& one : http::web_keys(exporter.web)) keys.push_back(std::move(one));
   for (Key& one : push_keys(exporter.push)) keys.push_back(std::move(one));
   return keys;
 }

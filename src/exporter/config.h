@@ -9,6 +9,7 @@
 
 #include "base/result.h"
 #include "http/client.h"
+#include "http/web_options.h"
 #include "push/config.h"
 #include "wire/prometheus.h"
 
@@ -22,6 +23,7 @@ struct ExporterConfig {
   Url source_url;  // the same, understood
   std::uint64_t interval_ns = 1'000'000'000;
   std::vector<std::string> allowed_hosts;
+  http::WebOptions web;
   std::string logging_level = "info";
   bool full_detail = false;
   PrometheusNaming naming = PrometheusNaming::kPrometheus;

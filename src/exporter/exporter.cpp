@@ -157,7 +157,8 @@ std::string Exporter::status(const PulledState& state) const {
     page["http"] = {{"requests", server->counters().requests.load()},
                     {"connections", server->counters().connections.load()},
                     {"connections_refused", server->counters().connections_refused.load()},
-                    {"connections_timed_out", server->counters().timeouts.load()}};
+                    {"connections_timed_out", server->counters().timeouts.load()},
+                    {"handshakes_failed", server->counters().handshakes_failed.load()}};
   }
   return page.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
 }
@@ -228,6 +229,11 @@ std::optional<ExporterConfig> read_again(const std::string& path) {
     return std::nullopt;
   }
   auto read = read_exporter_config(path);
+  if (read) {
+    if (auto right = http::check_web(read->web); !right) {
+      read = std::unexpected(std::move(right.error()));
+    }
+  }
   if (!read) {
     spdlog::error("the configuration stays as it is: {}", read.error().message);
     return std::nullopt;
@@ -272,6 +278,7 @@ Result<std::optional<ExporterConfig>> serve(const ExporterConfig& config, const 
   server_config.listen = config.listen;
   server_config.allowed_hosts = config.allowed_hosts;
   server_config.allowed_hosts.push_back(host->hostname);
+  server_config.web = config.web;
   auto server = http::Server::start(server_config, exporter.routes());
   if (!server) return std::unexpected(server.error());
   exporter.set_server(server->get());

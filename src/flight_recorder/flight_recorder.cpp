@@ -162,6 +162,9 @@ Result<std::unique_ptr<http::Server>> serve(const FlightOptions& options, Flight
   config.listen = options.listen;
   config.limits.body_bytes_max = 1u << 20;
   config.unix_socket_mode = 0600;
+  config.web = options.web;
+  // It opens the rest as well, for who needs credentials there.
+  if (!options.token_file.empty()) config.web.further_token_files = {options.token_file};
   if (const auto host = read_host()) config.allowed_hosts.push_back(host->hostname);
   std::ranges::copy(options.allowed_hosts, std::back_inserter(config.allowed_hosts));
   const std::string socket = options.socket.value_or("");
@@ -255,9 +258,6 @@ Result<void> run_flight_recorder(const FlightOptions& options) {
   ::signal(SIGPIPE, SIG_IGN);
   ::signal(SIGCHLD, SIG_DFL);
   if (auto possible = check_output(options); !possible) return possible;
-  Result<std::string> token = "";
-  if (!options.token_file.empty()) token = read_token(options.token_file);
-  if (!token) return std::unexpected(std::move(token.error()));
   Interrupt interrupt;
   auto buffer = FlightBuffer::open(options);
   if (!buffer) return std::unexpected(std::move(buffer.error()));
@@ -288,8 +288,7 @@ Result<void> run_flight_recorder(const FlightOptions& options) {
   spdlog::info("rezolus {}: the last {} at {} of {} in {}, snapshots go to {}", kVersion,
                format_duration(options.duration_ns), format_duration(options.interval_ns),
                observed.description(), options.buffer, shown_store_url(options.output));
-  FlightRoutes routes(options, log, snapshots, uploads->get(), rules->get(), history,
-                      std::move(*token));
+  FlightRoutes routes(options, log, snapshots, uploads->get(), rules->get(), history);
   auto server = serve(options, routes);
   if (!server) return std::unexpected(std::move(server.error()));
   const SignalThread signal_thread(options, snapshots);

@@ -121,6 +121,7 @@ void add_section(std::vector<Key>& keys, FlightOptions& options, std::string_vie
 std::vector<Key> flight_keys(FlightOptions& options) {
   std::vector<Key> keys;
   for (const std::string_view section : kSections) add_section(keys, options, section);
+  for (Key& one : http::web_keys(options.web)) keys.push_back(std::move(one));
   keys.push_back(rule_key(options.rules));
   for (const char* name : {"logging.level", "log.level"}) {
     keys.push_back({name, [&options](const toml::node& value, const std::string&) {

@@ -13,6 +13,7 @@
 #include "base/result.h"
 #include "base/size_text.h"
 #include "flight_recorder/rule.h"
+#include "http/web_options.h"
 #include "recorder/recording.h"
 
 namespace rezolus {
@@ -37,6 +38,7 @@ struct FlightOptions {
   std::vector<std::string> listen;
   std::vector<std::string> allowed_hosts;
   std::optional<std::string> socket;  // "": none
+  http::WebOptions web;
   std::string token_file;  // who has its token may ask for snapshots from elsewhere
   std::uint64_t alert_cooldown_ns = 600 * kNsPerSecond;  // between two snapshots of one alert
   std::vector<std::string> exec;  // run after each snapshot, with its path behind

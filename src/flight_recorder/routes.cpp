@@ -87,14 +87,15 @@ http::Route get_route(std::string path, auto make) {
 
 FlightRoutes::FlightRoutes(const FlightOptions& options, const FlightBuffer& buffer,
                            SnapshotQueue& snapshots, const Uploads* uploads,
-                           const RuleThread* rules, SnapshotHistory& history, std::string token)
+                           const RuleThread* rules, SnapshotHistory& history)
     : options_(options),
       buffer_(buffer),
       snapshots_(snapshots),
       uploads_(uploads),
       rules_(rules),
       history_(history),
-      token_(std::move(token)),
+      has_credentials_(!options.token_file.empty() || !options.web.bearer_token_file.empty() ||
+                       !options.web.config_file.empty()),
       started_realtime_ns_(realtime_ns()),
       cooldown_(std::make_shared<AlertCooldown>(options.alert_cooldown_ns)) {
   const std::uint64_t now_ns = realtime_ns();
@@ -134,7 +135,7 @@ http::Response FlightRoutes::metrics(const http::Request& request) {
 
 void FlightRoutes::make_file(const http::Request& request, const http::Responder& responder,
                              bool dump) {
-  if (auto refused = refuse(request, token_, Trust::kHostOrToken)) {
+  if (auto refused = refuse(request, has_credentials_, Trust::kHostOrCredentials)) {
     return responder.send(std::move(*refused));
   }
   auto asked = parse_snapshot_query(request.query, realtime_ns());
@@ -152,7 +153,7 @@ void FlightRoutes::make_file(const http::Request& request, const http::Responder
 
 void FlightRoutes::stream_file(const http::Request& request, const http::Responder& responder,
                                bool dump) {
-  if (auto refused = refuse(request, token_, Trust::kHostOrToken)) {
+  if (auto refused = refuse(request, has_credentials_, Trust::kHostOrCredentials)) {
     return responder.send(std::move(*refused));
   }
   auto asked = parse_snapshot_query(request.query, realtime_ns());
@@ -186,7 +187,7 @@ void FlightRoutes::stream_file(const http::Request& request, const http::Respond
 // Answers at once. What could not be taken gets 503, which makes Alertmanager ask again; what was
 // taken is cooling by then.
 void FlightRoutes::take_alerts(const http::Request& request, const http::Responder& responder) {
-  if (auto refused = refuse(request, token_, Trust::kTokenOnly)) {
+  if (auto refused = refuse(request, has_credentials_, Trust::kCredentialsOnly)) {
     return responder.send(std::move(*refused));
   }
   auto asked = parse_snapshot_query(request.query, realtime_ns());

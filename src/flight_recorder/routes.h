@@ -27,8 +27,7 @@ class FlightRoutes {
   // All of these outlive the server that has the routes.
   // rules: null where there are none.
   FlightRoutes(const FlightOptions& options, const FlightBuffer& buffer, SnapshotQueue& snapshots,
-               const Uploads* uploads, const RuleThread* rules, SnapshotHistory& history,
-               std::string token);
+               const Uploads* uploads, const RuleThread* rules, SnapshotHistory& history);
 
   std::vector<http::Route> routes();
   // What is listened on, for /status. Any thread; once.
@@ -49,7 +48,7 @@ class FlightRoutes {
   const Uploads* const uploads_;  // null: OUTPUT is a file
   const RuleThread* const rules_;
   SnapshotHistory& history_;  // noted in by the thread of the snapshots
-  const std::string token_;
+  const bool has_credentials_;  // there are some that a client could have
   const std::uint64_t started_realtime_ns_;
   const std::shared_ptr<AlertCooldown> cooldown_;  // shared with what is told when a snapshot fails
   // Owned by the server's thread:

@@ -9,6 +9,7 @@
 #include <spdlog/spdlog.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "http/listen_address.h"
 #include "http/listener.h"
 #include "http/server_core.h"
@@ -20,6 +21,18 @@ namespace asio = boost::asio;
 using asio::ip::tcp;
 using unix_stream = asio::local::stream_protocol;
 using ErrorCode = boost::system::error_code;
+
+namespace {
+
+// An IPv4 address that came to an IPv6 socket is one of IPv4.
+std::string address_text(asio::ip::address address) {
+  if (address.is_v6() && address.to_v6().is_v4_mapped()) {
+    address = asio::ip::make_address_v4(asio::ip::v4_mapped, address.to_v6());
+  }
+  return address.to_string();
+}
+
+}  // namespace
 
 Result<void> ServerCore::bind_all() {
   if (config_.listen.empty()) return usage_error("there is no listen address");
@@ -61,25 +74,23 @@ void ServerCore::accept(Acceptor& acceptor) {
       return;
     }
     std::string local_address;
+    std::string peer_address;
     if constexpr (std::is_same_v<decltype(socket), tcp::socket>) {
       ErrorCode ignored;
-      auto address = socket.local_endpoint(ignored).address();
-      if (address.is_v6() && address.to_v6().is_v4_mapped()) {
-        address = asio::ip::make_address_v4(asio::ip::v4_mapped, address.to_v6());
-      }
-      local_address = address.to_string();
+      local_address = address_text(socket.local_endpoint(ignored).address());
+      peer_address = address_text(socket.remote_endpoint(ignored).address());
       socket.set_option(tcp::no_delay(true), ignored);
       // A peer that is gone is noticed while the kernel still buffers for it.
       const int timeout_ms = static_cast<int>(limits().write_timeout.count());
       ::setsockopt(socket.native_handle(), IPPROTO_TCP, TCP_USER_TIMEOUT, &timeout_ms,
                    sizeof timeout_ms);
     }
-    admit(Socket(std::move(socket)), std::move(local_address));
+    admit(Socket(std::move(socket)), std::move(local_address), std::move(peer_address));
     accept(acceptor);
   });
 }
 
-void ServerCore::admit(Socket socket, std::string local_address) {
+void ServerCore::admit(Socket socket, std::string local_address, std::string peer_address) {
   ++counters.connections;
   if (sessions_.size() >= limits().connections_max) {
     ++counters.connections_refused;
@@ -91,7 +102,8 @@ void ServerCore::admit(Socket socket, std::string local_address) {
     socket.shutdown(Socket::shutdown_both, ignored);
     return;
   }
-  const auto session = std::make_shared<Session>(*this, std::move(socket), std::move(local_address));
+  const auto session = std::make_shared<Session>(*this, std::move(socket), std::move(local_address),
+                                                 std::move(peer_address));
   sessions_.insert(session);
   session->start();
 }
@@ -165,7 +177,27 @@ void ServerCore::stop() {
   if (!thread_.joinable()) return;
   asio::post(io, [this] { begin_stop(); });
   thread_.join();
+  gate_.stop();
   remove_unix_sockets();
+}
+
+bool ServerCore::take_rate(const RateLimit& limit) {
+  if (limit.interval_ns == 0) return true;
+  const std::uint64_t now_ns = monotonic_ns();
+  const double filled = rate_filled_ns_ == 0 ? static_cast<double>(limit.burst)
+                                             : static_cast<double>(now_ns - rate_filled_ns_) /
+                                                   static_cast<double>(limit.interval_ns);
+  rate_tokens_ = std::min(rate_tokens_ + filled, static_cast<double>(limit.burst));
+  rate_filled_ns_ = now_ns;
+  if (rate_tokens_ < 1) return false;
+  rate_tokens_ -= 1;
+  return true;
+}
+
+Result<void> check_web(const WebOptions& options) {
+  auto state = read_web_state(options);
+  if (!state) return std::unexpected(std::move(state.error()));
+  return {};
 }
 
 Response make_response(std::string content_type, std::string body) {
@@ -186,7 +218,11 @@ Server::Server(std::shared_ptr<ServerCore> core)
 Server::~Server() { stop(); }
 
 Result<std::unique_ptr<Server>> Server::start(ServerConfig config, std::vector<Route> routes) {
+  WebOptions web = std::exchange(config.web, {});
   auto core = std::make_shared<ServerCore>(std::move(config), std::move(routes));
+  if (auto opened = core->gate().open(std::move(web)); !opened) {
+    return std::unexpected(std::move(opened.error()));
+  }
   if (auto bound = core->bind_all(); !bound) {
     core->remove_unix_sockets();
     return std::unexpected(bound.error());
@@ -200,6 +236,8 @@ void Server::stop() { core_->stop(); }
 void Server::set_allowed_hosts(std::vector<std::string> names) {
   core_->set_allowed_hosts(std::move(names));
 }
+
+Result<void> Server::set_web(WebOptions options) { return core_->gate().open(std::move(options)); }
 
 const ServerCounters& Server::counters() const { return core_->counters; }
 

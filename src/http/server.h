@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "http/web_options.h"
 
 namespace rezolus::http {
 
@@ -23,6 +24,7 @@ struct ServerLimits {
   std::uint32_t header_bytes_max = 8 << 10;   // beyond: 431
   std::uint32_t body_bytes_max = 64 << 10;    // beyond: 413
   std::uint32_t connections_max = 128;        // beyond: 503, and the connection is closed
+  std::chrono::milliseconds handshake_timeout{5'000};  // of TLS, from the connection on
   std::chrono::milliseconds read_timeout{10'000};   // a whole request, from its first byte
   std::chrono::milliseconds write_timeout{30'000};  // a whole answer
   std::chrono::milliseconds idle_timeout{60'000};   // between two requests
@@ -36,6 +38,8 @@ struct ServerConfig {
   std::vector<std::string> allowed_hosts;  // names for the Host header, beyond those of the loopback
   ServerLimits limits;
   int unix_socket_mode = 0660;
+  // Of TCP: who opens a Unix socket has the permissions of its file, and speaks plain HTTP.
+  WebOptions web;
 };
 
 struct Request {
@@ -51,6 +55,8 @@ struct Request {
   bool over_loopback = false;  // a TCP client of this host
   // A script or a form of a web page sent it, as browsers say (Origin, Sec-Fetch-Site).
   bool from_web_page = false;
+  // The password, the token or, where neither is asked for, the certificate that came with it is right.
+  bool authenticated = false;
 };
 
 // A body that goes on until it ends, the client leaves or the server stops. The connection asks
@@ -88,6 +94,9 @@ struct Response {
   std::vector<std::pair<std::string, std::string>> headers = {};
 };
 
+// Whether a server would take these options: reads all that they name. Usage errors say what to do.
+Result<void> check_web(const WebOptions& options);
+
 Response make_response(std::string content_type, std::string body);
 
 // Carries one answer back to the connection that asked. Cheap to copy, safe to keep longer than the
@@ -117,6 +126,12 @@ struct ServerCounters {
   std::atomic<std::uint64_t> connections_refused{0};  // beyond connections_max
   std::atomic<std::uint64_t> requests{0};
   std::atomic<std::uint64_t> timeouts{0};             // connections closed for being slow
+  std::atomic<std::uint64_t> handshakes_failed{0};    // of TLS; plain HTTP on its port, too
+  std::atomic<std::uint64_t> unauthorized{0};         // requests without the credentials they need
+  std::atomic<std::uint64_t> rate_limited{0};         // requests beyond rate_limit
+  std::atomic<std::uint64_t> too_large{0};            // requests with too long a header or body
+  std::atomic<std::uint64_t> web_reloads{0};          // files of [web] that changed and were read
+  std::atomic<std::uint64_t> web_reloads_failed{0};   // … and were wrong
 };
 
 class ServerCore;
@@ -133,6 +148,10 @@ class Server {
 
   // Any thread. Takes effect with the next request.
   void set_allowed_hosts(std::vector<std::string> names);
+
+  // Any thread. Reads the files of `[web]` now, and follows these from then on. An error leaves
+  // everything as it was.
+  Result<void> set_web(WebOptions options);
 
   // What is listened on, with the ports that the kernel chose: "127.0.0.1:4241", "unix:/run/x".
   [[nodiscard]] const std::vector<std::string>& endpoints() const { return endpoints_; }

@@ -19,6 +19,7 @@
 
 #include "base/result.h"
 #include "http/server.h"
+#include "http/web_gate.h"
 
 namespace rezolus::http {
 
@@ -42,6 +43,9 @@ class ServerCore : public std::enable_shared_from_this<ServerCore> {
   [[nodiscard]] std::pair<const Route*, bool> find_route(std::string_view path, bool post) const;
   [[nodiscard]] bool host_allowed(std::string_view host, std::string_view local_address) const;
   void set_allowed_hosts(std::vector<std::string> names);
+  [[nodiscard]] WebGate& gate() { return gate_; }
+  // One request more over TCP: whether rate_limit allows it now. Server thread.
+  [[nodiscard]] bool take_rate(const RateLimit& limit);
   void forget(const std::shared_ptr<Session>& session);
 
   boost::asio::io_context io{1};
@@ -52,11 +56,14 @@ class ServerCore : public std::enable_shared_from_this<ServerCore> {
  private:
   template <typename Acceptor>
   void accept(Acceptor& acceptor);
-  void admit(Socket socket, std::string local_address);
+  void admit(Socket socket, std::string local_address, std::string peer_address);
   void begin_stop();
 
   ServerConfig config_;
   std::vector<Route> routes_;
+  WebGate gate_{counters};
+  double rate_tokens_ = 0;  // requests that rate_limit allows at once; server thread
+  std::uint64_t rate_filled_ns_ = 0;
   mutable std::mutex mutex_;  // guards config_.allowed_hosts
   std::vector<std::unique_ptr<boost::asio::ip::tcp::acceptor>> tcp_acceptors_;
   std::vector<std::unique_ptr<boost::asio::local::stream_protocol::acceptor>> unix_acceptors_;

@@ -1,13 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 #include "http/session.h"
 
+#include <algorithm>
 #include <ctime>
 #include <utility>
 
 #include <fmt/format.h>
 #include <boost/asio.hpp>
+#include <boost/asio/ssl.hpp>
 #include <boost/beast/core.hpp>
+#include <boost/beast/core/detect_ssl.hpp>
 #include <boost/beast/http.hpp>
+#include <spdlog/spdlog.h>
 
 #include "http/compression.h"
 
@@ -19,6 +23,9 @@ namespace bhttp = boost::beast::http;
 using ErrorCode = boost::system::error_code;
 
 namespace {
+
+// What is read after the last answer, at most, from a client that does not stop sending.
+constexpr std::size_t kDrainedBytesMax = 4u << 20;
 
 std::string http_date() {
   const std::time_t now = std::time(nullptr);
@@ -52,19 +59,29 @@ Request parse_target(std::string_view target) {
   return request;
 }
 
+bool excluded(const WebState& web, const std::string& path) {
+  return std::ranges::find(web.excluded_paths, path) != web.excluded_paths.end();
+}
+
 }  // namespace
 
-Session::Session(ServerCore& core, Socket socket, std::string local_address)
+Session::Session(ServerCore& core, Socket socket, std::string local_address,
+                 std::string peer_address)
     : core_(core),
-      socket_(std::move(socket)),
+      channel_(std::make_unique<Channel>(std::move(socket))),
       deadline_(core.io),
       buffer_(core.limits().header_bytes_max + 4096),
-      local_address_(std::move(local_address)) {}
+      local_address_(std::move(local_address)),
+      peer_address_(std::move(peer_address)) {}
 
-void Session::start() { wait_for_request(core_.limits().read_timeout); }
+void Session::start() {
+  const WebStateRef web = core_.gate().state();
+  if (web->tls && !local_address_.empty()) return detect_tls(web);
+  wait_for_request(core_.limits().read_timeout);
+}
 
 void Session::finish() {
-  if (state_ == State::kWaiting || state_ == State::kReading) close();
+  if (state_ == State::kHandshake || state_ == State::kWaiting || state_ == State::kReading) close();
   if (state_ == State::kStreaming) writer_->finish();
 }
 
@@ -73,8 +90,7 @@ void Session::close() {
   state_ = State::kClosed;
   deadline_.cancel();
   if (writer_) writer_->close();
-  ErrorCode ignored;
-  socket_.close(ignored);
+  if (channel_) channel_->close();
   core_.forget(shared_from_this());
 }
 
@@ -94,8 +110,41 @@ void Session::on_deadline() {
     return;
   }
   // Idle and lingering connections may be closed without blame.
-  if (state_ == State::kReading || state_ == State::kWriting) ++core_.counters.timeouts;
+  if (state_ == State::kHandshake || state_ == State::kReading || state_ == State::kWriting) {
+    ++core_.counters.timeouts;
+  }
   close();
+}
+
+// Nothing is spent on TLS before its first bytes are there.
+void Session::detect_tls(WebStateRef web) {
+  state_ = State::kHandshake;
+  arm(core_.limits().handshake_timeout);
+  beast::async_detect_ssl(
+      channel_->socket(), buffer_,
+      [self = shared_from_this(), web = std::move(web)](ErrorCode ec, bool is_tls) mutable {
+        if (self->state_ != State::kHandshake) return;
+        if (ec) return self->close();
+        if (is_tls) return self->make_tls(std::move(web));
+        ++self->core_.counters.handshakes_failed;
+        self->keep_alive_ = false;
+        self->write(plain(400, "This port speaks TLS; write https:// instead of http://."));
+      });
+}
+
+void Session::make_tls(WebStateRef web) {
+  channel_->async_handshake(
+      web->tls, buffer_.data(),
+      [self = shared_from_this()](ErrorCode ec, std::size_t used_bytes) {
+        if (self->state_ != State::kHandshake) return;
+        if (ec) {
+          ++self->core_.counters.handshakes_failed;
+          spdlog::debug("server: TLS with {}: {}", self->peer_address_, ec.message());
+          return self->close();
+        }
+        self->buffer_.consume(used_bytes);
+        self->wait_for_request(self->core_.limits().read_timeout);
+      });
 }
 
 void Session::wait_for_request(std::chrono::milliseconds timeout) {
@@ -105,14 +154,23 @@ void Session::wait_for_request(std::chrono::milliseconds timeout) {
   }
   state_ = State::kWaiting;
   arm(timeout);
-  socket_.async_wait(Socket::wait_read, [self = shared_from_this()](ErrorCode ec) {
-    if (self->state_ != State::kWaiting) return;
-    if (ec) {
-      self->close();
-    } else {
-      self->read_request();
-    }
-  });
+  // TLS may have what comes next already, where the socket would not tell.
+  if (channel_->secure()) {
+    channel_->async_read_some(buffer_.prepare(4096),
+                              [self = shared_from_this()](ErrorCode ec, std::size_t byte_count) {
+                                self->on_readable(ec, byte_count);
+                              });
+    return;
+  }
+  channel_->socket().async_wait(
+      Socket::wait_read, [self = shared_from_this()](ErrorCode ec) { self->on_readable(ec, 0); });
+}
+
+void Session::on_readable(ErrorCode ec, std::size_t byte_count) {
+  if (state_ != State::kWaiting) return;
+  if (ec) return close();
+  buffer_.commit(byte_count);
+  read_request();
 }
 
 void Session::read_request() {
@@ -121,7 +179,7 @@ void Session::read_request() {
   parser_.emplace();
   parser_->header_limit(core_.limits().header_bytes_max);
   parser_->body_limit(core_.limits().body_bytes_max);
-  bhttp::async_read(socket_, buffer_, *parser_,
+  bhttp::async_read(*channel_, buffer_, *parser_,
                     [self = shared_from_this()](ErrorCode ec, std::size_t) {
                       if (self->state_ != State::kReading) return;
                       if (ec) {
@@ -136,6 +194,10 @@ void Session::on_read_error(ErrorCode ec) {
   keep_alive_ = false;
   head_ = false;
   accept_encoding_.clear();
+  if (ec == bhttp::error::header_limit || ec == bhttp::error::buffer_overflow ||
+      ec == bhttp::error::body_limit) {
+    ++core_.counters.too_large;
+  }
   if (ec == bhttp::error::header_limit || ec == bhttp::error::buffer_overflow) {
     write(plain(431, fmt::format("The request's headers exceed {} bytes.",
                                  core_.limits().header_bytes_max)));
@@ -161,26 +223,80 @@ void Session::on_request() {
   request.accept = std::string(message[bhttp::field::accept]);
   request.over_unix_socket = local_address_.empty();
   request.over_loopback = local_address_.starts_with("127.") || local_address_ == "::1";
-  const std::string host(message[bhttp::field::host]);
   request.head = head_;
   request.post = message.method() == bhttp::verb::post;
-  const bool known = head_ || request.post || message.method() == bhttp::verb::get;
+  known_method_ = head_ || request.post || message.method() == bhttp::verb::get;
   describe_sender(request);
+  host_ = std::string(message[bhttp::field::host]);
   const bool host_sent = message.count(bhttp::field::host) > 0;
-  const bool host_needed = message.version() >= 11;
+  host_known_ = host_sent ? core_.host_allowed(host_, local_address_) : message.version() < 11;
   parser_.reset();
 
-  // A Unix socket's clients are local and no web page reaches them.
-  if (!local_address_.empty() && (host_sent || host_needed)) {
-    if (!host_sent) return write(plain(400, "HTTP/1.1 needs a Host header."));
-    if (!core_.host_allowed(host, local_address_)) {
-      return write(plain(421, fmt::format("'{}' is not a name of this server; add it to "
-                                          "[web] allowed_hosts to use it.",
-                                          host)));
-    }
+  // A Unix socket's clients are local, have its permissions, and no web page reaches them.
+  if (local_address_.empty()) {
+    const auto known = core_.gate().state()->credentials->known(request.authorization);
+    request.authenticated = known.value_or(false);
+    return route(request);
   }
+  if (!host_sent && !host_known_) return write(plain(400, "HTTP/1.1 needs a Host header."));
+  check_credentials(std::move(request));
+}
+
+// Credentials that are right make up for a name that is not ours: a web page that points its own name
+// at us has none, since browsers keep them by name.
+void Session::check_credentials(Request request) {
+  const WebStateRef web = core_.gate().state();
+  const Credentials& credentials = *web->credentials;
+  const bool given =
+      !request.authorization.empty() && (credentials.has_users() || credentials.has_tokens());
+  if (!given && !host_known_) return refuse_host();
+  if (!core_.take_rate(web->rate_limit)) {
+    ++core_.counters.rate_limited;
+    return write(plain(429, "Too many requests; rate_limit allows no more."));
+  }
+  if (!given || excluded(*web, request.path)) return on_verdict(std::move(request), false, web);
+  if (const auto known = credentials.known(request.authorization)) {
+    return on_verdict(std::move(request), *known, web);
+  }
+  state_ = State::kAnswering;
+  arm(core_.limits().answer_timeout);
+  std::string header = request.authorization;
+  const bool taken = core_.gate().verify(
+      web->credentials, std::move(header), peer_address_,
+      [call = later(), request = std::move(request), web](bool right) {
+        call([request, right, web](Session& session) { session.on_verdict(request, right, web); });
+      });
+  if (taken) return;
+  Response busy = plain(503, "Too many passwords are being checked; try again.");
+  busy.headers.emplace_back("Retry-After", "1");
+  write(std::move(busy));
+}
+
+void Session::on_verdict(Request request, bool right, const WebStateRef& web) {
+  const Credentials& credentials = *web->credentials;
+  if (!right && !host_known_) return refuse_host();
+  if (!right && credentials.required() && !excluded(*web, request.path)) {
+    ++core_.counters.unauthorized;
+    Response refusal = plain(401, credentials.has_users()
+                                      ? "This needs a user name and a password, or a token."
+                                      : "This needs a token; send Authorization: Bearer TOKEN.");
+    refusal.headers.emplace_back("WWW-Authenticate",
+                                 credentials.has_users() ? "Basic realm=\"rezolus\"" : "Bearer");
+    return write(std::move(refusal));
+  }
+  request.authenticated = right || (!credentials.required() && channel_->has_verified_peer());
+  route(request);
+}
+
+void Session::refuse_host() {
+  write(plain(421, fmt::format("'{}' is not a name of this server; add it to "
+                               "[web] allowed_hosts to use it.",
+                               host_)));
+}
+
+void Session::route(const Request& request) {
   const auto [route, other] = core_.find_route(request.path, request.post);
-  if (route != nullptr && known) return answer(*route, request);
+  if (route != nullptr && known_method_) return answer(*route, request);
   if (route == nullptr && !other) return write(plain(404, ""));
   Response refusal = plain(405, "");
   const bool post = core_.find_route(request.path, true).first != nullptr;
@@ -204,17 +320,23 @@ void Session::answer(const Route& route, const Request& request) {
   const auto own = route.answer_timeout;
   arm(own.count() > 0 ? own : core_.limits().answer_timeout);
   Responder responder;
-  responder.deliver_ = [core = core_.weak_from_this(), session = weak_from_this(),
-                        index = ++request_index_](std::function<Response()> build) {
-    const auto alive = core.lock();
-    if (!alive) return;
-    asio::post(alive->io, [session, index, build = std::move(build)] {
-      const auto self = session.lock();
-      if (!self || self->state_ != State::kAnswering || self->request_index_ != index) return;
-      self->write(build());
-    });
+  responder.deliver_ = [call = later()](std::function<Response()> build) {
+    call([build = std::move(build)](Session& session) { session.write(build()); });
   };
   route.handle(request, std::move(responder));
+}
+
+std::function<void(std::function<void(Session&)>)> Session::later() {
+  return [core = core_.weak_from_this(), session = weak_from_this(),
+          index = ++request_index_](std::function<void(Session&)> call) {
+    const auto alive = core.lock();
+    if (!alive) return;
+    asio::post(alive->io, [session, index, call = std::move(call)] {
+      const auto self = session.lock();
+      if (!self || self->state_ != State::kAnswering || self->request_index_ != index) return;
+      call(*self);
+    });
+  };
 }
 
 void Session::write(Response response) {
@@ -230,6 +352,9 @@ void Session::write(Response response) {
   message.set(bhttp::field::date, http_date());
   message.set(bhttp::field::server, "rezolus");
   if (!body_->empty()) message.set(bhttp::field::content_type, response.content_type);
+  if (!local_address_.empty()) {
+    for (const auto& [name, value] : core_.gate().state()->headers) message.set(name, value);
+  }
   for (const auto& [name, value] : response.headers) message.set(name, value);
   if (body_->size() >= kCompressedBodyBytesMin && response.status == 200) {
     message.set(bhttp::field::vary, "accept-encoding");
@@ -256,11 +381,15 @@ void Session::write_stream(Response response) {
       "Cache-Control: no-store\r\nConnection: close\r\n{}",
       http_date(), response.content_type, chunked_ ? "Transfer-Encoding: chunked\r\n" : "");
   if (size_bytes) header += fmt::format("Content-Length: {}\r\n", *size_bytes);
+  const WebStateRef web = core_.gate().state();
+  if (!local_address_.empty()) {
+    for (const auto& [name, value] : web->headers) header += name + ": " + value + "\r\n";
+  }
   for (const auto& [name, value] : response.headers) header += name + ": " + value + "\r\n";
   header += "\r\n";
   const ServerLimits& limits = core_.limits();
   writer_ = std::make_shared<StreamWriter>(
-      core_.io, std::move(socket_), std::move(response.stream),
+      core_.io, std::move(channel_), std::move(response.stream),
       StreamWriter::Config{limits.write_timeout, limits.keep_alive, chunked_},
       [weak = weak_from_this()](bool timed_out) {
         const auto self = weak.lock();
@@ -287,30 +416,36 @@ void Session::send(Answer message) {
   };
   if (head_) {
     bhttp::response<bhttp::empty_body> header(std::move(message.base()));
-    beast::async_write(socket_, bhttp::message_generator(std::move(header)), done);
+    beast::async_write(*channel_, bhttp::message_generator(std::move(header)), done);
     return;
   }
   message.body() = beast::span<const char>(body_->data(), body_->size());
-  beast::async_write(socket_, bhttp::message_generator(std::move(message)), done);
+  beast::async_write(*channel_, bhttp::message_generator(std::move(message)), done);
 }
 
 void Session::linger() {
-  if (state_ != State::kLingering) {
-    state_ = State::kLingering;
+  state_ = State::kLingering;
+  arm(std::chrono::milliseconds(500));
+  channel_->async_finish([self = shared_from_this()](ErrorCode ec) {
+    if (self->state_ != State::kLingering) return;
+    // With TLS, both sides have said that it is over; else it is not read any further.
+    if (self->channel_->secure() && !ec) return self->close();
     ErrorCode ignored;
-    socket_.shutdown(Socket::shutdown_send, ignored);
-    arm(std::chrono::milliseconds(500));
-  }
+    self->channel_->socket().shutdown(Socket::shutdown_send, ignored);
+    self->drain();
+  });
+}
+
+void Session::drain() {
+  if (drained_bytes_ > kDrainedBytesMax) return close();
   buffer_.consume(buffer_.size());
-  socket_.async_read_some(buffer_.prepare(4096),
-                          [self = shared_from_this()](ErrorCode ec, std::size_t) {
-                            if (self->state_ != State::kLingering) return;
-                            if (ec) {
-                              self->close();
-                            } else {
-                              self->linger();
-                            }
-                          });
+  channel_->socket().async_read_some(
+      buffer_.prepare(4096), [self = shared_from_this()](ErrorCode ec, std::size_t byte_count) {
+        if (self->state_ != State::kLingering) return;
+        if (ec) return self->close();
+        self->drained_bytes_ += byte_count;
+        self->drain();
+      });
 }
 
 }  // namespace rezolus::http

@@ -21,9 +21,10 @@ constexpr int kSendBufferSizeBytes = 128 << 10;
 
 }  // namespace
 
-StreamWriter::StreamWriter(asio::io_context& io, Socket socket, std::shared_ptr<BodyStream> stream,
-                           Config config, std::function<void(bool)> on_closed)
-    : socket_(std::move(socket)),
+StreamWriter::StreamWriter(asio::io_context& io, std::unique_ptr<Channel> channel,
+                           std::shared_ptr<BodyStream> stream, Config config,
+                           std::function<void(bool)> on_closed)
+    : channel_(std::move(channel)),
       deadline_(io),
       stream_(std::move(stream)),
       config_(config),
@@ -31,12 +32,12 @@ StreamWriter::StreamWriter(asio::io_context& io, Socket socket, std::shared_ptr<
 
 void StreamWriter::start(std::string header, const Post& post) {
   ErrorCode ignored;
-  socket_.set_option(asio::socket_base::send_buffer_size(kSendBufferSizeBytes), ignored);
+  channel_->socket().set_option(asio::socket_base::send_buffer_size(kSendBufferSizeBytes), ignored);
   writing_ = std::move(header);
   busy_ = true;
   arm(config_.write_timeout);
   asio::async_write(
-      socket_, asio::buffer(writing_),
+      *channel_, asio::buffer(writing_),
       [self = shared_from_this()](ErrorCode ec, std::size_t) { self->on_written(!ec); });
   watch_for_end();
   // The flag is cleared before the stream is asked, so that no wake is lost.
@@ -78,8 +79,7 @@ void StreamWriter::close(bool timed_out) {
   if (closed_) return;
   closed_ = true;
   deadline_.cancel();
-  ErrorCode ignored;
-  socket_.close(ignored);
+  channel_->close();
   stream_.reset();
   on_closed_(timed_out);
 }
@@ -95,6 +95,7 @@ void StreamWriter::arm(std::chrono::milliseconds timeout) {
 }
 
 void StreamWriter::on_deadline() {
+  if (leaving_) return close();
   if (busy_) return close(true);
   stream_->keep_alive(pending_);
   write_pending();
@@ -102,7 +103,7 @@ void StreamWriter::on_deadline() {
 
 void StreamWriter::write_pending() {
   if (pending_.empty() && (!finishing_ || ended_)) {
-    if (finishing_) return close();
+    if (finishing_) say_goodbye();
     return;
   }
   chunk_.clear();
@@ -122,7 +123,7 @@ void StreamWriter::write_pending() {
   busy_ = true;
   arm(config_.write_timeout);
   asio::async_write(
-      socket_, asio::buffer(writing_),
+      *channel_, asio::buffer(writing_),
       [self = shared_from_this()](ErrorCode ec, std::size_t) { self->on_written(!ec); });
 }
 
@@ -139,11 +140,20 @@ void StreamWriter::on_written(bool ok) {
   account(begin_ns);
 }
 
+// A TLS connection that ends without a word could have been cut off by anybody.
+void StreamWriter::say_goodbye() {
+  if (!channel_->secure()) return close();
+  if (leaving_) return;
+  leaving_ = true;
+  arm(std::chrono::milliseconds(500));
+  channel_->async_finish([self = shared_from_this()](ErrorCode) { self->close(); });
+}
+
 // Without a tick for long, only this tells that the client is gone.
 void StreamWriter::watch_for_end() {
-  socket_.async_read_some(asio::buffer(ignored_),
+  channel_->async_read_some(asio::buffer(ignored_),
                           [self = shared_from_this()](ErrorCode ec, std::size_t) {
-                            if (self->closed_) return;
+                            if (self->closed_ || self->leaving_) return;
                             if (ec) return self->close();
                             self->watch_for_end();
                           });

@@ -10,17 +10,16 @@
 #include <memory>
 #include <string>
 
-#include <boost/asio/generic/stream_protocol.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/steady_timer.hpp>
 
+#include "http/channel.h"
 #include "http/server.h"
 
 namespace rezolus::http {
 
 class StreamWriter : public std::enable_shared_from_this<StreamWriter> {
  public:
-  using Socket = boost::asio::generic::stream_protocol::socket;
   // Runs a function on the server thread, if there still is one.
   using Post = std::function<void(std::function<void()>)>;
 
@@ -30,9 +29,9 @@ class StreamWriter : public std::enable_shared_from_this<StreamWriter> {
     bool chunked = true;  // false for HTTP/1.0: the body ends with the connection
   };
 
-  // on_closed: called once, when the socket is closed.
-  StreamWriter(boost::asio::io_context& io, Socket socket, std::shared_ptr<BodyStream> stream,
-               Config config, std::function<void(bool timed_out)> on_closed);
+  // on_closed: called once, when the connection is closed.
+  StreamWriter(boost::asio::io_context& io, std::unique_ptr<Channel> channel,
+               std::shared_ptr<BodyStream> stream, Config config, std::function<void(bool timed_out)> on_closed);
 
   // header: the answer's, complete.
   void start(std::string header, const Post& post);
@@ -49,8 +48,9 @@ class StreamWriter : public std::enable_shared_from_this<StreamWriter> {
   void account(std::uint64_t begin_ns);
   void on_written(bool ok);
   void watch_for_end();
+  void say_goodbye();
 
-  Socket socket_;
+  std::unique_ptr<Channel> channel_;
   boost::asio::steady_timer deadline_;
   std::shared_ptr<BodyStream> stream_;
   const Config config_;
@@ -62,6 +62,7 @@ class StreamWriter : public std::enable_shared_from_this<StreamWriter> {
   bool busy_ = false;
   bool finishing_ = false;
   bool ended_ = false;  // the last chunk is being written
+  bool leaving_ = false;  // with TLS: the other side is told that this is all
   bool closed_ = false;
   std::atomic<bool> woken_ = false;
 };
