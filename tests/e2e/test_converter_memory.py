@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0 OR MIT
-"""The converter's memory does not grow with the recording: a host's series at 10 ms, in both layouts."""
+"""The converter's memory does not grow with the recording: a host's series at 10 ms, in both layouts, and
+from the long one back."""
 
 import os
 import subprocess
@@ -50,3 +51,12 @@ def test_peak_is_bounded(ticks, layout, tmp_path):
     rows = sum(pyarrow.parquet.read_metadata(part).num_rows
                for part in tmp_path.glob("run*.parquet"))
     assert rows == (ticks if layout == "wide" else ticks * 450)
+    if layout == "wide":
+        return
+    for name in ("back.rezlog", "back.parquet"):
+        peak = peak_bytes("convert", output, tmp_path / name)
+        print(f"{ticks} ticks, long to {name}: {peak / 2**20:.0f} MiB")
+        assert peak <= LIMIT_BYTES
+    rows = sum(pyarrow.parquet.read_metadata(part).num_rows
+               for part in tmp_path.glob("back*.parquet"))
+    assert rows == ticks

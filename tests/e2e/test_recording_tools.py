@@ -8,6 +8,8 @@ import os
 import pathlib
 import subprocess
 
+import duckdb
+import polars
 import pyarrow.parquet
 import pytest
 
@@ -222,7 +224,7 @@ def test_wide_to_log_to_wide_keeps_values(upstream, tmp_path):
     stamps, durations, values = values_of(path)
     again = values_of(tmp_path / "a.parquet")
     assert again[0] == stamps
-    assert again[1] == [duration or 0 for duration in durations]
+    assert again[1] == [duration or None for duration in durations]
 
     if path.stem in ("demo", "simple_capture"):  # one source: it stays no label
         values = {tuple((k, v) for k, v in key if k != "source"): rows
@@ -234,6 +236,56 @@ def test_wide_to_log_to_wide_keeps_values(upstream, tmp_path):
         assert all(dict(key).get("source") for key in again[2])
     assert again[2].keys() == values.keys()
     assert again[2] == values
+
+
+def test_wide_to_long_to_wide_keeps_values(upstream, tmp_path):
+    """Every value, column, unit and note of the file; how long a reading took is not in the long layout."""
+    path, _ = upstream
+    wide, long, again = (tmp_path / f"{name}.parquet" for name in ("wide", "long", "again"))
+    tool("convert", path, wide)
+    tool("convert", path, long, "--layout", "long")
+    tool("convert", long, again)
+    wanted, got = (pyarrow.parquet.read_table(file).drop_columns("duration")
+                   for file in (wide, again))
+    assert got.schema.equals(wanted.schema, check_metadata=True)
+    assert got.equals(wanted)
+    assert tool("summary", "--json", long) == tool("summary", "--json", wide)
+    infos = [json.loads(tool("info", "--json", file))[0] for file in (wide, long)]
+    assert infos[1]["format"] == "Parquet, long"
+    for key in ("ticks", "missed", "first_ns", "last_ns", "sources", "metrics", "metadata",
+                "jitter_ns", "gaps", "notes"):
+        assert infos[1][key] == infos[0][key], key
+    rows = json.loads(tool("diff", "--json", wide, long))["rows"]
+    assert rows and all(row["a"] == row["b"] for row in rows)
+
+
+def test_long_files_of_others_are_read(ours, tmp_path):
+    """DuckDB and Polars write it in another order, with other types of Arrow and no notes in the footer."""
+    path, _ = ours
+    long, duck, bears = (tmp_path / f"{name}.parquet" for name in ("long", "duck", "bears"))
+    tool("convert", path, long, "--layout", "long")
+    duckdb.sql(f"COPY (FROM '{long}' ORDER BY timestamp_ns, metric DESC) TO '{duck}' "
+               "(FORMAT parquet, ROW_GROUP_SIZE 2048)")
+    polars.read_parquet(long).reverse().write_parquet(bears)
+    wanted = tool("summary", "--json", path)
+    for file in (long, duck, bears):
+        assert tool("summary", "--json", file) == wanted, file
+
+
+def test_a_long_file_that_is_no_recording(ours, tmp_path):
+    path, _ = ours
+    long = tmp_path / "long.parquet"
+    tool("convert", path, long, "--layout", "long")
+    table = pyarrow.parquet.read_table(long)
+    pyarrow.parquet.write_table(table.drop_columns(["labels", "value_u64"]), long)
+    result = rezolus("recording", "info", long)
+    assert result.returncode == 1
+    assert f"{long}: it is in the long layout, less `labels`, `value_u64`" in result.stderr
+    long.write_bytes(long.read_bytes()[:-20])
+    result = rezolus("recording", "convert", long, tmp_path / "out.rezlog")
+    assert result.returncode == 1
+    assert "cut off" in result.stderr
+    assert not (tmp_path / "out.rezlog").exists()
 
 
 def test_log_to_raw_to_log_keeps_values(ours, tmp_path):

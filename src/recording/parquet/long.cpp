@@ -237,7 +237,13 @@ class LongWriter {
         output, long_schema(), long_properties(),
         [this] {
           overview_.finish(recording_);
-          return make_footer(overview_, options_.metadata, options_.interval_ms);
+          auto footer = make_footer(overview_, options_.metadata, options_.interval_ms);
+          // In a wide file it stands with the columns.
+          const auto endpoint = recording_.metadata().find(std::string(kMetaEndpoint));
+          if (endpoint != recording_.metadata().end()) {
+            footer->Append(endpoint->first, endpoint->second);
+          }
+          return footer;
         },
         options_.chunks_per_part_max);
     if (!parts) return std::unexpected(parts.error());
@@ -262,7 +268,7 @@ class LongWriter {
       if (options_.stopped && options_.stopped()) return error("it was interrupted");
       if (!columns_) columns_ = std::make_unique<LongColumns>(source_of(recording_, options_));
       overview_.add(**snapshot);
-      note_help(**snapshot);
+      note_texts(**snapshot);
       if (slice_.row_count() >= options_.slice_rows_max ||
           slice_.size_bytes() >= options_.slice_bytes_max ||
           slice_.span_ns((*snapshot)->realtime_ns) >= options_.slice_span_ns_max) {
@@ -274,11 +280,13 @@ class LongWriter {
     return write_slice();
   }
 
-  void note_help(const Snapshot& snapshot) {
+  void note_texts(const Snapshot& snapshot) {
     if (snapshot.schema == schema_) return;
     schema_ = snapshot.schema;
     for (const auto& series : schema_->series) {
-      if (series && !series->help.empty()) overview_.help.try_emplace(series->name, series->help);
+      if (!series) continue;
+      if (!series->help.empty()) overview_.help.try_emplace(series->name, series->help);
+      if (!series->sampler.empty()) overview_.samplers.try_emplace(series->name, series->sampler);
     }
   }
 

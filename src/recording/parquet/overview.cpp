@@ -40,6 +40,19 @@ std::string to_text(const nlohmann::ordered_json& json) {
 
 }  // namespace
 
+std::map<std::string, std::string> read_text_map(const SourceMetadata& metadata,
+                                                 std::string_view key) {
+  std::map<std::string, std::string> texts;
+  const auto found = metadata.find(std::string(key));
+  if (found == metadata.end()) return texts;
+  const auto json = nlohmann::json::parse(found->second, nullptr, false);
+  if (!json.is_object()) return texts;
+  for (const auto& [metric, text] : json.items()) {
+    if (text.is_string()) texts[metric] = text.get<std::string>();
+  }
+  return texts;
+}
+
 void Overview::add(const Snapshot& snapshot) {
   if (rows == 0) {
     first_ns = snapshot.realtime_ns;
@@ -65,6 +78,9 @@ std::shared_ptr<arrow::KeyValueMetadata> make_footer(const Overview& overview,
   metadata[std::string(kMetaSamplingIntervalMs)] = interval_ms(overview, metadata, interval);
   if (!metadata.contains(std::string(kMetaDescriptions))) {
     metadata[std::string(kMetaDescriptions)] = to_text(nlohmann::ordered_json(overview.help));
+  }
+  if (!overview.samplers.empty()) {
+    metadata[std::string(kMetaSamplers)] = to_text(nlohmann::ordered_json(overview.samplers));
   }
   nlohmann::ordered_json facts = {{"first_sample_ns", overview.first_ns},
                                   {"last_sample_ns", overview.last_ns},

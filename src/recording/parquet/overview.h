@@ -7,6 +7,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <arrow/util/key_value_metadata.h>
@@ -16,8 +17,16 @@
 
 namespace rezolus {
 
+// In the footer of a long file, which has no metadata of fields: the sampler by metric, as JSON.
+inline constexpr std::string_view kMetaSamplers = "samplers";
+
+// Texts by metric, as the footer's `descriptions` has them; what is not readable is left out.
+std::map<std::string, std::string> read_text_map(const SourceMetadata& metadata,
+                                                 std::string_view key);
+
 struct Overview {
-  std::map<std::string, std::string> help;  // by metric
+  std::map<std::string, std::string> help;      // by metric
+  std::map<std::string, std::string> samplers;  // by metric; of a wide file, they are with the fields
   std::vector<std::uint64_t> intervals_ns;  // between the first ticks
   std::uint64_t rows = 0;
   std::uint64_t first_ns = 0;

@@ -4,12 +4,12 @@
 #include <algorithm>
 #include <charconv>
 #include <filesystem>
-#include <numeric>
 #include <set>
 #include <string_view>
 
 #include <parquet/arrow/schema.h>
 #include <parquet/file_reader.h>
+#include <parquet/statistics.h>
 
 #include "recording/parquet/output.h"
 
@@ -17,6 +17,7 @@ namespace rezolus {
 namespace {
 
 constexpr std::string_view kArrowSchemaKey = "ARROW:schema";
+constexpr std::string_view kTimesColumn = "timestamp_ns";
 constexpr std::int64_t kBufferBytes = 64 << 10;  // of each column that is read
 
 void add_leaves(const parquet::arrow::SchemaField& field, std::vector<int>& leaves) {
@@ -53,7 +54,9 @@ Result<ParquetInput> ParquetInput::open(const std::string& path) {
       const auto file = input.reader_->parquet_reader()->metadata();
       row_count += file->num_rows();
       group_count += file->num_row_groups();
+      input.note_row_groups(*file);
     }
+    std::ranges::stable_sort(input.row_groups, {}, &RowGroup::part);
     const auto file = input.reader_->parquet_reader()->metadata();
     const auto& pairs = file->key_value_metadata();
     for (std::int64_t i = 0; pairs && i < pairs->size(); ++i) {
@@ -92,6 +95,31 @@ void ParquetInput::find_parts() {
   }
 }
 
+// Of the part that is open.
+void ParquetInput::note_row_groups(const parquet::FileMetaData& file) {
+  int column = -1;
+  for (int i = 0; i < file.num_columns(); ++i) {
+    const bool whole = file.schema()->Column(i)->physical_type() == parquet::Type::INT64;
+    if (whole && file.schema()->Column(i)->path()->ToDotString() == kTimesColumn) column = i;
+  }
+  for (int group = 0; group < file.num_row_groups(); ++group) {
+    const auto about = file.RowGroup(group);
+    RowGroup found{.part = static_cast<std::uint32_t>(part_),
+                   .group = group,
+                   .row_count = static_cast<std::uint64_t>(about->num_rows())};
+    const auto chunk = column < 0 ? nullptr : about->ColumnChunk(column);
+    if (chunk && chunk->is_stats_set()) {
+      const auto range = std::static_pointer_cast<parquet::Int64Statistics>(chunk->statistics());
+      found.times_known = range->HasMinMax();
+      if (found.times_known) {
+        found.first_ns = range->min();
+        found.last_ns = range->max();
+      }
+    }
+    row_groups.push_back(found);
+  }
+}
+
 // May throw Arrow's exceptions.
 Result<void> ParquetInput::open_part(std::size_t part) {
   batches_.reset();
@@ -103,7 +131,10 @@ Result<void> ParquetInput::open_part(std::size_t part) {
   arrow_properties.set_pre_buffer(false);
   parquet::arrow::FileReaderBuilder builder;
   auto status = builder.OpenFile(parts_[part], false, properties);
-  if (!status.ok()) return error("read {}: {}", parts_[part], status.message());
+  if (!status.ok()) {
+    return error("read {}: it is cut off, damaged or no Parquet: {}", parts_[part],
+                 status.message());
+  }
   auto reader = builder.properties(arrow_properties)->Build();
   if (!reader.ok()) return error("read {}: {}", parts_[part], reader.status().message());
   reader_ = std::move(*reader);
@@ -117,8 +148,6 @@ Result<void> ParquetInput::open_part(std::size_t part) {
         parts_[part], path);
   }
   schema = std::move(found);
-  groups_.resize(static_cast<std::size_t>(reader_->num_row_groups()));
-  std::iota(groups_.begin(), groups_.end(), 0);
   if (rows_per_batch_ > 0) reader_->set_batch_size(rows_per_batch_);
   return {};
 }
@@ -144,12 +173,13 @@ Result<std::shared_ptr<arrow::RecordBatch>> ParquetInput::next_batch() {
   std::shared_ptr<arrow::RecordBatch> batch;
   try {
     while (true) {
+      if (!batches_) return batch;
       const auto status = batches_->ReadNext(&batch);
       if (!status.ok()) return error("read {}: {}", parts_[part_], status.message());
       if (batch) break;
-      if (part_ + 1 >= parts_.size()) return batch;
-      if (auto opened = open_part(part_ + 1); !opened) return std::unexpected(opened.error());
-      if (auto begun = begin_batches(); !begun) return std::unexpected(begun.error());
+      if (run_ + 1 >= runs_.size()) return batch;
+      ++run_;
+      if (auto begun = begin_run(); !begun) return std::unexpected(begun.error());
     }
     auto ordered = batch->SelectColumns(order_);
     if (!ordered.ok()) return error("read {}: {}", path, ordered.status().message());
@@ -159,19 +189,29 @@ Result<std::shared_ptr<arrow::RecordBatch>> ParquetInput::next_batch() {
   }
 }
 
-Result<void> ParquetInput::begin_batches() {
-  auto batches = reader_->GetRecordBatchReader(groups_, leaves_);
+Result<void> ParquetInput::begin_run() {
+  const Run& run = runs_[run_];
+  if (part_ != run.part) {
+    if (auto opened = open_part(run.part); !opened) return opened;
+  }
+  auto batches = reader_->GetRecordBatchReader(run.groups, leaves_);
   if (!batches.ok()) return error("read {}: {}", parts_[part_], batches.status().message());
   batches_ = std::move(*batches);
   return {};
 }
 
-Result<void> ParquetInput::rewind() {
+Result<void> ParquetInput::rewind() { return read(row_groups); }
+
+Result<void> ParquetInput::read(std::span<const RowGroup> groups) {
+  runs_.clear();
+  for (const RowGroup& group : groups) {
+    if (runs_.empty() || runs_.back().part != group.part) runs_.push_back({group.part, {}});
+    runs_.back().groups.push_back(group.group);
+  }
+  run_ = 0;
+  batches_.reset();
   try {
-    if (part_ != 0) {
-      if (auto opened = open_part(0); !opened) return opened;
-    }
-    return begin_batches();
+    return runs_.empty() ? Result<void>() : begin_run();
   } catch (const std::exception& cause) {
     return error("read {}: {}", path, cause.what());
   }

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 #pragma once
-// A Parquet file and the parts in which it goes on, read from front to back in batches of rows, so
-// that memory does not grow with the files or their row groups.
+// A Parquet file and the parts in which it goes on, read in batches of rows, so that memory does not
+// grow with the files or their row groups.
 
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -16,12 +17,24 @@
 
 namespace rezolus {
 
+// Rows that stand together in a file.
+struct RowGroup {
+  std::uint32_t part = 0;  // of the input, from 0
+  int group = 0;           // of the part
+  std::uint64_t row_count = 0;
+  // The range of the column `timestamp_ns`, where the footer has it.
+  bool times_known = false;
+  std::int64_t first_ns = 0;
+  std::int64_t last_ns = 0;
+};
+
 struct ParquetInput {
   std::string path;
   SourceMetadata metadata;  // of the footer, less what is Arrow's own
   std::string facts;        // for people
   std::shared_ptr<arrow::Schema> schema;
   std::vector<std::string> remarks;  // parts that are missing
+  std::vector<RowGroup> row_groups;  // of all parts, in order
 
   // An error: it cannot be read or is damaged, or a part of it is.
   static Result<ParquetInput> open(const std::string& path);
@@ -32,21 +45,33 @@ struct ParquetInput {
   // Null at the end.
   Result<std::shared_ptr<arrow::RecordBatch>> next_batch();
 
-  // Requires: select() was called.
+  // From the first row of the first part on. Requires: select() was called.
   Result<void> rewind();
 
+  // From now on next_batch() gives these row groups, which may be of several parts, in their order.
+  // Requires: select() was called.
+  Result<void> read(std::span<const RowGroup> groups);
+
  private:
+  // Row groups of one part.
+  struct Run {
+    std::size_t part = 0;
+    std::vector<int> groups;
+  };
+
   Result<void> open_part(std::size_t part);
-  Result<void> begin_batches();
+  Result<void> begin_run();
   void find_parts();
+  void note_row_groups(const parquet::FileMetaData& file);
 
   std::vector<std::string> parts_;  // the first is path
   std::size_t part_ = 0;            // that is open
+  std::vector<Run> runs_;           // what is read
+  std::size_t run_ = 0;
   std::int64_t rows_per_batch_ = 0;
   std::unique_ptr<parquet::arrow::FileReader> reader_;
   std::unique_ptr<arrow::RecordBatchReader> batches_;
   std::vector<int> leaves_;
-  std::vector<int> groups_;
   // Arrow returns fields in the file's order, whatever order is asked for.
   std::vector<int> order_;
 };

@@ -5,13 +5,18 @@
 
 #include <cstdlib>
 #include <filesystem>
+#include <map>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include <arrow/api.h>
 #include <arrow/io/file.h>
 #include <gtest/gtest.h>
 #include <parquet/arrow/reader.h>
+#include <parquet/arrow/writer.h>
+
+#include "recording/parquet/snapshot_stream.h"
 
 namespace rezolus::testing {
 
@@ -45,6 +50,62 @@ std::shared_ptr<ArrayType> column(const arrow::Table& table, const std::string& 
   const auto chunked = table.GetColumnByName(name);
   EXPECT_NE(chunked, nullptr) << name;
   return std::static_pointer_cast<ArrayType>(chunked->chunk(0));
+}
+
+// A file as foreign programs write it.
+inline void write_parquet(const std::string& path, const arrow::Table& table,
+                          std::int64_t rows_per_group, bool statistics = true) {
+  auto sink = arrow::io::FileOutputStream::Open(path).ValueOrDie();
+  parquet::WriterProperties::Builder properties;
+  if (!statistics) properties.disable_statistics();
+  const auto status = parquet::arrow::WriteTable(
+      table, arrow::default_memory_pool(), sink, rows_per_group, properties.build(),
+      parquet::ArrowWriterProperties::Builder().store_schema()->build());
+  ASSERT_TRUE(status.ok()) << status.message();
+  ASSERT_TRUE(sink->Close().ok());
+}
+
+// All that a snapshot says of its series, to the bit, whatever their order: a text for each that is there.
+inline std::map<std::string, std::string> values_of(const Snapshot& snapshot) {
+  std::map<std::string, std::string> texts;
+  for (std::size_t i = 0; i < snapshot.present.size(); ++i) {
+    if (snapshot.present[i] == 0) continue;
+    const Series& series = *snapshot.schema->series[i];
+    std::string value = fmt::format("{:x}", snapshot.scalars[i]);
+    if (series.type == MetricType::kHistogram) {
+      const HistogramValue& histogram = *snapshot.histograms[series.histogram_index];
+      value = fmt::format("{}/{}", series.histogram.grouping_power, series.histogram.max_value_power);
+      for (std::size_t k = 0; k < histogram.buckets.size(); ++k) {
+        if (histogram.buckets[k] != 0) value += fmt::format(" {}:{}", k, histogram.buckets[k]);
+      }
+      if (histogram.sum_known) value += fmt::format(" = {}", histogram.sum);
+    }
+    const std::string name = fmt::format(
+        "{} {}{}", series_name(series.name, series.labels), metric_type_name(series.type),
+        series.floating ? ", floating" : "");
+    EXPECT_TRUE(texts.emplace(name, fmt::format("{} [{}] {} ({})", value, series.unit, series.help,
+                                                series.sampler)).second) << name;
+  }
+  return texts;
+}
+
+inline std::vector<SnapshotRef> read_all(SnapshotStream& stream) {
+  std::vector<SnapshotRef> list;
+  while (true) {
+    auto snapshot = stream.next();
+    EXPECT_TRUE(snapshot) << snapshot.error().message;
+    if (!snapshot || !*snapshot) return list;
+    list.push_back(*snapshot);
+  }
+}
+
+inline void expect_equal_ticks(const std::vector<SnapshotRef>& wanted,
+                               const std::vector<SnapshotRef>& got) {
+  ASSERT_EQ(wanted.size(), got.size());
+  for (std::size_t i = 0; i < wanted.size(); ++i) {
+    EXPECT_EQ(wanted[i]->realtime_ns, got[i]->realtime_ns) << i;
+    EXPECT_EQ(values_of(*wanted[i]), values_of(*got[i])) << i;
+  }
 }
 
 }  // namespace rezolus::testing

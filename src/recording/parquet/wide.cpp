@@ -142,7 +142,7 @@ class Batch {
         folded_.empty() ? FoldedSums::Values() : folded_.add(snapshot);
     size_bytes_ = 0;
     append(0, snapshot.realtime_ns);
-    append(1, snapshot.duration_ns);
+    append(1, snapshot.duration_ns == 0 ? std::nullopt : std::optional(snapshot.duration_ns));
     for (std::size_t i = 0; i < columns_.size(); ++i) {
       const Column& column = columns_[i];
       if (column.kind == ColumnKind::kHistogramBuckets) {

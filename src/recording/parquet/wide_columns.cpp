@@ -9,9 +9,9 @@
 #include <utility>
 
 #include <arrow/util/key_value_metadata.h>
-#include <nlohmann/json.hpp>
 
 #include "recording/frame/frame.h"
+#include "recording/parquet/overview.h"
 
 namespace rezolus {
 namespace {
@@ -83,18 +83,6 @@ bool is_histogram_type(const arrow::DataType& type) {
   return item == arrow::Type::UINT64 || item == arrow::Type::INT64;
 }
 
-std::map<std::string, std::string> parse_descriptions(const SourceMetadata& metadata) {
-  std::map<std::string, std::string> help;
-  const auto found = metadata.find(std::string(kMetaDescriptions));
-  if (found == metadata.end()) return help;
-  const auto json = nlohmann::json::parse(found->second, nullptr, false);
-  if (!json.is_object()) return help;
-  for (const auto& [metric, text] : json.items()) {
-    if (text.is_string()) help[metric] = text.get<std::string>();
-  }
-  return help;
-}
-
 // A column that may become a series.
 struct Candidate {
   int column = -1;
@@ -105,7 +93,7 @@ struct Candidate {
 class ColumnFinder {
  public:
   ColumnFinder(const SourceMetadata& metadata, const OpenOptions& options)
-      : options_(options), help_(parse_descriptions(metadata)) {}
+      : metadata_(metadata), options_(options), help_(read_text_map(metadata, kMetaDescriptions)) {}
 
   Result<WideColumns> find(const arrow::Schema& fields) {
     for (int i = 0; i < fields.num_fields(); ++i) take(i, *fields.field(i));
@@ -220,8 +208,13 @@ class ColumnFinder {
     series.help = help != help_.end() ? help->second : get("description");
   }
 
-  // A source or endpoint that all columns share is the recording's and no label.
+  // The source that the footer names is the recording's and no label; so is a source or endpoint that
+  // all columns share.
   void lift_common() {
+    if (const auto known = metadata_.find(std::string(kMetaSource)); known != metadata_.end()) {
+      const Labels::value_type own(kMetaSource, known->second);
+      for (Candidate& candidate : candidates_) std::erase(candidate.series.labels, own);
+    }
     for (const std::string_view key : kCommonKeys) {
       const auto value_of = [key](const Candidate& candidate) -> const std::string* {
         for (const auto& [name, value] : candidate.series.labels) {
@@ -264,6 +257,7 @@ class ColumnFinder {
     }
   }
 
+  const SourceMetadata& metadata_;
   const OpenOptions& options_;
   std::map<std::string, std::string> help_;  // by metric
   std::vector<Candidate> candidates_;

@@ -14,6 +14,7 @@
 #include <parquet/file_reader.h>
 
 #include "recording/parquet/gap_finder.h"
+#include "recording/parquet/long_reader.h"
 #include "recording/parquet/open_recording.h"
 #include "recording/parquet/parquet_input.h"
 #include "recording/parquet/wide_columns.h"
@@ -192,12 +193,7 @@ class WideStream : public SnapshotStream {
 Result<OpenedRecording> open_parquet(const std::string& path, const OpenOptions& options) {
   auto input = ParquetInput::open(path);
   if (!input) return std::unexpected(input.error());
-  if (input->schema->GetFieldByName("bucket_indices") != nullptr) {
-    return error(
-        "{} is in the long layout, which is read by SQL engines and not by this program; "
-        "use the log or wide file that it was made from",
-        path);
-  }
+  if (is_long_layout(*input->schema)) return open_long(std::move(*input), options);
   auto columns = find_wide_columns(*input->schema, input->metadata, options);
   if (!columns) return context(path, columns.error());
   OpenedRecording opened;

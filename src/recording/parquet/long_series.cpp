@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+#include "recording/parquet/long_series.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "recording/parquet/overview.h"
+
+namespace rezolus {
+namespace {
+
+constexpr std::size_t kIdleSeriesMax = 10'000;
+
+// Two rows with the same key are of one series. Zero bytes stand between the texts, so that none runs
+// into the next.
+std::string key_of(const Series& series) {
+  std::string key = series.name;
+  for (const auto& [name, value] : series.labels) {
+    key.append(1, '\0').append(name).append(1, '\0').append(value);
+  }
+  key += fmt::format("\n{}{} {} {}", static_cast<int>(series.type), series.floating ? "f" : "",
+                     series.histogram.grouping_power, series.histogram.max_value_power);
+  return key;
+}
+
+}  // namespace
+
+LongSeriesTable::LongSeriesTable(const SourceMetadata& metadata, std::string source,
+                                 OpenOptions options)
+    : source_(std::move(source)),
+      options_(std::move(options)),
+      help_(read_text_map(metadata, kMetaDescriptions)),
+      samplers_(read_text_map(metadata, kMetaSamplers)) {}
+
+void LongSeriesTable::add_to_schema(LongSeries& item) {
+  item.index = metric_selected(options_, item.series.name) ? builder_.add(item.series)
+                                                           : LongSeries::kNotAsked;
+}
+
+Result<std::uint32_t> LongSeriesTable::number_of(const LongBatch& batch, std::int64_t row) {
+  auto series = batch.series(row, source_);
+  if (!series) return std::unexpected(series.error());
+  std::string key = key_of(*series);
+  const auto [found, added] =
+      number_by_key_.try_emplace(std::move(key), static_cast<std::uint32_t>(series_.size()));
+  if (added) {
+    const auto text_of = [&series](const std::map<std::string, std::string>& texts) {
+      const auto text = texts.find(series->name);
+      return text == texts.end() ? std::string() : text->second;
+    };
+    series->help = text_of(help_);
+    series->sampler = text_of(samplers_);
+    series_.push_back({.series = std::move(*series)});
+    add_to_schema(series_.back());
+  }
+  series_[found->second].last_use = use_;
+  return found->second;
+}
+
+void LongSeriesTable::forget_values() {
+  for (LongSeries& item : series_) {
+    item.tick = 0;
+    item.histogram = nullptr;
+  }
+}
+
+void LongSeriesTable::drop_idle() {
+  ++use_;
+  const auto idle = [this](const LongSeries& item) { return item.last_use + 1 < use_; };
+  const auto idle_count = static_cast<std::size_t>(std::ranges::count_if(series_, idle));
+  if (idle_count <= std::max(kIdleSeriesMax, series_.size() / 2)) return;
+  std::erase_if(series_, idle);
+  number_by_key_.clear();
+  builder_ = {};
+  for (LongSeries& item : series_) {
+    number_by_key_.emplace(key_of(item.series), static_cast<std::uint32_t>(number_by_key_.size()));
+    add_to_schema(item);
+  }
+}
+
+}  // namespace rezolus
