@@ -70,14 +70,19 @@ static __always_inline u32 cgroup_slot_of(struct task_struct *task, const bool t
 /* Set by the loader: the kernel has bpf_get_current_task_btf, whose fields plain loads read. */
 const volatile bool cgroup_current_is_typed = false;
 
-/* The same of the task that is running. On version 2 a helper knows its cgroup. */
-static __always_inline u32 cgroup_slot_of_current(void)
+/* Of the task that is running. On version 2 a helper knows its cgroup. */
+static __always_inline u64 cgroup_id_of_current(void)
 {
 	if (cgroup_subsystem < 0)
-		return cgroup_slot_of_id(bpf_get_current_cgroup_id());
+		return bpf_get_current_cgroup_id();
 	if (cgroup_current_is_typed)
-		return cgroup_slot_of((void *)bpf_get_current_task_btf(), true);
-	return cgroup_slot_of((void *)bpf_get_current_task(), false);
+		return task_cgroup_id((void *)bpf_get_current_task_btf(), true);
+	return task_cgroup_id((void *)bpf_get_current_task(), false);
+}
+
+static __always_inline u32 cgroup_slot_of_current(void)
+{
+	return cgroup_slot_of_id(cgroup_id_of_current());
 }
 
 /* A mmap-able array of rows, one for each stripe and slot: max_entries is set before loading. */

@@ -181,6 +181,11 @@ TEST_P(structure, MapMemoryIsPublishedAndBounded) {
     if (map.type != "task_storage" && map.type != "sk_storage") {
       EXPECT_GT(map.size_bytes, 0u) << map.name;
     }
+    // In place of storage with tasks and sockets, which grows with their number.
+    if (map.name == "task_hash" || map.name == "socket_hash") {
+      EXPECT_LE(map.size_bytes, 10u << 20) << map.name;
+      continue;
+    }
     sum += map.size_bytes;
   }
   EXPECT_GT(sum, 1u << 20);

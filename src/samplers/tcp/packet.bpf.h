@@ -3,12 +3,13 @@
 /*
  * How long received data waits for the application: from the first segment that made a socket
  * readable to the next read. Per segment with payload: one look-up, a clock read when it is the
- * first; per read: one look-up, and one histogram add when something was waiting.
+ * first; per read: one look-up, and two histogram adds when something was waiting.
  */
 #include "samplers/tcp/socket.bpf.h"
 
 SAMPLER(packet);
 HISTOGRAMS(packet, 1);
+CGROUP_HISTOGRAMS(packet, 1);
 
 /*
  * Whether the segment brings the next bytes in order. Duplicates bring nothing, and what comes
@@ -27,23 +28,20 @@ static __always_inline bool packet_is_readable(struct tcp_sock *socket, struct s
 	return (s32)(begin - expected) <= 0 && (s32)(end - expected) > 0;
 }
 
-static __always_inline void packet_arrives(struct sock *socket, const bool typed)
+static __always_inline void packet_arrives(struct socket_state *state)
 {
-	struct socket_state *state = socket_state_of(socket, typed);
-
-	if (state && !state->readable_since_ns)
+	if (!state->readable_since_ns)
 		state->readable_since_ns = bpf_ktime_get_ns();
 }
 
-static __always_inline void packet_is_read(struct sock *socket, const bool typed)
+static __always_inline void packet_is_read(struct socket_state *state)
 {
-	struct socket_state *state = socket_state_find(socket, typed);
-	u64 since_ns;
+	u64 since_ns = state->readable_since_ns;
 	u64 waited_ns;
 
-	if (!state || !state->readable_since_ns)
+	if (!since_ns)
 		return;
-	since_ns = state->readable_since_ns;
 	state->readable_since_ns = 0;
-	LATENCY(packet, 0, since_ns, bpf_ktime_get_ns(), &waited_ns);
+	if (LATENCY(packet, 0, since_ns, bpf_ktime_get_ns(), &waited_ns))
+		CGROUP_HISTOGRAM_ADD(packet, socket_slot(state), 0, waited_ns);
 }

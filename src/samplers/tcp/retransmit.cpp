@@ -14,8 +14,19 @@ constexpr Metric kMetrics[] = {
 };
 static_assert(check_metrics(kMetrics, 1, 0));
 
+constexpr Metric kCgroupMetrics[] = {
+    {.slot = 0,
+     .name = "cgroup_tcp_retransmit",
+     .unit = Unit::kPackets,
+     .dimension = Dimension::kCgroup,
+     .prometheus = "rezolus_cgroup_tcp_retransmitted_segments_total",
+     .help = "TCP segments of a cgroup's connections that were sent again."},
+};
+static_assert(check_metrics(kCgroupMetrics, 1, 0));
+
 constexpr std::string_view kHooks[] = {"handle_retransmit"};
-constexpr std::string_view kOptionalHooks[] = {"handle_retransmit_synack"};
+constexpr std::string_view kOptionalHooks[] = {"handle_retransmit_synack", "handle_read", "handle_state",
+                                                "handle_destroy"};
 
 }  // namespace
 
@@ -24,13 +35,16 @@ const BpfSampler kTcpRetransmit = {
     .description = "TCP segments sent again",
     .bpf_name = "retransmit",
     .metrics = kMetrics,
+    .cgroup_metrics = kCgroupMetrics,
     .hooks = kHooks,
     .optional_hooks = kOptionalHooks,
     .notes =
         {.measures = "Segments, not calls: one retransmission of a large buffer is many. SYN, "
                      "answers to a SYN and tail loss probes are included, in all network "
-                     "namespaces. A retransmission that this host could not send is not counted.",
-         .cost = "Per retransmission one counter add.",
+                     "namespaces. A retransmission that this host could not send is not counted. A "
+                     "connection is the cgroup's that made it, else of the first that reads from it "
+                     "or, with tcp_traffic, sends; answers to a SYN stand in `other`.",
+         .cost = "Per retransmission two look-ups and two counter adds; per read one look-up.",
          .needs = "The tracepoint tcp_retransmit_skb, which every kernel has; "
                   "tcp_retransmit_synack for answers to a SYN.",
          .reading = "The same as RetransSegs of /proc/net/snmp, summed over the network "

@@ -6,7 +6,7 @@
  * a preallocated hash by the socket's address. Storage goes with the socket; the hash is cleared
  * when a socket is destroyed. One look-up per event that needs it.
  */
-#include "bpf/bank.bpf.h"
+#include "bpf/cgroup.bpf.h"
 #include "samplers/tcp/tcp.h"
 
 struct sock_common {
@@ -18,6 +18,10 @@ struct sock {
 	u16 sk_type;
 	u16 sk_protocol;
 	int sk_err;
+} __relocated;
+
+struct socket {
+	struct sock *sk;
 } __relocated;
 
 struct tcp_sock {
@@ -43,10 +47,15 @@ struct tcp_skb_cb {
 #define PROTOCOL_TCP 6
 #define TCP_FLAG_FIN 0x01
 
-/* Changed by the hooks of one socket only, which its lock serialises. */
+/*
+ * Times are changed by the hooks of one socket only, which its lock serialises. The cgroup is that of
+ * whoever connected, sent or read first; at most two do so at a time. Its id is kept and not its slot,
+ * which another may have by the time that the socket is used again.
+ */
 struct socket_state {
 	u64 connecting_since_ns; /* 0: no connect is under way */
 	u64 readable_since_ns;   /* 0: nothing arrived since the last read */
+	u64 cgroup_id;           /* whose it is; 0: not known yet */
 };
 
 struct {
@@ -93,8 +102,9 @@ static __always_inline struct socket_state *socket_state_find(struct sock *socke
 	return bpf_map_lookup_elem(&socket_hash, &key);
 }
 
-/* The socket's state, created when missing; NULL (counted) when that fails. */
-static __always_inline struct socket_state *socket_state_of(struct sock *socket, const bool typed)
+/* The socket's state, created when missing; NULL when that fails. */
+static __always_inline struct socket_state *socket_state_make(struct sock *socket,
+							      const bool typed)
 {
 	struct socket_state *state;
 
@@ -112,7 +122,28 @@ static __always_inline struct socket_state *socket_state_of(struct sock *socket,
 			state = bpf_map_lookup_elem(&socket_hash, &key);
 		}
 	}
+	return state;
+}
+
+/* The same for those who lose an event then. */
+static __always_inline struct socket_state *socket_state_of(struct sock *socket, const bool typed)
+{
+	struct socket_state *state = socket_state_make(socket, typed);
+
 	if (!state)
 		count_loss(LOSS_SOCKET_TABLE_FULL);
 	return state;
+}
+
+/* The slot that a socket's events are charged to. */
+static __always_inline u32 socket_slot(struct socket_state *state)
+{
+	return state && state->cgroup_id ? cgroup_slot_of_id(state->cgroup_id) : CGROUP_OTHER;
+}
+
+/* The running task connects, sends or reads: the socket is its own unless it is somebody's. */
+static __always_inline void socket_take(struct socket_state *state)
+{
+	if (state && !state->cgroup_id)
+		state->cgroup_id = cgroup_id_of_current();
 }

@@ -15,14 +15,15 @@ const volatile bool receive_has_nonblock = false;
 static __always_inline int handle_send(u64 *arguments, const bool typed)
 {
 	if (traffic_on && socket_is_tcp((void *)arguments[0], typed))
-		traffic_add(TCP_TRANSMIT, (s32)arguments[1]);
+		traffic_add((void *)arguments[0], TCP_TRANSMIT, (s32)arguments[1], typed);
 	return 0;
 }
 
 static __always_inline int handle_receive(u64 *arguments, const bool typed)
 {
 	if (traffic_on && socket_is_tcp((void *)arguments[0], typed))
-		traffic_received((s32)arguments[1], (u32)arguments[2]);
+		traffic_received((void *)arguments[0], (s32)arguments[1], (u32)arguments[2],
+				 typed);
 	return 0;
 }
 
@@ -34,17 +35,28 @@ static __always_inline int handle_probe(struct sock *socket, struct sk_buff *buf
 
 	if (!tcp)
 		return 0;
+	bool readable = packet_on && packet_is_readable(tcp, buffer, typed);
+	struct socket_state *state = NULL;
+
+	if (readable)
+		state = socket_state_of(socket, typed);
+	else if (receive_on)
+		state = socket_state_find(socket, typed);
 	if (receive_on)
-		receive_segment(tcp, typed);
-	if (packet_on && packet_is_readable(tcp, buffer, typed))
-		packet_arrives(socket, typed);
+		receive_segment(tcp, state, typed);
+	if (readable && state)
+		packet_arrives(state);
 	return 0;
 }
 
+/* Whoever reads inside of the kernel, from a softirq, rarely is the first to use a socket. */
 static __always_inline int handle_read(struct sock *socket, const bool typed)
 {
-	if (packet_on)
-		packet_is_read(socket, typed);
+	struct socket_state *state = socket_state_make(socket, typed);
+
+	socket_take(state);
+	if (packet_on && state)
+		packet_is_read(state);
 	return 0;
 }
 
@@ -54,12 +66,16 @@ static __always_inline int handle_state(u64 *arguments, const bool typed)
 	u32 from = arguments[1];
 	u32 to = arguments[2];
 
-	if (!connect_on)
+	if (!connect_on && to != BPF_TCP_SYN_SENT)
 		return 0;
 	if (to != BPF_TCP_SYN_SENT && from != BPF_TCP_SYN_SENT && from != BPF_TCP_SYN_RECV)
 		return 0;
 	/* The event is that of all protocols over IP. */
-	if (socket_is_tcp(socket, typed))
+	if (!socket_is_tcp(socket, typed))
+		return 0;
+	if (to == BPF_TCP_SYN_SENT)
+		socket_take(socket_state_make(socket, typed));
+	if (connect_on)
 		connect_state_changes(socket, from, to, typed);
 	return 0;
 }
@@ -70,7 +86,7 @@ static __always_inline int handle_retransmit(u64 *arguments, const bool typed)
 		return 0;
 	if (retransmit_has_error && (s32)arguments[2])
 		return 0;
-	retransmit_buffer((void *)arguments[1], typed);
+	retransmit_buffer((void *)arguments[0], (void *)arguments[1], typed);
 	return 0;
 }
 
@@ -78,7 +94,7 @@ static __always_inline int handle_retransmit(u64 *arguments, const bool typed)
 static __always_inline int handle_retransmit_synack(void)
 {
 	if (retransmit_on)
-		retransmit_add(1);
+		retransmit_add(1, CGROUP_OTHER);
 	return 0;
 }
 
@@ -104,7 +120,7 @@ SEC("fexit/tcp_sendmsg")
 int handle_send__fexit(u64 *arguments)
 {
 	if (traffic_on)
-		traffic_add(TCP_TRANSMIT, (s32)arguments[3]);
+		traffic_add((void *)arguments[0], TCP_TRANSMIT, (s32)arguments[3], true);
 	return 0;
 }
 
@@ -118,7 +134,7 @@ SEC("fexit/tcp_sendpage")
 int handle_sendpage__fexit(u64 *arguments)
 {
 	if (traffic_on)
-		traffic_add(TCP_TRANSMIT, (s32)arguments[5]);
+		traffic_add((void *)arguments[0], TCP_TRANSMIT, (s32)arguments[5], true);
 	return 0;
 }
 
@@ -134,9 +150,9 @@ int handle_receive__fexit(u64 *arguments)
 	if (!traffic_on)
 		return 0;
 	if (receive_has_nonblock)
-		traffic_received((s32)arguments[6], (u32)arguments[4]);
+		traffic_received((void *)arguments[0], (s32)arguments[6], (u32)arguments[4], true);
 	else
-		traffic_received((s32)arguments[5], (u32)arguments[3]);
+		traffic_received((void *)arguments[0], (s32)arguments[5], (u32)arguments[3], true);
 	return 0;
 }
 
@@ -150,8 +166,10 @@ int handle_receive__raw(u64 *arguments)
 SEC("fexit/tcp_splice_read")
 int handle_splice_read__fexit(u64 *arguments)
 {
+	struct socket *socket = (void *)arguments[0];
+
 	if (traffic_on)
-		traffic_add(TCP_RECEIVE, (s64)arguments[5]);
+		traffic_add(socket->sk, TCP_RECEIVE, (s64)arguments[5], true);
 	return 0;
 }
 

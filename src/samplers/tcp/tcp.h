@@ -14,6 +14,12 @@ enum tcp_traffic_counter {
 	TCP_TRAFFIC_COUNTER_COUNT = 2 * TCP_DIRECTION_COUNT,
 };
 
+/* The same bytes for each cgroup. */
+enum tcp_traffic_cgroup_counter {
+	TCP_TRAFFIC_CGROUP_BYTES = 0,
+	TCP_TRAFFIC_CGROUP_COUNTER_COUNT = TCP_DIRECTION_COUNT,
+};
+
 enum tcp_receive_histogram {
 	TCP_RECEIVE_SRTT,
 	TCP_RECEIVE_JITTER,

@@ -27,10 +27,9 @@ bool needs_hook(std::string_view hook, const KernelFeatures& features) {
 
 void prepare(ObjectSettings& settings, const KernelFeatures& features, const Host&) {
   const bool storage = has_socket_storage(features);
-  const bool keeps_state = settings.is_on("connect_on") || settings.is_on("packet_on");
   settings.set_knob("use_socket_storage", storage);
-  if (!storage || !keeps_state) settings.drop_map("socket_storage");
-  if (storage || !keeps_state) settings.drop_map("socket_hash");
+  if (!storage) settings.drop_map("socket_storage");
+  if (storage) settings.drop_map("socket_hash");
   const auto retransmit_arguments = features.tracepoint_argument_count("tcp_retransmit_skb");
   settings.set_knob("retransmit_has_error",
                     retransmit_arguments ? *retransmit_arguments == 3
@@ -46,6 +45,7 @@ const Family kTcpFamily = {
     .name = "tcp",
     .samplers = kSamplers,
     .object = tcp_object,
+    .uses_cgroups = true,
     .prepare = prepare,
     .needs_hook = needs_hook,
 };

@@ -41,8 +41,23 @@ consteval auto metrics() {
 constexpr auto kMetrics = metrics();
 static_assert(check_metrics(kMetrics, TCP_TRAFFIC_COUNTER_COUNT, TCP_DIRECTION_COUNT));
 
+constexpr Metric cgroup_bytes(tcp_direction direction, std::string_view name) {
+  return {.slot = static_cast<std::uint32_t>(TCP_TRAFFIC_CGROUP_BYTES) + direction,
+          .name = "cgroup_tcp_bytes",
+          .labels = {{{"direction", name}}},
+          .unit = Unit::kBytes,
+          .dimension = Dimension::kCgroup,
+          .prometheus = "rezolus_cgroup_tcp_bytes_total",
+          .help = "Bytes that TCP took from a cgroup's sockets to send, and that were read from "
+                  "them."};
+}
+constexpr Metric kCgroupMetrics[] = {cgroup_bytes(TCP_RECEIVE, "receive"),
+                                     cgroup_bytes(TCP_TRANSMIT, "transmit")};
+static_assert(check_metrics(kCgroupMetrics, TCP_TRAFFIC_CGROUP_COUNTER_COUNT, 0));
+
 constexpr std::string_view kHooks[] = {"handle_send", "handle_receive"};
-constexpr std::string_view kOptionalHooks[] = {"handle_sendpage", "handle_splice_read"};
+constexpr std::string_view kOptionalHooks[] = {"handle_sendpage", "handle_splice_read",
+                                                "handle_state", "handle_destroy"};
 
 }  // namespace
 
@@ -51,13 +66,16 @@ const BpfSampler kTcpTraffic = {
     .description = "bytes, calls and sizes of what applications send and receive over TCP",
     .bpf_name = "traffic",
     .metrics = kMetrics,
+    .cgroup_metrics = kCgroupMetrics,
     .hooks = kHooks,
     .optional_hooks = kOptionalHooks,
     .notes =
         {.measures = "Counts what each call returned: short writes count as what was accepted, "
                      "failed calls and MSG_PEEK not at all. IPv4 and IPv6, sendfile and splice "
-                     "included; loopback traffic stands in both directions.",
-         .cost = "Per call on a TCP socket two counter adds and one histogram add; per call on "
+                     "included; loopback traffic stands in both directions. A socket is the "
+                     "cgroup's that connected it, else of the first that sends on it or reads "
+                     "from it.",
+         .cost = "Per call on a TCP socket two look-ups, three counter adds and one histogram add; per call on "
                  "another socket a few loads. Calls without bytes add nothing.",
          .needs = "The tracepoints sock_send_length and sock_recv_length (Linux 6.3), else fexit "
                   "on tcp_sendmsg, tcp_sendpage and tcp_recvmsg. Without either it is off: what "
