@@ -2,13 +2,16 @@
 """A second reader of frames and logs, from docs/formats alone: which tick has which time. And a tap
 on a connection, which keeps what an agent sent."""
 
+import base64
 import http.client
 import io
-import os
-import select
-import socket
+import json
+import pathlib
 import struct
-import threading
+import subprocess
+import sys
+
+TAP = pathlib.Path(__file__).with_name("tap.py")
 
 MAGIC = b"\x89RZLOG\r\n"
 METADATA, SCHEMA, KEY, DELTA, GAP, END = range(1, 7)
@@ -111,68 +114,38 @@ def answers(data):
 
 
 class Tap:
-    """Stands between a recorder and its agent. `sent` has all bytes that went to the recorder, by
-    connection. realtime: its threads are of the real-time class."""
+    """tap.py between a recorder and its agent, a process of its own. through: a command before it."""
 
-    def __init__(self, port, realtime=False):
-        self.sent = []
-        self._realtime = realtime
-        self.port = None
-        self._lock = threading.Lock()
-        self._agent = port
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.port = self._listener.getsockname()[1]
+    def __init__(self, port, through=()):
+        self._process = subprocess.Popen(
+            [*through, sys.executable, TAP, str(port)], text=True, stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE)
+        self.port = int(self._process.stdout.readline())
         self.url = f"http://127.0.0.1:{self.port}"
-        threading.Thread(target=self._accept, daemon=True).start()
 
-    def _accept(self):
-        while True:
-            try:
-                recorder, _ = self._listener.accept()
-            except OSError:
-                return
-            kept = bytearray()
-            self.sent.append(kept)
-            threading.Thread(target=self._forward, args=(recorder, kept), daemon=True).start()
-
-    def _forward(self, recorder, kept):
-        if self._realtime:
-            os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(10))  # this thread
-        agent = socket.create_connection(("127.0.0.1", self._agent))
-        with recorder, agent:
-            for end in (recorder, agent):
-                end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            while True:
-                for source in select.select([recorder, agent], [], [])[0]:
-                    try:
-                        data = source.recv(1 << 20)
-                        if not data:
-                            return
-                        if source is recorder:
-                            agent.sendall(data)
-                            continue
-                        with self._lock:
-                            recorder.sendall(data)
-                            kept += data
-                    except OSError:
-                        return
+    def _ask(self, command):
+        self._process.stdin.write(command + "\n")
+        self._process.stdin.flush()
+        return self._process.stdout.readline()
 
     def kill(self, process):
         """Kills the recorder at a moment at which no bytes are under way through here."""
-        with self._lock:  # until it is dead: what it is sent while it dies is not its loss
-            process.signal(9)
-            process.popen.wait()
+        self._ask(f"kill {process.popen.pid}")
         process.finish()
+
+    def forget(self):
+        self._ask("forget")
 
     def snapshot_times(self):
         """realtime_ns of each snapshot in the order in which they were sent, one connection behind
         the other. An agent that is asked too often answers twice with the same."""
         times = []
-        for kept in self.sent:
-            for kind, body in answers(bytes(kept)):
+        for kept in json.loads(self._ask("sent")):
+            for kind, body in answers(base64.b64decode(kept)):
                 if kind == "application/vnd.rezolus.frame":
                     times += [time_ns for _, time_ns in ticks(frames(body)[0])[0]]
         return times
 
     def close(self):
-        self._listener.close()
+        self._process.kill()
+        self._process.communicate()

@@ -271,11 +271,11 @@ def kill_loop(flight, own_agent, moments):
     seed = random.SystemRandom().randrange(1 << 32)
     print("seed", seed)
     chosen = random.Random(seed)
-    tap = Tap(own_agent(through=REALTIME).port, realtime=True)
+    tap = Tap(own_agent(through=REALTIME).port, through=REALTIME)
     recorder = flight(url=tap.url, keep=1, duration="1h")
     seen, losses = [], []
     for _ in range(moments):
-        del tap.sent[:]
+        tap.forget()
         recorder.run(through=REALTIME)
         recorder.wait_until_written()
         time.sleep(chosen.uniform(0, 0.3))
@@ -302,10 +302,10 @@ def kill_loop(flight, own_agent, moments):
         assert len(received) - len(new) <= PROBES_MAX
         seen = times
     print(f"{len(seen)} ticks in {moments} lives, lost of each: {losses}")
-    tap.close()
     recorder.run()
     recorder.wait_until_written()
     ended = recorder.stop()
+    tap.close()
     assert ended.returncode == 0
     assert not list(recorder.buffer.glob("snapshot-*"))
     last = recorder.files()

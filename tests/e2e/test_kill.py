@@ -41,7 +41,7 @@ def check_log(log):
 
 def finish(output, url):
     """The next recording to the same output; returns the earlier one's rows."""
-    result = rezolus("record", "-i", "10ms", "-d", "200ms", *url, output)
+    result = rezolus("record", "-i", "10ms", "-d", "200ms", *url, output, timeout=120)
     assert result.returncode == 0, result.stderr
     assert not log_of(output).exists()
     recovered = list(output.parent.glob(f"{output.stem}.recovered-*.parquet"))
@@ -63,7 +63,7 @@ def record_until(start, output, moment_s, url, **options):
 def kill_one(start, agent, output, moment_s):
     """Agent and recorder are of the real-time class: what waits for a CPU is not in the recorder yet,
     and no loss of its own."""
-    tap = Tap(agent.port, realtime=True)
+    tap = Tap(agent.port, through=REALTIME)
     try:
         record = record_until(start, output, moment_s, [tap.url], through=REALTIME)
         tap.kill(record)
