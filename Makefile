@@ -96,6 +96,10 @@ docs: ## make docs/metrics.md from the metric tables
 	cmake --preset dev && cmake --build --preset dev --target rezolus-metrics-doc
 	build/dev/rezolus-metrics-doc >docs/metrics.md.new && mv docs/metrics.md.new docs/metrics.md
 
+.PHONY: dashboards
+dashboards: ## make Grafana dashboards and recording rules from docs/metrics.md
+	tools/dashboards
+
 .PHONY: clean
 clean: ## remove build/ (what scripts/setup fetched stays in .deps/)
 	rm -rf build
