@@ -84,7 +84,7 @@ else()
 endif()
 
 # OTLP's messages, of the descriptors in the Python package that OpenTelemetry makes of its .proto
-# files; no registry ships the files themselves.
+# files.
 set(OTLP_DESCRIPTORS ${CMAKE_SOURCE_DIR}/.deps/opentelemetry-proto/descriptors.pb)
 if(REZOLUS_HAVE_PROTOCOLS AND EXISTS ${OTLP_DESCRIPTORS})
   set(REZOLUS_HAVE_OTLP ON)

@@ -10,6 +10,7 @@
 #include <nlohmann/json.hpp>
 #include <unistd.h>
 
+#include "agent/agent_push.h"
 #include "agent/instance_lock.h"
 #include "agent/pages.h"
 #include "agent/stream.h"
@@ -54,6 +55,9 @@ class Agent {
 
   std::vector<http::Route> routes();
   void set_server(const http::Server* server) { server_ = server; }
+  // Null: there is none, or it is about to go.
+  void set_push(const AgentPush* push) { push_ = push; }
+  Result<std::unique_ptr<AgentPush>> start_push(const Host& host);
   void set_page(bool full_detail, bool upstream_names) {
     full_detail_ = full_detail;
     upstream_names_ = upstream_names;
@@ -72,6 +76,8 @@ class Agent {
   http::Response binary(const SnapshotRef& snapshot, bool frame);
   http::Response metrics(const SnapshotRef& snapshot, std::string_view accept);
   http::Response stream(const http::Request& request);
+  [[nodiscard]] PrometheusOptions page() const;
+  [[nodiscard]] std::vector<ExtraFamily> own_families() const;
   [[nodiscard]] AgentFacts facts(StatusDetail detail) const;
 
   const AgentConfig& config_;
@@ -83,6 +89,7 @@ class Agent {
   const std::uint64_t started_ns_;
   const std::uint64_t started_realtime_ns_;
   std::atomic<const http::Server*> server_ = nullptr;
+  std::atomic<const AgentPush*> push_ = nullptr;
   StreamCounters streams_;
   StreamBudget remote_budget_;
   StreamBudget loopback_budget_;
@@ -111,14 +118,33 @@ http::Response Agent::binary(const SnapshotRef& snapshot, bool frame) {
                                  : msgpack_.encode_v2(*snapshot, metadata_));
 }
 
-http::Response Agent::metrics(const SnapshotRef& snapshot, std::string_view accept) {
-  const std::vector<ExtraFamily> extra = own_families(facts(StatusDetail::kSamplers));
+PrometheusOptions Agent::page() const {
   PrometheusOptions options;
   options.full = full_detail_.load();
   options.naming =
       upstream_names_.load() ? PrometheusNaming::kUpstream : PrometheusNaming::kPrometheus;
-  options.format = negotiate_prometheus(accept, options.naming);
   options.folds = upstream_label_folds();
+  return options;
+}
+
+std::vector<ExtraFamily> Agent::own_families() const {
+  std::vector<ExtraFamily> families = rezolus::own_families(facts(StatusDetail::kSamplers));
+  if (const AgentPush* push = push_.load()) {
+    for (ExtraFamily& family : push->families()) families.push_back(std::move(family));
+  }
+  return families;
+}
+
+Result<std::unique_ptr<AgentPush>> Agent::start_push(const Host& host) {
+  if (config_.push.targets.empty()) return nullptr;
+  return AgentPush::start(config_.push, config_.push_interval_ns, page(), host, sampling_,
+                          [this] { return own_families(); });
+}
+
+http::Response Agent::metrics(const SnapshotRef& snapshot, std::string_view accept) {
+  const std::vector<ExtraFamily> extra = own_families();
+  PrometheusOptions options = page();
+  options.format = negotiate_prometheus(accept, options.naming);
   options.extra = extra;
   return http::make_response(std::string(prometheus_content_type(options.format)),
                              prometheus_.encode(*snapshot, options));
@@ -166,6 +192,7 @@ AgentFacts Agent::facts(StatusDetail detail) const {
     facts.connections_refused = server->counters().connections_refused;
     facts.connections_timed_out = server->counters().timeouts;
   }
+  if (const AgentPush* push = push_.load()) facts.push = push->states();
   facts.stream_listeners = streams_.listeners;
   facts.streams_opened = streams_.opened;
   facts.streams_refused = streams_.refused;
@@ -261,6 +288,14 @@ Result<void> check_something_runs(const CollectorStatus& status) {
       "and CAP_PERFMON");
 }
 
+// As far as one sees at a glance.
+bool same_push(const AgentConfig& a, const AgentConfig& b) {
+  return a.push_interval_ns == b.push_interval_ns &&
+         a.push.queue_folder == b.push.queue_folder &&
+         std::ranges::equal(a.push.targets, b.push.targets, {}, &PushTarget::address,
+                            &PushTarget::address);
+}
+
 void reload(const std::string& path, const AgentConfig& running, const std::string& hostname,
             Agent& agent, http::Server& server) {
   if (path.empty()) {
@@ -283,8 +318,8 @@ void reload(const std::string& path, const AgentConfig& running, const std::stri
   if (config->listen != running.listen || config->ttl_ns != running.ttl_ns ||
       config->collector.sampler_enabled != running.collector.sampler_enabled ||
       config->collector.samplers_enabled != running.collector.samplers_enabled ||
-      config->snapshot_format != running.snapshot_format) {
-    spdlog::warn("listen, ttl, snapshot_format and samplers take effect with a restart");
+      config->snapshot_format != running.snapshot_format || !same_push(*config, running)) {
+    spdlog::warn("listen, ttl, snapshot_format, samplers and push take effect with a restart");
   }
   spdlog::info("read {} again", path);
 }
@@ -327,6 +362,19 @@ Result<void> run_agent(const AgentConfig& config, const std::string& config_path
   server_config.allowed_hosts = config.allowed_hosts;
   server_config.allowed_hosts.push_back(host->hostname);
   server_config.web = config.web;
+  // Its threads talk to other hosts, too.
+  auto push = agent.start_push(*host);
+  if (!push) return std::unexpected(std::move(push.error()));
+  agent.set_push(push->get());
+  // Its senders ask the agent for families, which ask for it.
+  struct StopPush {
+    Agent& agent;
+    std::unique_ptr<AgentPush>& push;
+    ~StopPush() {
+      agent.set_push(nullptr);
+      push.reset();
+    }
+  } const stop_push{agent, *push};
   auto server = http::Server::start(server_config, agent.routes());
   if (!server) return std::unexpected(server.error());
   agent.set_server(server->get());
@@ -334,6 +382,10 @@ Result<void> run_agent(const AgentConfig& config, const std::string& config_path
     spdlog::warn("the sampling thread runs in the normal class: {}", refused);
   }
   log_start(config, **server, status);
+  for (const PushTarget& target : config.push.targets) {
+    spdlog::info("pushing to {}; what it does not take waits in {}", target.url.display(),
+                 config.push.queue_folder);
+  }
   notify_service_manager("READY=1");
 
   while (true) {

@@ -19,6 +19,9 @@ using config::choose;
 using config::Key;
 using config::key;
 
+constexpr std::uint64_t kPushIntervalNsMin = 100 * kNsPerMs;
+constexpr std::uint64_t kPushIntervalNsMax = 3600 * kNsPerSecond;
+
 // Spellings of upstream's shipped files that mean a sampler of ours.
 constexpr std::array<std::pair<std::string_view, std::string_view>, 2> kSamplerAliases = {{
     {"block_io_latency", "blockio_latency"},
@@ -204,6 +207,14 @@ std::vector<Key> agent_keys(AgentConfig& agent) {
       key("external_metrics.enabled", [](const toml::node& v) { return set_external_metrics(v); }),
   };
   for (Key& one : http::web_keys(agent.web)) keys.push_back(std::move(one));
+  for (Key& one : push_keys(agent.push)) keys.push_back(std::move(one));
+  keys.push_back(key("push_queue.interval", [&](const toml::node& v) -> Result<void> {
+    if (auto set = assign(agent.push_interval_ns, config::as_duration_ns(v)); !set) return set;
+    if (agent.push_interval_ns < kPushIntervalNsMin || agent.push_interval_ns > kPushIntervalNsMax) {
+      return usage_error("an interval is 100ms to 1h");
+    }
+    return {};
+  }));
   for (const char* name :
        {"external_metrics.socket_path", "external_metrics.protocol", "external_metrics.metric_ttl",
         "external_metrics.max_connections", "external_metrics.max_metrics",
@@ -228,6 +239,15 @@ void note_unused_scheduler_keys(AgentConfig& agent) {
   }
 }
 
+Result<AgentConfig> finish(AgentConfig agent) {
+  note_unused_scheduler_keys(agent);
+  agent.push.queue_name = "agent-push";  // an exporter of the same host has one, too
+  if (auto completed = complete(agent.push, agent.push_interval_ns); !completed) {
+    return std::unexpected(std::move(completed.error()));
+  }
+  return agent;
+}
+
 }  // namespace
 
 Result<AgentConfig> read_agent_config(const std::string& path) {
@@ -235,8 +255,7 @@ Result<AgentConfig> read_agent_config(const std::string& path) {
   const std::vector<Key> keys = agent_keys(agent);
   auto read = config::read_file_into(path, keys);
   if (!read) return std::unexpected(read.error());
-  note_unused_scheduler_keys(agent);
-  return agent;
+  return finish(std::move(agent));
 }
 
 Result<AgentConfig> parse_agent_config(std::string_view text, const std::string& path) {
@@ -244,8 +263,7 @@ Result<AgentConfig> parse_agent_config(std::string_view text, const std::string&
   const std::vector<Key> keys = agent_keys(agent);
   auto read = config::read_text_into(text, path, keys);
   if (!read) return std::unexpected(read.error());
-  note_unused_scheduler_keys(agent);
-  return agent;
+  return finish(std::move(agent));
 }
 
 }  // namespace rezolus

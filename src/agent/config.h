@@ -10,6 +10,7 @@
 
 #include "base/result.h"
 #include "http/web_options.h"
+#include "push/config.h"
 #include "samplers/collector.h"
 #include "samplers/sampling_thread.h"
 
@@ -32,6 +33,8 @@ struct AgentConfig {
   bool upstream_names = false;  // on /metrics
   SchedulerConfig scheduler;
   CollectorConfig collector;
+  PushConfig push;
+  std::uint64_t push_interval_ns = 1'000'000'000;  // how often a tick goes into the queue
   // Keys that were accepted and do nothing here, one sentence each.
   std::vector<std::string> notes;
 };

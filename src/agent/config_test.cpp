@@ -102,6 +102,22 @@ TEST(AgentConfig, KeysThatDoNotFitTogetherAreNoted) {
   EXPECT_EQ(fifo->scheduler.priority, 20);
 }
 
+TEST(AgentConfig, Pushes) {
+  EXPECT_TRUE(parse_agent_config("", "a")->push.targets.empty());
+  const std::string push = "[[push]]\nurl = \"http://db/write\"\n";
+  if (has_remote_write()) {
+    const auto config = parse_agent_config(push + "[push_queue]\ninterval = \"5s\"\n", "a");
+    ASSERT_TRUE(config) << config.error().message;
+    EXPECT_EQ(config->push.targets.at(0).address, "http://db/write");
+    EXPECT_EQ(config->push_interval_ns, 5'000'000'000u);
+    // An exporter of the same host has another.
+    EXPECT_TRUE(config->push.queue_folder.ends_with("/agent-push")) << config->push.queue_folder;
+  }
+  EXPECT_NE(error_of(push + "interval = \"500ms\"\n").find("shorter"), std::string::npos);
+  EXPECT_EQ(error_of("[push_queue]\ninterval = \"10ms\"\n"),
+            "agent.toml:2: push_queue.interval: an interval is 100ms to 1h");
+}
+
 TEST(AgentConfig, TheBtfFileMustBeThere) {
   EXPECT_EQ(error_of("[general]\nbtf_path = \"/nonexistent/btf\"\n"),
             "agent.toml:2: general.btf_path: /nonexistent/btf: No such file or directory");

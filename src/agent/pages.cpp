@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/version.h"
+#include "push/push_status.h"
 #include "samplers/status_json.h"
 #include "wire/process_families.h"
 
@@ -97,6 +98,7 @@ std::string status_page(const AgentFacts& facts) {
         {"loopback_cpu_share", facts.stream_loopback_cpu_share},
         {"loopback_cpu_share_max", facts.stream_loopback_cpu_share_max}}},
   };
+  if (facts.push) page["push"] = push_status_json(*facts.push);
   if (!facts.scheduler_error.empty()) page["scheduler_error"] = facts.scheduler_error;
   return page.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
 }

@@ -3,12 +3,14 @@
 // The agent's pages that are not snapshots, as text: pure functions of what is handed in.
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "agent/process_memory.h"
 #include "http/server.h"
 #include "metrics/snapshot.h"
+#include "push/sender.h"
 #include "samplers/status.h"
 #include "wire/prometheus.h"
 
@@ -38,6 +40,7 @@ struct AgentFacts {
   double stream_cpu_share_max = 0;   // 0: no limit
   double stream_loopback_cpu_share = 0;
   double stream_loopback_cpu_share_max = 0;
+  std::optional<std::vector<PushState>> push;  // nothing: no [[push]]
 };
 
 // "Rezolus 0.1.0 Agent" and where to read on.

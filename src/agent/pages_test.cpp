@@ -55,6 +55,17 @@ TEST(Pages, StatusHasUpstreamsKeysAndOurs) {
   EXPECT_EQ(page["core"]["programs"][0]["target"], "sched_process_exit");
 }
 
+TEST(Pages, StatusSaysWhatIsWrongWithAPush) {
+  EXPECT_FALSE(nlohmann::json::parse(status_page(facts())).contains("push"));
+  AgentFacts pushing = facts();
+  pushing.push = {{.target = "db", .problem = "it answers 503: full", .refused_samples = 3}};
+  const auto page = nlohmann::json::parse(status_page(pushing));
+  EXPECT_EQ(page["push"][0]["target"], "db");
+  EXPECT_EQ(page["push"][0]["problem"], "it answers 503: full");
+  EXPECT_EQ(page["push"][0]["refused_samples"], 3);
+  EXPECT_EQ(page["push"][0]["oldest"], "");
+}
+
 TEST(Pages, OwnFamiliesAreWellFormed) {
   const auto families = own_families(facts());
   bool build = false;

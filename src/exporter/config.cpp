@@ -184,8 +184,8 @@ Result<ExporterConfig> parse_exporter_config(std::string_view text, const std::s
 }
 
 bool is_exporter_config(const std::string& path) {
-  constexpr std::array<std::string_view, 7> kNames = {
-      "exporter",   "general.target",     "general.source",   "push",
+  constexpr std::array<std::string_view, 6> kNames = {
+      "exporter",   "general.target",     "general.source",
       "prometheus", "metrics.histograms", "metrics.quantiles"};
   return config::has_section(path, kNames);
 }

@@ -16,6 +16,7 @@
 #include "exporter/puller.h"
 #include "http/server.h"
 #include "push/push.h"
+#include "push/push_status.h"
 #include "samplers/collector.h"
 #include "wire/json.h"
 #include "wire/msgpack.h"
@@ -142,15 +143,7 @@ std::string Exporter::status(const PulledState& state) const {
       {"duration_seconds", state.duration_seconds},
   };
   if (const Push* push = push_.load()) {
-    for (const PushState& target : push->states()) {
-      page["push"].push_back({{"target", target.target},
-                              {"problem", target.problem},
-                              {"sent_samples", target.sent_samples},
-                              {"retried_samples", target.retried_samples},
-                              {"refused_samples", target.refused_samples},
-                              {"lost_ticks", target.lost_ticks},
-                              {"oldest", target.oldest_ns == 0 ? "" : format_utc(target.oldest_ns)}});
-    }
+    page["push"] = push_status_json(push->states());
   }
   if (const http::Server* server = server_.load()) {
     page["listen"] = server->endpoints();
@@ -256,6 +249,7 @@ Result<std::optional<ExporterConfig>> serve(const ExporterConfig& config, const 
   if (!config.push.targets.empty()) {
     auto started = Push::start(config.push, exporter.options(),
                                push_identity(*host, &config.source_url), config.interval_ns,
+                               "rezolus_exporter_push",
                                [&exporter] { return exporter.own_families(); });
     if (!started) return std::unexpected(std::move(started.error()));
     push = std::move(*started);

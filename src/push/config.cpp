@@ -361,8 +361,8 @@ Result<void> complete(PushConfig& push, std::uint64_t tick_ns) {
   if (push.queue_folder.empty()) {
     // Of a service of systemd with StateDirectory=.
     const char* state = std::getenv("STATE_DIRECTORY");
-    push.queue_folder =
-        state != nullptr && *state != '\0' ? std::string(state) + "/push" : "/var/lib/rezolus/push";
+    const bool given = state != nullptr && *state != '\0';
+    push.queue_folder = (given ? std::string(state) : "/var/lib/rezolus") + "/" + push.queue_name;
   }
   return {};
 }

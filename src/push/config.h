@@ -51,6 +51,7 @@ struct PushTarget {
 struct PushConfig {
   std::vector<PushTarget> targets;
   std::string queue_folder;
+  std::string queue_name = "push";  // of the folder, unless the configuration names it
   std::uint64_t queue_size_bytes_max = 256u << 20;
   std::uint64_t queue_age_ns_max = 24 * 3600 * kNsPerSecond;
 };

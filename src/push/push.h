@@ -19,11 +19,11 @@ namespace rezolus {
 class Push {
  public:
   // page: what becomes of the metrics, as on a page; what it refers to outlives this. tick_ns: how
-  // often put() is called.
+  // often put() is called. own_prefix: of the names of families(), rezolus_exporter_push.
   static Result<std::unique_ptr<Push>> start(const PushConfig& config,
                                              const PrometheusOptions& page,
                                              const PushIdentity& identity,
-                                             std::uint64_t tick_ns,
+                                             std::uint64_t tick_ns, std::string own_prefix,
                                              std::function<std::vector<ExtraFamily>()> extra);
   ~Push();
 
@@ -35,9 +35,10 @@ class Push {
   [[nodiscard]] std::vector<ExtraFamily> families() const;
 
  private:
-  Push() = default;
+  explicit Push(std::string own_prefix) : own_prefix_(std::move(own_prefix)) {}
   void notify();
 
+  const std::string own_prefix_;
   std::unique_ptr<PushQueue> queue_;
   mutable std::mutex mutex_;
   std::vector<std::unique_ptr<PushSender>> senders_;  // guarded by mutex_ until all have started

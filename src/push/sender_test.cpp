@@ -168,7 +168,7 @@ class PushTest : public ::testing::Test {
     target().address = receiver.url();
     target().name = "test";
     target().url = parse_url(target().address).value();
-    auto push = Push::start(config_, {}, {.labels = {{"job", "test"}, {"instance", "here"}}, .resource = {}}, kNsPerSecond,
+    auto push = Push::start(config_, {}, {.labels = {{"job", "test"}, {"instance", "here"}}, .resource = {}}, kNsPerSecond, "rezolus_exporter_push",
                             [] { return std::vector<ExtraFamily>(); });
     EXPECT_TRUE(push) << push.error().message;
     return std::move(*push);
