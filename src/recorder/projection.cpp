@@ -4,8 +4,7 @@
 #include <algorithm>
 #include <map>
 
-#include <fnmatch.h>
-
+#include "base/glob.h"
 #include "samplers/collector.h"
 #include "wire/prometheus_parse.h"
 
@@ -40,9 +39,7 @@ bool SeriesChoice::takes(const Series& series) const {
   if (!samplers.empty() && std::ranges::find(samplers, owner_of(series)) == samplers.end()) {
     return false;
   }
-  return metrics.empty() || std::ranges::any_of(metrics, [&](const std::string& pattern) {
-           return ::fnmatch(pattern.c_str(), series.name.c_str(), 0) == 0;
-         });
+  return glob_selects(metrics, series.name);
 }
 
 Result<void> check_label_name(std::string_view name) {

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/glob.h"
 #include "recording/parquet/overview.h"
 
 namespace rezolus {
@@ -33,7 +34,7 @@ LongSeriesTable::LongSeriesTable(const SourceMetadata& metadata, std::string sou
       samplers_(read_text_map(metadata, kMetaSamplers)) {}
 
 void LongSeriesTable::add_to_schema(LongSeries& item) {
-  item.index = metric_selected(options_, item.series.name) ? builder_.add(item.series)
+  item.index = glob_selects(options_.metrics, item.series.name) ? builder_.add(item.series)
                                                            : LongSeries::kNotAsked;
 }
 

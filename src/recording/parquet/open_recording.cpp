@@ -4,10 +4,10 @@
 #include <algorithm>
 #include <filesystem>
 
-#include <fnmatch.h>
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "base/glob.h"
 #include "recording/log/log_segment.h"
 
 namespace rezolus {
@@ -42,7 +42,7 @@ class SelectedStream : public DerivedStream {
     left_out_.clear();
     for (std::size_t i = 0; i < schema->series.size(); ++i) {
       const auto& series = schema->series[i];
-      if (series && !metric_selected(options_, series->name)) {
+      if (series && !glob_selects(options_.metrics, series->name)) {
         left_out_.push_back(static_cast<std::uint32_t>(i));
       }
     }
@@ -67,13 +67,6 @@ std::string_view recording_format_name(RecordingFormat format) {
       break;
   }
   return "raw snapshots";
-}
-
-bool metric_selected(const OpenOptions& options, const std::string& metric) {
-  return options.metrics.empty() ||
-         std::ranges::any_of(options.metrics, [&metric](const std::string& pattern) {
-           return ::fnmatch(pattern.c_str(), metric.c_str(), 0) == 0;
-         });
 }
 
 std::unique_ptr<SnapshotStream> select_metrics(std::unique_ptr<SnapshotStream> stream,

@@ -17,7 +17,7 @@ enum class RecordingFormat { kLog, kWide, kLong, kRaw };
 std::string_view recording_format_name(RecordingFormat format);
 
 struct OpenOptions {
-  // Patterns of fnmatch(3) on metric names; a series is read when one fits. Empty: all are.
+  // Patterns on metric names, of glob_selects(): a series is read when one fits. Empty: all are.
   std::vector<std::string> metrics;
 };
 
@@ -34,9 +34,6 @@ Result<OpenedRecording> open_recording(const std::string& path, const OpenOption
 
 // On disk: of the file, or of a folder's segments.
 std::uint64_t recording_size_bytes(const std::string& path);
-
-// Whether a metric is asked for.
-bool metric_selected(const OpenOptions& options, const std::string& metric);
 
 // Each format's own; the file is of that format.
 Result<OpenedRecording> open_parquet(const std::string& path, const OpenOptions& options);

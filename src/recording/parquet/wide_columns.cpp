@@ -10,6 +10,7 @@
 
 #include <arrow/util/key_value_metadata.h>
 
+#include "base/glob.h"
 #include "recording/frame/frame.h"
 #include "recording/parquet/overview.h"
 
@@ -105,7 +106,7 @@ class ColumnFinder {
     SchemaBuilder builder;
     std::map<std::pair<std::string, MetricType>, int> seen;
     for (Candidate& candidate : candidates_) {
-      if (candidate.column < 0 || !metric_selected(options_, candidate.series.name)) continue;
+      if (candidate.column < 0 || !glob_selects(options_.metrics, candidate.series.name)) continue;
       Labels& labels = candidate.series.labels;
       std::sort(labels.begin(), labels.end());
       const auto key = std::pair(series_name(candidate.series.name, labels), candidate.series.type);
