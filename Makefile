@@ -49,7 +49,7 @@ check-long: build ## tests that take minutes: a hundred recordings killed
 	@scripts/check long
 
 .PHONY: check-peers
-check-peers: build ## Spark reads our files, Prometheus 3 takes what we push; fetches both (456 MB), needs Java 17 and go
+check-peers: build ## Spark reads our files, Prometheus 3 and a Collector take what we push; fetches all (456 MB), needs Java 17 and go
 	@scripts/check peers
 
 .PHONY: bench

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0 OR MIT
-"""Peers that are too large for `make check`: Spark in local mode, a Prometheus 3."""
+"""Peers that are too large for `make check`: Spark in local mode, a Prometheus 3, an
+OpenTelemetry Collector."""
 
 import os
 import pathlib
