@@ -100,6 +100,37 @@ enum cgroup_time_counter {
 	CGROUP_TIME_COUNTER_COUNT,
 };
 
+/*
+ * Who preempted whom: pairs of a victim's slot and of what took its CPU. Each CPU has a table, which
+ * only its own switches write, so that nothing is atomic. A pair may stand in it twice. User space takes
+ * pairs out whose cgroups are gone: it marks them as retired, reads them once more at a later update, and
+ * only then gives the place away. Nothing is zeroed.
+ */
+enum preemption_by {
+	PREEMPTED_BY_CGROUP, /* a slot stands beside it */
+	PREEMPTED_BY_SELF,
+	PREEMPTED_BY_KERNEL,
+	PREEMPTED_BY_THROTTLING,
+};
+#define PREEMPTION_PAIRS 1024
+#define PREEMPTION_PROBES 8
+#define PREEMPTION_BY(by, slot) ((unsigned int)(by) << CGROUP_SLOT_BITS | (slot) | 0x80000000u)
+#define PREEMPTION_KEY(victim, by) ((unsigned long long)(victim) << 32 | (by))
+#define PREEMPTION_RETIRED 1ull /* no key: those have a bit more */
+
+struct preemption_pair {
+	unsigned long long key; /* 0: free */
+	unsigned long long count;
+	unsigned long long wait_ns;
+};
+
+struct preemption_table {
+	unsigned long long taken; /* places, ever: grows when a pair comes */
+	struct preemption_pair other; /* pairs that found no place */
+	unsigned long long padding[4];
+	struct preemption_pair pairs[PREEMPTION_PAIRS];
+};
+
 static inline __attribute__((always_inline)) unsigned int cgroup_hash(unsigned long long id)
 {
 	return (unsigned int)((id * 0x9e3779b97f4a7c15ull) >> 32);

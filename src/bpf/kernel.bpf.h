@@ -21,7 +21,10 @@ typedef _Bool bool;
 
 #define __relocated __attribute__((preserve_access_index))
 
+struct cfs_rq;
+
 struct sched_entity {
+	struct cfs_rq *cfs_rq;
 	u64 sum_exec_runtime; /* nanoseconds on a CPU, exact when it has left it */
 } __relocated;
 

@@ -16,10 +16,12 @@ struct task_state {
 	unsigned short syscall_cgroup;       /* slot of the cgroup that entered that call */
 	unsigned int last_cpu;               /* CPU it last ran on, plus 1 */
 	unsigned long long reclaim_since_ns; /* frees memory for an allocation of its own */
+	unsigned int preempted_by;           /* as in bank.h, while it waits after that; else 0 */
+	unsigned int padding;
 };
 
 #ifdef __cplusplus
-static_assert(sizeof(task_state) == 56);
+static_assert(sizeof(task_state) == 64);
 #else
-_Static_assert(sizeof(struct task_state) == 56, "no hidden padding");
+_Static_assert(sizeof(struct task_state) == 64, "no hidden padding");
 #endif

@@ -274,6 +274,7 @@ std::vector<SamplerMetrics> all_metrics() {
       all.push_back({sampler->name, sampler->metrics});
       if (!sampler->device_metrics.empty()) all.push_back({sampler->name, sampler->device_metrics});
       if (!sampler->cgroup_metrics.empty()) all.push_back({sampler->name, sampler->cgroup_metrics});
+      if (!sampler->pair_metrics.empty()) all.push_back({sampler->name, sampler->pair_metrics});
     }
   }
   for (const FileSampler* sampler : file_samplers()) {
@@ -373,6 +374,7 @@ SnapshotRef Collector::collect() {
   parts.slow_sources->on_collect(parts.clock.monotonic_ns());
   parts.update_devices();
   parts.update_cgroups();
+  for (FamilyReader& family : parts.families) family.find_pairs(parts.schema);
   parts.update_sources();
   parts.compact_schema();
   auto snapshot = std::make_shared<Snapshot>();

@@ -41,6 +41,8 @@ struct BpfSampler {
   // Counters of each cgroup in slot order of CGROUP_COUNTERS(bpf_name, …), histograms in that of
   // CGROUP_HISTOGRAMS; only in a family that uses task state or cgroups.
   std::span<const Metric> cgroup_metrics = {};
+  // Count and wait of pairs of cgroups, in the tables of the map bpf_name_pairs (bpf/bank.h).
+  std::span<const Metric> pair_metrics = {};
   std::span<const std::string_view> hooks;           // without one of these the sampler is off
   std::span<const std::string_view> optional_hooks;  // used where the kernel has them
   SamplerNotes notes;

@@ -59,7 +59,7 @@ void append_map_statuses(const std::string& family, const Object& object,
                     .type = type == nullptr ? "" : type,
                     .max_entries = object.map_entries(name),
                     .size_bytes = map_size_bytes(object.map_fd(name)),
-                    .mapped = name.ends_with("_counters") || name.ends_with("_histograms")});
+                    .mapped = name.ends_with("_counters") || name.ends_with("_pairs") || name.ends_with("_histograms")});
   }
 }
 
@@ -166,6 +166,9 @@ Result<bool> FamilyReader::prepare(ObjectSettings& settings, const std::set<std:
         settings.drop_map(map);
       }
     }
+    if (!sampler.pair_metrics.empty()) {
+      CgroupPairs::prepare(settings, sampler, running_[i], host);
+    }
     if (!sampler.cgroup_metrics.empty()) {
       CgroupBanks::prepare(settings, sampler, running_[i], host, core->cgroup_limits());
     }
@@ -232,6 +235,11 @@ Result<FamilyReader::ActiveSampler> FamilyReader::activate(const BpfSampler& sam
     if (!banks) return std::unexpected(banks.error());
     active.cgroups = std::move(*banks);
   }
+  if (!sampler.pair_metrics.empty()) {
+    auto pairs = CgroupPairs::map(*object_, sampler, active.group, host, schema);
+    if (!pairs) return std::unexpected(pairs.error());
+    active.pairs = std::move(*pairs);
+  }
   return active;
 }
 
@@ -283,6 +291,13 @@ void FamilyReader::update_devices(const std::vector<Device>& devices, SchemaBuil
 void FamilyReader::update_cgroups(const CgroupSlots::Change& change, SchemaBuilder& schema) {
   for (ActiveSampler& active : active_) {
     if (active.cgroups) active.cgroups->update(change, schema);
+    if (active.pairs) active.pairs->update(change, schema);
+  }
+}
+
+void FamilyReader::find_pairs(SchemaBuilder& schema) {
+  for (ActiveSampler& active : active_) {
+    if (active.pairs) active.pairs->find_new(schema);
   }
 }
 
@@ -296,6 +311,7 @@ void FamilyReader::take_indexes(const std::vector<std::uint32_t>& new_index,
       series.histogram_index = schema.series[series.series]->histogram_index;
     }
     if (active.cgroups) active.cgroups->take_indexes(new_index, schema);
+    if (active.pairs) active.pairs->take_indexes(new_index);
   }
 }
 
@@ -356,6 +372,7 @@ void FamilyReader::describe(std::size_t index, bool enabled, const std::string& 
 void FamilyReader::read(Snapshot& snapshot, const Clock& clock) {
   std::uint64_t begin_ns = clock.realtime_ns();
   for (ActiveSampler& sampler : active_) {
+    if (sampler.pairs) sampler.pairs->read(snapshot);
     if (sampler.cgroups) sampler.cgroups->read(snapshot, clock.monotonic_ns());
     for (const CounterSeries& series : sampler.counter_series) {
       snapshot.scalars[series.series] =

@@ -14,6 +14,7 @@
 #include "bpf/object.h"
 #include "metrics/snapshot.h"
 #include "samplers/cgroups/cgroup_banks.h"
+#include "samplers/cgroups/cgroup_pairs.h"
 #include "samplers/core/core.h"
 #include "samplers/device_slots.h"
 #include "samplers/family.h"
@@ -36,6 +37,8 @@ class FamilyReader {
   void update_devices(const std::vector<Device>& devices, SchemaBuilder& schema);
   // The same for cgroups.
   void update_cgroups(const CgroupSlots::Change& change, SchemaBuilder& schema);
+  // Adds the series of pairs of cgroups that are new.
+  void find_pairs(SchemaBuilder& schema);
   // Whether update_devices() has anything to do.
   [[nodiscard]] bool has_devices() const { return device_slots_.has_value(); }
   [[nodiscard]] const Family& family() const { return family_; }
@@ -80,6 +83,7 @@ class FamilyReader {
     std::optional<CounterBank> device_counters;  // a row for each stripe and device slot
     std::vector<DeviceSeries> device_series;
     std::optional<CgroupBanks> cgroups;
+    std::optional<CgroupPairs> pairs;
   };
 
   Result<void> load(const std::vector<bool>& enabled, const Core* core,

@@ -6,6 +6,7 @@
 #include "samplers/scheduler/blocked.bpf.h"
 #include "samplers/scheduler/cgroup_cpu.bpf.h"
 #include "samplers/scheduler/migrations.bpf.h"
+#include "samplers/scheduler/preemption.bpf.h"
 #include "samplers/scheduler/runqueue.bpf.h"
 #include "samplers/scheduler/task_exits.bpf.h"
 #include "samplers/scheduler/wakeups.bpf.h"
@@ -22,7 +23,7 @@ const volatile bool switch_has_previous_state = true;
 /* Whether anybody needs to know when tasks wait and when they are blocked. */
 static __always_inline bool times_waits(void)
 {
-	return runqueue_on || blocked_on;
+	return runqueue_on || blocked_on || preemption_on;
 }
 
 static __always_inline int handle_wakeup(struct task_struct *task, const bool is_new, const bool typed)
@@ -45,7 +46,8 @@ static __always_inline int handle_wakeup(struct task_struct *task, const bool is
 }
 
 static __always_inline void switch_out(struct task_struct *task, bool preempted, u64 task_state,
-				       u64 now, u32 cgroup_slot, const bool typed)
+				       u64 now, u32 cgroup_slot, struct task_struct *next,
+				       u32 next_slot, const bool typed)
 {
 	u32 tid = FIELD(typed, task, pid);
 	struct runqueue_counters_row *row = runqueue_on ? COUNTER_ROW(runqueue) : NULL;
@@ -60,6 +62,12 @@ static __always_inline void switch_out(struct task_struct *task, bool preempted,
 
 	if (row)
 		runqueue_count(runnable, cgroup_slot, row);
+	u32 preempted_by = 0;
+
+	if (preemption_on && runnable) {
+		preempted_by = preemption_by(task, cgroup_slot, next, next_slot, typed);
+		preemption_add(cgroup_slot, preempted_by, 1, 0);
+	}
 	if (dead) {
 		if (!use_task_storage)
 			task_hash_forget((u64)task, tid);
@@ -78,6 +86,8 @@ static __always_inline void switch_out(struct task_struct *task, bool preempted,
 	/* One that can still run starts to wait for a CPU at once. */
 	state->enqueued_at_ns = runnable ? now : 0;
 	state->off_cpu_since_ns = now;
+	if (preemption_on)
+		state->preempted_by = preempted_by;
 	if (blocked_on)
 		state->blocked_reason =
 			runnable ? BLOCKED_NONE : blocked_reason_of(task, task_state, typed);
@@ -118,6 +128,8 @@ static __always_inline void switch_in(struct task_struct *task, u64 now, u32 cgr
 		if (row)
 			runqueue_switch_in(state, blocked_since_ns, now, cgroup_slot, row);
 	}
+	if (preemption_on)
+		preemption_ends(state, now, cgroup_slot);
 	if (blocked_on && blocked_since_ns)
 		blocked_switch_in(state, blocked_since_ns, now);
 	state->enqueued_at_ns = 0;
@@ -127,7 +139,7 @@ static __always_inline void switch_in(struct task_struct *task, u64 now, u32 cgr
 /* The slot of the task's cgroup for those who keep counts by cgroup; CGROUP_NONE for the idle task. */
 static __always_inline u32 switched_slot(struct task_struct *task, const bool typed)
 {
-	if (!(cgroup_cpu_on || runqueue_on || migrations_on) ||
+	if (!(cgroup_cpu_on || runqueue_on || migrations_on || preemption_on) ||
 	    FIELD(typed, task, pid) == IDLE_TID)
 		return CGROUP_NONE;
 	return cgroup_slot_of(task, typed);
@@ -150,7 +162,7 @@ static __always_inline int handle_switch(u64 *arguments, const bool typed)
 
 	if (cgroup_cpu_on)
 		cgroup_cpu_switch(previous, from_slot, next, to_slot, now, typed);
-	switch_out(previous, preempted, task_state, now, from_slot, typed);
+	switch_out(previous, preempted, task_state, now, from_slot, next, to_slot, typed);
 	switch_in(next, now, to_slot, typed);
 	return 0;
 }

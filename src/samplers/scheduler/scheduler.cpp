@@ -8,8 +8,10 @@ namespace {
 
 REZOLUS_EMBEDDED_OBJECT(scheduler)
 
-constexpr const BpfSampler* kSamplers[] = {&kSchedulerRunqueue, &kSchedulerBlocked,
-                                           &kSchedulerWakeups, &kCpuMigrations, &kTaskExits,
+// Preemptions before the switches that they are part of: parts are read first.
+constexpr const BpfSampler* kSamplers[] = {&kSchedulerPreemptions, &kSchedulerRunqueue,
+                                           &kSchedulerBlocked, &kSchedulerWakeups,
+                                           &kCpuMigrations, &kTaskExits,
                                            &kCgroupCpuUsage};
 
 void prepare(ObjectSettings& settings, const KernelFeatures& features, const Host&) {

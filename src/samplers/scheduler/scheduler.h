@@ -13,6 +13,7 @@ namespace rezolus {
 extern const BpfSampler kSchedulerRunqueue;
 extern const BpfSampler kSchedulerBlocked;
 extern const BpfSampler kSchedulerWakeups;
+extern const BpfSampler kSchedulerPreemptions;
 extern const BpfSampler kCpuMigrations;
 extern const BpfSampler kTaskExits;
 extern const BpfSampler kCgroupCpuUsage;
