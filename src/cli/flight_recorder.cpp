@@ -9,6 +9,7 @@
 
 #include "base/logging.h"
 #include "base/store_url.h"
+#include "cli/access_options.h"
 #include "cli/subcommand.h"
 #include "flight_recorder/flight_recorder.h"
 #include "http/client.h"
@@ -27,6 +28,7 @@ struct Arguments {
   std::string duration;
   std::string format;
   std::string buffer;
+  HttpAccess access;
   int verbose = 0;
 };
 
@@ -68,6 +70,7 @@ Result<FlightOptions> understand(const Arguments& arguments) {
     options.format = *format;
   }
   if (!arguments.buffer.empty()) options.buffer = arguments.buffer;
+  if (arguments.access != HttpAccess{}) options.access = arguments.access;
   if (arguments.verbose == 1) options.logging_level = "debug";
   if (arguments.verbose > 1) options.logging_level = "trace";
   return complete(std::move(options));
@@ -92,6 +95,7 @@ int run_flight_recorder(std::span<const std::string> arguments) {
   app.add_option("-f,--format", given.format, "Of snapshots: parquet, raw or log");
   app.add_option("-b,--buffer", given.buffer, "Folder of the buffer (OUTPUT.buffer)");
   app.add_flag("-v,--verbose", given.verbose, "Say more; twice for all");
+  add_access_options(app, given.access);
   app.footer(
       "SIGUSR2 and SIGHUP make a snapshot. SIGINT and SIGTERM make a last one and end it; "
       "a second\nsignal ends it at once. The buffer stays, and the next run goes on with it.\n"

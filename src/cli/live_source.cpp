@@ -22,13 +22,18 @@ std::uint64_t answer_timeout_ms(std::uint64_t interval_ns) {
 }
 
 Result<std::unique_ptr<SnapshotSource>> open_source(const std::optional<std::string>& url,
+                                                    const HttpAccess& access,
                                                     std::uint64_t interval_ns,
                                                     const CollectorConfig& collector,
                                                     const SchedulerConfig& scheduler) {
   const std::uint64_t timeout_ms =
       std::clamp(2 * interval_ns / kNsPerMs, kTimeoutMsMin, kTimeoutMsMax);
-  auto address = parse_url(url.value_or(std::string(kDefaultAgentUrl)));
+  const std::string_view without = access.tls == HttpTls{} ? kDefaultAgentUrl : kDefaultAgentHost;
+  auto address = parse_url(url.value_or(std::string(without)), access);
   if (!address) return std::unexpected(std::move(address.error()));
+  if (auto right = check_access(address->access); !right) {
+    return std::unexpected(std::move(right.error()));
+  }
   auto agent = std::make_unique<StreamSource>(std::move(*address), timeout_ms, &Interrupt::flag());
   auto first = agent->sample();
   if (first) {

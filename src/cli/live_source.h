@@ -21,9 +21,10 @@ inline constexpr std::string_view kPriorityWithoutSamplers =
 // How long one answer may take.
 std::uint64_t answer_timeout_ms(std::uint64_t interval_ns);
 
-// Prints to standard error what runs with limitations. Errors say what to do. collector: for the
+// access: to the agent, wherever it is. Prints to standard error what runs with limitations. Errors say what to do. collector: for the
 // samplers in this process, and so is scheduler.
 Result<std::unique_ptr<SnapshotSource>> open_source(const std::optional<std::string>& url,
+                                                    const HttpAccess& access,
                                                     std::uint64_t interval_ns,
                                                     const CollectorConfig& collector = {},
                                                     const SchedulerConfig& scheduler = {});

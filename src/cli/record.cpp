@@ -197,14 +197,15 @@ Result<std::unique_ptr<SnapshotSource>> open_chosen_source(const RecordOptions& 
   if (!options.endpoints.empty()) return join_endpoints(options);
   const std::uint64_t interval_ns = options.plan.interval_ns;
   if (options.url) {
-    auto url = parse_url(*options.url);
+    auto url = parse_url(*options.url, options.access);
     if (!url) return std::unexpected(std::move(url.error()));
     auto source = std::make_unique<EndpointSource>(
         Endpoint{.url = std::move(*url)}, answer_timeout_ms(interval_ns), &Interrupt::flag());
     if (auto first = source->sample(); !first) return std::unexpected(std::move(first.error()));
     return choose(options, std::move(source));
   }
-  auto source = open_source(std::nullopt, interval_ns, embedded_config(options), options.scheduler);
+  auto source = open_source(std::nullopt, options.access, interval_ns, embedded_config(options),
+                            options.scheduler);
   if (!source) return source;
   return choose(options, std::move(*source));
 }

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "http/client.h"
 
 namespace rezolus::cli {
 
@@ -15,7 +16,8 @@ struct RecordArguments {
   std::string interval;
   std::string duration;
   std::string url;
-  std::vector<std::string> endpoints;  // URL,source=…,role=…,protocol=…
+  HttpAccess access;  // to it
+  std::vector<std::string> endpoints;  // URL,source=…,role=…,protocol=…,ca_file=…
   std::string output;
   std::string format;
   std::string layout;

@@ -5,6 +5,7 @@
 #include "base/fd.h"
 #include "cli/record_arguments.h"
 #include "config/toml_keys.h"
+#include "http/access_keys.h"
 
 namespace rezolus::cli {
 namespace {
@@ -36,7 +37,8 @@ Result<std::string> endpoint_text(const toml::node& node) {
   std::string url;
   std::string options;
   for (const auto& [key, value] : *table) {
-    auto text = config::as_string(value);
+    const auto flag = value.value_exact<bool>();  // insecure_skip_verify
+    auto text = flag ? Result<std::string>(*flag ? "true" : "false") : config::as_string(value);
     if (!text) return context(std::string(key.str()), std::move(text.error()));
     if (text->find(',') != text->npos)
       return usage_error("{}: ',' cannot be part of it", key.str());
@@ -85,6 +87,7 @@ void add_section(std::vector<Key>& keys, RecordArguments& arguments, std::string
   text("interval", arguments.interval);
   text("duration", arguments.duration);
   text("url", arguments.url);
+  for (Key& one : access_keys(section, arguments.access)) keys.push_back(std::move(one));
   text("output", arguments.output);
   text("format", arguments.format);
   text("layout", arguments.layout);
@@ -162,6 +165,7 @@ void fill_in(RecordArguments& command_line, RecordArguments file) {
   if (command_line.url.empty() && command_line.endpoints.empty()) {
     command_line.url = std::move(file.url);
     command_line.endpoints = std::move(file.endpoints);
+    if (command_line.access == HttpAccess{}) command_line.access = std::move(file.access);
   }
   fill_in_pairs(command_line.labels, std::move(file.labels));
   fill_in_pairs(command_line.metadata, std::move(file.metadata));

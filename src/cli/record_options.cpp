@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "base/store_url.h"
+#include "cli/access_options.h"
 #include "config/toml_keys.h"
 #include "http/client.h"
 #include "recording/log/log.h"
@@ -44,7 +45,8 @@ void declare(CLI::App& app, RecordArguments& arguments) {
   app.add_option("--endpoint", arguments.endpoints,
                  "URL[,source=NAME][,role=TEXT][,protocol=rezolus|prometheus|auto]: an agent or a "
                  "Prometheus endpoint; several are recorded into one file, told apart by the label "
-                 "source (repeatable)")
+                 "source (repeatable). For https and credentials, options as below with underscores: "
+                 ",ca_file=PATH")
       ->allow_extra_args(false);
   app.add_option("-c,--config", arguments.config,
                  "TOML file with these settings, as config/record.toml; options go before it");
@@ -80,6 +82,7 @@ void declare(CLI::App& app, RecordArguments& arguments) {
                  "key=value for the file's metadata (repeatable)")
       ->allow_extra_args(false);
   app.add_flag("-v,--verbose", arguments.verbose, "Say more");
+  add_access_options(app, arguments.access);
   app.add_option("positionals", arguments.positionals, "[URL] [OUTPUT] [-- COMMAND…]")
       ->expected(0, 2);
   app.footer(kFooter);
@@ -91,11 +94,11 @@ Result<void> take_positionals(RecordArguments& arguments) {
     const bool is_config = !is_url && text.ends_with(".toml");
     std::string& target = is_url ? arguments.url : is_config ? arguments.config : arguments.output;
     if (!target.empty()) {
-      return usage_error("'{}': the {} was already given as '{}'", text,
+      return usage_error("'{}': the {} was already given as '{}'", shown_url(text),
                          is_url      ? "URL"
                          : is_config ? "configuration"
                                      : "output",
-                         target);
+                         shown_url(target));
     }
     target = text;
   }
@@ -235,13 +238,19 @@ Result<void> take_sources(const RecordArguments& arguments, RecordOptions& optio
     if (!endpoint) return context("--endpoint", std::move(endpoint.error()));
     options.endpoints.push_back(std::move(*endpoint));
   }
+  if (!options.endpoints.empty() && arguments.access != HttpAccess{}) {
+    return usage_error("with --endpoint, credentials and files stand behind each URL: {},ca_file=…",
+                       options.endpoints.front().url.display());
+  }
+  options.access = arguments.access;
   if (arguments.url.empty()) return {};
   if (!options.endpoints.empty()) {
     return usage_error("'{}' and --endpoint exclude each other; give --url as an --endpoint too",
-                       arguments.url);
+                       shown_url(arguments.url));
   }
-  auto url = parse_url(arguments.url);
+  auto url = parse_url(arguments.url, arguments.access);
   if (!url) return std::unexpected(std::move(url.error()));
+  if (auto right = check_access(url->access); !right) return right;
   options.url = arguments.url;
   return {};
 }

@@ -19,6 +19,7 @@ namespace rezolus::cli {
 
 struct RecordOptions {
   std::optional<std::string> url;
+  HttpAccess access;                // to it, or to the agent that is found
   std::vector<Endpoint> endpoints;  // joined; empty: the url, or what open_source() finds
   std::string output = "rezolus.parquet";
   OutputFormat format = OutputFormat::kParquet;

@@ -12,6 +12,7 @@
 
 #include "base/clock.h"
 #include "base/quantity.h"
+#include "cli/access_options.h"
 #include "cli/subcommand.h"
 #include "http/client.h"
 
@@ -188,6 +189,7 @@ int show_status(const Url& url, bool json) {
   HttpClient client;
   const auto response = client.get(url.path == "/" ? url.at("/status") : url, {}, kTimeoutMs);
   if (!response) return fail(response.error());
+  if (response->status == 401) return fail(status_error(url, response->status).error());
   if (response->status != 200) {
     return fail(
         Error{fmt::format("{} answered with status {}; is it a Rezolus agent, and one that "
@@ -216,10 +218,12 @@ int show_status(const Url& url, bool json) {
 
 int run_status(std::span<const std::string> arguments) {
   CLI::App app("Show how an agent does", "rezolus status");
-  std::string url(kDefaultAgentUrl);
+  std::string url(kDefaultAgentHost);
   bool json = false;
   app.add_option("url", url, "Agent to ask (default http://localhost:4241)");
   app.add_flag("--json", json, "Print what the agent answered");
+  HttpAccess access;
+  add_access_options(app, access);
   try {
     app.parse(std::vector<std::string>(arguments.rbegin(), arguments.rend()));
   } catch (const CLI::Success& help) {
@@ -228,8 +232,9 @@ int run_status(std::span<const std::string> arguments) {
     fmt::print(stderr, "rezolus status: {}; see rezolus status --help\n", wrong.what());
     return kExitUsage;
   }
-  const auto address = parse_url(url);
+  const auto address = parse_url(url, access);
   if (!address) return fail(address.error());
+  if (auto right = check_access(address->access); !right) return fail(right.error());
   return show_status(*address, json);
 }
 

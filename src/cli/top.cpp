@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "base/ticks.h"
+#include "cli/access_options.h"
 #include "cli/live_source.h"
 #include "cli/subcommand.h"
 #include "recorder/activity.h"
@@ -23,6 +24,7 @@ constexpr std::uint64_t kIntervalNsMin = 10 * kNsPerMs;
 
 struct TopOptions {
   std::optional<std::string> url;
+  HttpAccess access;
   std::uint64_t interval_ns = kNsPerSecond;
   std::uint64_t count = 0;  // 0: until Ctrl-C
 };
@@ -90,6 +92,7 @@ int run_top(std::span<const std::string> arguments) {
                  "there, else samplers in this process)");
   app.add_option("-i,--interval", interval, "Time between two tables (default 1s)");
   app.add_option("-n,--count", options.count, "Stop after this many tables");
+  add_access_options(app, options.access);
   try {
     app.parse(std::vector<std::string>(arguments.rbegin(), arguments.rend()));
   } catch (const CLI::Success& help) {
@@ -108,7 +111,7 @@ int run_top(std::span<const std::string> arguments) {
   options.interval_ns = *interval_ns;
   if (!url.empty()) options.url = url;
   Interrupt interrupt;
-  auto source = open_source(options.url, options.interval_ns);
+  auto source = open_source(options.url, options.access, options.interval_ns);
   if (!source) return fail(source.error());
   return watch(options, **source, interrupt);
 }

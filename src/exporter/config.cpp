@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "config/setters.h"
+#include "http/access_keys.h"
 #include "http/listen_address.h"
 
 namespace rezolus {
@@ -136,6 +137,7 @@ std::vector<Key> exporter_keys(ExporterConfig& exporter, UpstreamSwitches& switc
             return {};
           }),
   };
+  for (Key& one : access_keys("exporter", exporter.access)) keys.push_back(std::move(one));
   for (Key& one : http::web_keys(exporter.web)) keys.push_back(std::move(one));
   for (Key& one : push_keys(exporter.push)) keys.push_back(std::move(one));
   return keys;
@@ -154,8 +156,11 @@ Result<ExporterConfig> finish(ExporterConfig exporter, const UpstreamSwitches& s
           "prometheus.summaries has no effect beside histograms: one name has one type");
     }
   }
-  auto url = parse_url(exporter.source);
+  auto url = parse_url(exporter.source, exporter.access);
   if (!url) return std::unexpected(url.error());
+  if (auto right = check_access(url->access); !right) {
+    return context("[exporter]", std::move(right.error()));
+  }
   exporter.source_url = std::move(*url);
   if (auto completed = complete(exporter.push, exporter.interval_ns); !completed) {
     return std::unexpected(std::move(completed.error()));

@@ -20,7 +20,8 @@ inline constexpr std::size_t kQuantilesMax = 16;
 struct ExporterConfig {
   std::vector<std::string> listen = {"127.0.0.1:4242"};
   std::string source = "127.0.0.1:4241";
-  Url source_url;  // the same, understood
+  HttpAccess access;  // to the source
+  Url source_url;     // the two, understood
   std::uint64_t interval_ns = 1'000'000'000;
   std::vector<std::string> allowed_hosts;
   http::WebOptions web;

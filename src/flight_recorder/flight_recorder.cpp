@@ -129,7 +129,7 @@ class SignalThread {
 
 Result<std::unique_ptr<SnapshotSource>> open_flight_source(const FlightOptions& options) {
   if (options.url) {
-    auto url = parse_url(*options.url);
+    auto url = parse_url(*options.url, options.access);
     if (!url) return std::unexpected(std::move(url.error()));
     const std::uint64_t timeout_ms =
         std::clamp(2 * options.interval_ns / kNsPerMs, kTimeoutMsMin, kTimeoutMsMax);

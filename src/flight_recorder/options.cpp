@@ -13,6 +13,7 @@
 #include "config/toml_keys.h"
 #include "flight_recorder/rule_options.h"
 #include "flight_recorder/upload_target.h"
+#include "http/access_keys.h"
 #include "http/client.h"
 #include "http/listen_address.h"
 
@@ -79,6 +80,7 @@ void add_section(std::vector<Key>& keys, FlightOptions& options, std::string_vie
   for (const char* name : {"url", "source"}) {
     add(name, [&options](const toml::node& value) { return assign_url(options, value); });
   }
+  for (Key& one : access_keys(section, options.access)) keys.push_back(std::move(one));
   text("output", options.output);
   duration("interval", options.interval_ns);
   duration("duration", options.duration_ns);
@@ -226,6 +228,13 @@ Result<FlightOptions> complete(FlightOptions options, RunBy run_by) {
   }
   if (auto possible = check_output(options); !possible) {
     return std::unexpected(std::move(possible.error()));
+  }
+  if (options.url) {
+    auto url = parse_url(*options.url, options.access);
+    if (!url) return std::unexpected(std::move(url.error()));
+    if (auto right = check_access(url->access); !right) {
+      return std::unexpected(std::move(right.error()));
+    }
   }
   if (options.interval_ns < kIntervalNsMin) {
     return usage_error("an interval of {} is too short; 1ms is the shortest",

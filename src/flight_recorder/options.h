@@ -13,6 +13,7 @@
 #include "base/result.h"
 #include "base/size_text.h"
 #include "flight_recorder/rule.h"
+#include "http/client.h"
 #include "http/web_options.h"
 #include "recorder/recording.h"
 
@@ -20,6 +21,7 @@ namespace rezolus {
 
 struct FlightOptions {
   std::optional<std::string> url;  // of the agent; none: samplers in this process
+  HttpAccess access;               // to it
   std::string output;  // a path, or the URL of an object store, with placeholders
   std::uint64_t interval_ns = kNsPerSecond;
   std::uint64_t duration_ns = 900 * kNsPerSecond;

@@ -157,7 +157,7 @@ std::string flight_status_page(const FlightOptions& options, const FlightFacts& 
       {"lost_ticks", state.lost_count},
       {"gaps", state.gap_count},
       {"problem", state.problem},
-      {"source", options.url.value_or("")},
+      {"source", shown_url(options.url.value_or(""))},
       {"output", shown_store_url(options.output)},
       {"buffer", options.buffer},
       {"snapshots_waiting", facts.snapshots_waiting},

@@ -27,7 +27,9 @@ FlightFacts example() {
 TEST(FlightPages, StatusHasTheKeysOfOld) {
   FlightOptions options;
   options.duration_ns = 900 * kNsPerSecond;
+  options.url = "http://me:secret@node7:4241";
   const auto page = nlohmann::json::parse(flight_status_page(options, example()));
+  EXPECT_EQ(page["source"], "http://node7:4241");
   EXPECT_EQ(page["lookback_secs"], 900);
   EXPECT_EQ(page["buffer_duration_secs"], 900);
   EXPECT_EQ(page["sampling_interval_ms"], 1000);

@@ -60,7 +60,7 @@ json why(const FlightOptions& options, const FlightBuffer& buffer, const Snapsho
                {"version", std::string(kVersion)},
                {"source", fact("source")},
                {"source_version", fact("version")},
-               {"endpoint", options.url.value_or("")},
+               {"endpoint", shown_url(options.url.value_or(""))},
                {"interval", format_duration(options.interval_ns)},
                {"gaps", std::move(gaps)}};
   if (!request.details.is_null()) text["details"] = request.details;

@@ -9,8 +9,10 @@
 
 #include <curl/curl.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include "base/clock.h"
+#include "base/fd.h"
 
 namespace rezolus {
 namespace {
@@ -22,9 +24,9 @@ struct CurlUrlDeleter {
 };
 
 // A part of a parsed address; empty when it has none.
-std::string url_part(CURLU* url, CURLUPart part) {
+std::string url_part(CURLU* url, CURLUPart part, unsigned flags = 0) {
   char* text = nullptr;
-  if (::curl_url_get(url, part, &text, 0) != CURLUE_OK || text == nullptr) return {};
+  if (::curl_url_get(url, part, &text, flags) != CURLUE_OK || text == nullptr) return {};
   std::string value(text);
   ::curl_free(text);
   return value;
@@ -107,8 +109,23 @@ Error transfer_error(CURLcode code, long system_errno, const Url& url, const cha
                               kHttpBodySizeBytesMax >> 20));
     case CURLE_ABORTED_BY_CALLBACK:
       return make(fmt::format("reading from {} was interrupted", where));
+    case CURLE_PEER_FAILED_VERIFICATION:
+      return make(fmt::format("{}: its certificate is not trusted ({}); name who signed it with "
+                              "ca_file",
+                              where, detail));
+    case CURLE_SSL_CERTPROBLEM:
+    case CURLE_SSL_CACERT_BADFILE:
+      return make(fmt::format("cannot ask {}: {}; look at ca_file, cert_file and key_file", where,
+                              detail));
+    case CURLE_SSL_CONNECT_ERROR:
+      return make(fmt::format("no TLS with {}: {}; is it a port for https, and does it want a "
+                              "certificate (cert_file)?",
+                              where, detail));
     case CURLE_GOT_NOTHING:
     case CURLE_RECV_ERROR:
+      if (url.origin.starts_with("https:") && detail[0] != '\0') {
+        return make(fmt::format("{} closed the connection without an answer: {}", where, detail));
+      }
       return make(fmt::format("{} closed the connection without an answer", where));
     case CURLE_UNSUPPORTED_PROTOCOL:
     case CURLE_WEIRD_SERVER_REPLY:
@@ -162,18 +179,17 @@ Result<Url> parse_url(std::string_view text) {
   const std::unique_ptr<CURLU, CurlUrlDeleter> parsed(::curl_url());
   const CURLUcode code = ::curl_url_set(parsed.get(), CURLUPART_URL, full.c_str(), 0);
   if (code != CURLUE_OK) {
-    return usage_error("'{}' is not an address ({}); write http://HOST:PORT", text,
+    return usage_error("'{}' is not an address ({}); write http://HOST:PORT", shown_url(text),
                        ::curl_url_strerror(code));
   }
   const std::string scheme = url_part(parsed.get(), CURLUPART_SCHEME);
   const std::string host = url_part(parsed.get(), CURLUPART_HOST);
   if (scheme != "http" && scheme != "https") {
-    return usage_error("'{}': the scheme {} is not supported; write http://HOST:PORT", text,
-                       scheme);
+    return usage_error("'{}': the scheme {} is not supported; write http://HOST:PORT",
+                       shown_url(text), scheme);
   }
-  if (!url_part(parsed.get(), CURLUPART_USER).empty()) {
-    return usage_error("'{}': a user name in an address is not supported", text);
-  }
+  url.access.username = url_part(parsed.get(), CURLUPART_USER, CURLU_URLDECODE);
+  url.access.password = url_part(parsed.get(), CURLUPART_PASSWORD, CURLU_URLDECODE);
   url.loopback = is_loopback(host);
   const std::string port = url_part(parsed.get(), CURLUPART_PORT);
   const std::string query = url_part(parsed.get(), CURLUPART_QUERY);
@@ -182,6 +198,90 @@ Result<Url> parse_url(std::string_view text) {
   if (url.path.empty()) url.path = "/";
   if (!query.empty()) url.path += "?" + query;
   return url;
+}
+
+Result<Url> parse_url(std::string_view text, const HttpAccess& access) {
+  const bool wants_tls = access.tls != HttpTls{};
+  std::string full(text);
+  if (wants_tls && full.find("://") == std::string::npos && !full.starts_with(kUnixPrefix)) {
+    full = "https://" + full;
+  }
+  auto url = parse_url(full);
+  if (!url) return url;
+  if (wants_tls && !url->origin.starts_with("https:")) {
+    return usage_error("'{}' speaks no TLS, and so ca_file and its like are for nothing; write https://",
+                       shown_url(text));
+  }
+  const bool named = !access.username.empty() || !access.bearer_token_file.empty();
+  if (!url->access.username.empty() && named) {
+    return usage_error(
+        "'{}': its name and password stand beside those of the options; leave one of them out",
+        shown_url(text));
+  }
+  const HttpAccess of_address = std::exchange(url->access, access);
+  if (named) return url;
+  url->access.username = of_address.username;
+  url->access.password = of_address.password;
+  return url;
+}
+
+std::string shown_url(std::string_view text) {
+  const std::size_t scheme = text.find("://");
+  const std::size_t begin = scheme == std::string_view::npos ? 0 : scheme + 3;
+  const std::size_t end = std::min(text.find_first_of("/?#", begin), text.size());
+  const std::size_t at = text.substr(0, end).rfind('@');
+  if (text.starts_with(kUnixPrefix) || at == std::string_view::npos || at < begin) {
+    return std::string(text);
+  }
+  return std::string(text.substr(0, begin)) + std::string(text.substr(at + 1));
+}
+
+Result<std::string> read_secret(const std::string& path) {
+  constexpr std::size_t kSecretSizeBytesMax = 64u << 10;
+  auto text = read_file(path, kSecretSizeBytesMax);
+  if (!text) return usage_error("cannot read the secret: {}", text.error().message);
+  std::string secret = text->substr(0, text->find('\n'));
+  while (!secret.empty() && std::isspace(static_cast<unsigned char>(secret.back())) != 0) {
+    secret.pop_back();
+  }
+  if (secret.empty()) return usage_error("{} is empty; its first line is the secret", path);
+  return secret;
+}
+
+Result<void> check_access(const HttpAccess& access) {
+  if (access.tls.cert_file.empty() != access.tls.key_file.empty()) {
+    return usage_error("cert_file and key_file belong together");
+  }
+  if (!access.username.empty() && !access.bearer_token_file.empty()) {
+    return usage_error("either username and password_file or bearer_token_file");
+  }
+  if (!access.password_file.empty() && access.username.empty()) {
+    return usage_error("password_file needs username");
+  }
+  if (!access.username.empty() && access.password_file.empty() && access.password.empty()) {
+    return usage_error("username needs password_file");
+  }
+  for (const std::string* path : {&access.password_file, &access.bearer_token_file}) {
+    if (path->empty()) continue;
+    if (auto secret = read_secret(*path); !secret) return std::unexpected(secret.error());
+  }
+  for (const std::string* path : {&access.tls.ca_file, &access.tls.cert_file, &access.tls.key_file}) {
+    if (!path->empty() && ::access(path->c_str(), R_OK) != 0) {
+      return usage_error("cannot read {}: {}", *path, std::strerror(errno));
+    }
+  }
+  return {};
+}
+
+std::unexpected<Error> status_error(const Url& url, int status) {
+  if (status == 401) {
+    const bool given = !url.access.username.empty() || !url.access.bearer_token_file.empty();
+    return error("{} {}", url.display(),
+                 given ? "does not take these credentials (401)"
+                       : "wants credentials (401); give username and password_file, or "
+                         "bearer_token_file");
+  }
+  return error("{} answered with status {}", url.display(), status);
 }
 
 struct HttpClient::Connection {
@@ -213,11 +313,34 @@ void set_tls(CURL* curl, const HttpTls& tls) {
   ::curl_easy_setopt(curl, CURLOPT_SSL_VERIFYHOST, 0L);
 }
 
+void set_basic(CURL* curl, const std::string& username, const std::string& password) {
+  ::curl_easy_setopt(curl, CURLOPT_HTTPAUTH, CURLAUTH_BASIC);
+  ::curl_easy_setopt(curl, CURLOPT_USERNAME, username.c_str());
+  ::curl_easy_setopt(curl, CURLOPT_PASSWORD, password.c_str());
+}
+
+Result<void> set_access(CURL* curl, const HttpAccess& access) {
+  set_tls(curl, access.tls);
+  if (!access.bearer_token_file.empty()) {
+    auto token = read_secret(access.bearer_token_file);
+    if (!token) return std::unexpected(std::move(token.error()));
+    ::curl_easy_setopt(curl, CURLOPT_HTTPAUTH, CURLAUTH_BEARER);
+    ::curl_easy_setopt(curl, CURLOPT_XOAUTH2_BEARER, token->c_str());
+  } else if (!access.username.empty()) {
+    Result<std::string> password = access.password;
+    if (!access.password_file.empty()) password = read_secret(access.password_file);
+    if (!password) return std::unexpected(std::move(password.error()));
+    set_basic(curl, access.username, *password);
+  }
+  return {};
+}
+
 // body: of a POST; null: a GET. more: what only HttpClient::post() has.
 Result<HttpResponse> transfer(CURL* curl, const Url& url, const std::vector<std::string>& headers,
                               const std::string* body, std::uint64_t timeout_ms,
                               const std::atomic<bool>* cancel, const HttpPost* more = nullptr) {
   ::curl_easy_reset(curl);  // options only: the connection stays open
+  if (auto set = set_access(curl, url.access); !set) return std::unexpected(std::move(set.error()));
   HttpResponse response;
   char detail[CURL_ERROR_SIZE] = "";
   curl_slist* lines = nullptr;
@@ -231,11 +354,7 @@ Result<HttpResponse> transfer(CURL* curl, const Url& url, const std::vector<std:
   }
   if (more != nullptr) {
     set_tls(curl, more->tls);
-    if (!more->username.empty()) {
-      ::curl_easy_setopt(curl, CURLOPT_HTTPAUTH, CURLAUTH_BASIC);
-      ::curl_easy_setopt(curl, CURLOPT_USERNAME, more->username.c_str());
-      ::curl_easy_setopt(curl, CURLOPT_PASSWORD, more->password.c_str());
-    }
+    if (!more->username.empty()) set_basic(curl, more->username, more->password);
   }
   ::curl_easy_setopt(curl, CURLOPT_HTTPHEADER, lines);
   ::curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, static_cast<long>(timeout_ms));
@@ -362,6 +481,7 @@ Result<HttpStream> HttpStream::open(const Url& url, const std::vector<std::strin
     transfer->lines = ::curl_slist_append(transfer->lines, header.c_str());
   }
   CURL* curl = transfer->curl;
+  if (auto set = set_access(curl, url.access); !set) return std::unexpected(std::move(set.error()));
   set_address(curl, url);
   ::curl_easy_setopt(curl, CURLOPT_HTTPHEADER, transfer->lines);
   ::curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, transfer->detail);

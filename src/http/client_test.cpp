@@ -40,7 +40,7 @@ TEST(ParseUrl, AcceptsTheUsualSpellings) {
 
 TEST(ParseUrl, RefusesWhatIsNoAddress) {
   for (const char* text : {"", "http://", "ftp://host", "host:99999", "unix:relative",
-                           "unix:", "http://user:secret@host", "http://a b"}) {
+                           "unix:", "http://user:secret@", "http://a b"}) {
     const auto url = parse_url(text);
     ASSERT_FALSE(url.has_value()) << text;
     EXPECT_EQ(url.error().kind, ErrorKind::kUsage) << text;

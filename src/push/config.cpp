@@ -24,7 +24,6 @@ constexpr std::uint64_t kTimeoutNsMin = 100 * kNsPerMs;
 constexpr std::uint64_t kTimeoutNsMax = 600 * kNsPerSecond;
 constexpr std::uint64_t kIntervalNsMax = 3600 * kNsPerSecond;
 constexpr std::uint64_t kQueueSizeBytesMin = 1u << 20;
-constexpr std::size_t kSecretSizeBytesMax = 64u << 10;
 constexpr std::size_t kAttributeSizeBytesMax = 4096;
 
 Result<void> set_duration(std::uint64_t& target, const toml::node& value, std::uint64_t min_ns,
@@ -124,6 +123,11 @@ Result<void> complete(PushTarget& target, std::uint64_t tick_ns) {
   if (!target.username.empty() && !target.bearer_token_file.empty()) {
     return usage_error("{}: either username and password_file or bearer_token_file", target.name);
   }
+  if (!target.url.access.username.empty() &&
+      (!target.username.empty() || !target.bearer_token_file.empty())) {
+    return usage_error("{}: the url has a name and a password as well; leave one of them out",
+                       target.name);
+  }
   if (target.username.empty() != target.password_file.empty()) {
     return usage_error("{}: username and password_file belong together", target.name);
   }
@@ -189,17 +193,6 @@ Result<void> check_resource_attribute(const std::string& key, const std::string&
     return usage_error("{}: a value is UTF-8 of at most {} bytes", key, kAttributeSizeBytesMax);
   }
   return {};
-}
-
-Result<std::string> read_secret(const std::string& path) {
-  auto text = read_file(path, kSecretSizeBytesMax);
-  if (!text) return usage_error("cannot read the secret: {}", text.error().message);
-  std::string secret = text->substr(0, text->find('\n'));
-  while (!secret.empty() && std::isspace(static_cast<unsigned char>(secret.back())) != 0) {
-    secret.pop_back();
-  }
-  if (secret.empty()) return usage_error("{} is empty; its first line is the secret", path);
-  return secret;
 }
 
 namespace {

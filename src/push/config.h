@@ -68,7 +68,4 @@ Result<void> check_push_header(const std::string& name, const std::string& value
                                bool authorization);
 Result<void> check_resource_attribute(const std::string& key, const std::string& value);
 
-// The first line of a file that holds a password or a token.
-Result<std::string> read_secret(const std::string& path);
-
 }  // namespace rezolus

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "http/access_keys.h"
 #include "recorder/prometheus_source.h"
 #include "recorder/stream_source.h"
 
@@ -23,9 +24,8 @@ Result<Protocol> parse_protocol(std::string_view text) {
 Result<Endpoint> parse_endpoint(std::string_view text) {
   Endpoint endpoint;
   const std::size_t comma = text.find(',');
-  auto url = parse_url(text.substr(0, comma));
-  if (!url) return std::unexpected(std::move(url.error()));
-  endpoint.url = std::move(*url);
+  const std::string_view address = text.substr(0, comma);
+  HttpAccess access;
   std::string_view rest = comma == text.npos ? std::string_view() : text.substr(comma + 1);
   while (!rest.empty()) {
     const std::string_view option = rest.substr(0, rest.find(','));
@@ -33,11 +33,15 @@ Result<Endpoint> parse_endpoint(std::string_view text) {
     const std::size_t equals = option.find('=');
     const std::string_view key = option.substr(0, equals);
     const std::string_view value = equals == option.npos ? "" : option.substr(equals + 1);
-    if (key != "source" && key != "role" && key != "protocol") {
-      return usage_error("'{}' is no option of an endpoint; there are source, role and protocol",
-                         key);
-    }
     if (value.empty()) return usage_error("'{}' needs a value: {}=…", key, key);
+    auto of_access = set_access(access, key, std::string(value));
+    if (!of_access) return std::unexpected(std::move(of_access.error()));
+    if (!*of_access && key != "source" && key != "role" && key != "protocol") {
+      return usage_error(
+          "'{}' is no option of an endpoint; there are source, role, protocol, ca_file, cert_file, "
+          "key_file, username, password_file, bearer_token_file and insecure_skip_verify",
+          key);
+    }
     if (key == "source") endpoint.source = value;
     if (key == "role") endpoint.role = value;
     if (key != "protocol") continue;
@@ -45,6 +49,12 @@ Result<Endpoint> parse_endpoint(std::string_view text) {
     if (!protocol) return std::unexpected(std::move(protocol.error()));
     endpoint.protocol = *protocol;
   }
+  auto url = parse_url(address, access);
+  if (!url) return std::unexpected(std::move(url.error()));
+  if (auto right = check_access(url->access); !right) {
+    return context(shown_url(address), std::move(right.error()));
+  }
+  endpoint.url = std::move(*url);
   return endpoint;
 }
 
@@ -78,7 +88,7 @@ Result<Protocol> EndpointSource::ask_protocol() const {
                            timeout_ms_);
   if (!answer) return std::unexpected(std::move(answer.error()));
   if (answer->status != 200) {
-    return error("{} answered with status {}", url.display(), answer->status);
+    return status_error(url, answer->status);
   }
   const std::string& type = answer->content_type;
   if (type == kFrameMediaType || type == kMsgpackContentType) return Protocol::kRezolus;

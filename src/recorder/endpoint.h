@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 #pragma once
-// What `record --endpoint URL,source=…,role=…,protocol=…` names: an agent, ours or upstream's, or
+// What `record --endpoint URL,source=…,role=…,protocol=…,ca_file=…` names: an agent, ours or upstream's, or
 // anything that Prometheus could scrape.
 
 #include <atomic>

@@ -20,7 +20,7 @@ Result<SnapshotRef> PrometheusSource::sample() {
   auto response = client_.get(url_, {fmt::format("Accept: {}", kPrometheusAccept)}, timeout_ms_);
   if (!response) return std::unexpected(std::move(response.error()));
   if (response->status != 200) {
-    return error("{} answered with status {}", url_.display(), response->status);
+    return status_error(url_, response->status);
   }
   auto snapshot = decoder_.decode(response->body, realtime, monotonic);
   if (!snapshot) {

@@ -95,6 +95,7 @@ Result<SnapshotRef> AgentSource::sample() {
   auto response = client_.get(url_, {accept_header()}, timeout_ms_);
   if (!response) return std::unexpected(std::move(response.error()));
   if (response->status != 200) {
+    if (response->status == 401) return status_error(url_, response->status);
     return error("{} answered with status {}; is it a Rezolus agent?", url_.display(),
                  response->status);
   }
