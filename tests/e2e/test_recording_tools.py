@@ -334,6 +334,29 @@ def test_convert_joins(ours, tmp_path):
     assert set(info["sources"]) == sources
 
 
+def test_a_missing_part_is_said(ours, tmp_path):
+    """Two parts of a recording, of which the second says that it goes on."""
+    path, table = ours
+    first, second = tmp_path / "run.parquet", tmp_path / "run.part2.parquet"
+    footer = pyarrow.parquet.read_metadata(path).metadata
+    footer.pop(b"ARROW:schema")
+    for file, notes in ((first, {"parquet_next_part": "2"}),
+                        (second, {"parquet_part": "2", "parquet_next_part": "3"})):
+        half = table.slice(0, 8) if file == first else table.slice(8)
+        pyarrow.parquet.write_table(
+            half.replace_schema_metadata({**footer, **notes}), file)
+    info = json.loads(tool("info", "--json", first))[0]
+    assert info["ticks"] == table.num_rows
+    assert info["size_bytes"] == first.stat().st_size + second.stat().st_size
+    said = "run.part2.parquet says that it goes on in part 3, which is not beside it"
+    assert said in info["notes"][0]
+    assert said in tool("info", first)
+    result = rezolus("recording", "convert", first, tmp_path / "out.rezlog")
+    assert result.returncode == 0
+    assert said in result.stderr
+    assert said in rezolus("recording", "summary", first).stderr
+
+
 def test_recover(ours, tmp_path):
     path, table = ours
     log = tmp_path / "run.parquet.rezlog"

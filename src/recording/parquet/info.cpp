@@ -77,7 +77,7 @@ Result<RecordingInfo> inspect_recording(const std::string& path) {
   info.format = opened->format;
   info.facts = std::move(opened->facts);
   info.remarks = std::move(opened->remarks);
-  info.size_bytes = recording_size_bytes(path);
+  info.size_bytes = recording_size_bytes(path, opened->files);
   info.log = stream.log_shape();
   info.metadata = stream.metadata();
   info.missed_count = stream.missed_count();

@@ -342,6 +342,7 @@ Result<OpenedRecording> open_long(ParquetInput input, const OpenOptions& options
   opened.format = RecordingFormat::kLong;
   opened.facts = input.facts;
   opened.remarks = input.remarks;
+  opened.files = input.files;
   LongSeriesTable series(input.metadata, std::move(source), options);
   opened.stream =
       std::make_unique<LongStream>(std::move(input), std::move(*fields), std::move(series), limits);

@@ -75,7 +75,13 @@ std::unique_ptr<SnapshotStream> select_metrics(std::unique_ptr<SnapshotStream> s
   return std::make_unique<SelectedStream>(std::move(stream), options);
 }
 
-std::uint64_t recording_size_bytes(const std::string& path) {
+std::uint64_t recording_size_bytes(const std::string& path,
+                                   const std::vector<std::string>& files) {
+  if (!files.empty()) {
+    std::uint64_t sum = 0;
+    for (const std::string& file : files) sum += recording_size_bytes(file);
+    return sum;
+  }
   std::error_code failure;
   if (!std::filesystem::is_directory(path, failure)) {
     const auto size_bytes = std::filesystem::file_size(path, failure);

@@ -25,6 +25,7 @@ struct OpenedRecording {
   RecordingFormat format = RecordingFormat::kLog;
   std::unique_ptr<SnapshotStream> stream;
   std::string facts;  // of the file, for people: columns and row groups, who wrote it
+  std::vector<std::string> files;  // where it is more than the one path: of all parts
   // What was found odd, in sentences: columns of unknown types, which are left out.
   std::vector<std::string> remarks;
 };
@@ -32,8 +33,9 @@ struct OpenedRecording {
 // Memory is bounded by a batch of rows, not by the file.
 Result<OpenedRecording> open_recording(const std::string& path, const OpenOptions& options = {});
 
-// On disk: of the file, or of a folder's segments.
-std::uint64_t recording_size_bytes(const std::string& path);
+// On disk: of the file, or of a log's folder its segments; of a recording in parts the sum of its files.
+std::uint64_t recording_size_bytes(const std::string& path,
+                                   const std::vector<std::string>& files = {});
 
 // Each format's own; the file is of that format.
 Result<OpenedRecording> open_parquet(const std::string& path, const OpenOptions& options);

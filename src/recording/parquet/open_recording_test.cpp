@@ -301,6 +301,31 @@ TEST_F(OpenRecordingTest, PartsAreReadAsOne) {
     ASSERT_TRUE(opened->stream->rewind());
   }
 
+  const auto info = inspect_recording(parquet_path_);
+  ASSERT_TRUE(info);
+  std::uint64_t size_bytes = 0;
+  for (std::uint64_t part = 1; part <= 4; ++part) {
+    size_bytes += std::filesystem::file_size(part_name(parquet_path_, part));
+  }
+  EXPECT_EQ(info->size_bytes, size_bytes);
+  EXPECT_TRUE(info->remarks.empty());
+  for (const char* key : {"parquet_part", "parquet_next_part"}) EXPECT_FALSE(info->metadata.contains(key)) << key;
+
+  const std::string last = folder_ + "/last.parquet";
+  std::filesystem::rename(part_name(parquet_path_, 4), last);
+  opened = open_recording(parquet_path_);
+  ASSERT_TRUE(opened) << opened.error().message;
+  ASSERT_EQ(opened->remarks.size(), 1u);
+  EXPECT_NE(opened->remarks[0].find("part3.parquet says that it goes on in part 4"),
+            std::string::npos)
+      << opened->remarks[0];
+  EXPECT_EQ(read_all(*opened->stream).size(), 30u);
+  opened = open_recording(last);
+  ASSERT_TRUE(opened) << opened.error().message;
+  ASSERT_EQ(opened->remarks.size(), 1u);
+  EXPECT_NE(opened->remarks[0].find("it is part 4 of a recording"), std::string::npos);
+  std::filesystem::rename(last, part_name(parquet_path_, 4));
+
   std::filesystem::remove(part_name(parquet_path_, 2));
   opened = open_recording(parquet_path_);
   ASSERT_TRUE(opened) << opened.error().message;

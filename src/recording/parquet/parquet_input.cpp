@@ -12,6 +12,7 @@
 #include <parquet/statistics.h>
 
 #include "recording/parquet/output.h"
+#include "recording/parquet/parts.h"
 
 namespace rezolus {
 namespace {
@@ -49,9 +50,10 @@ Result<ParquetInput> ParquetInput::open(const std::string& path) {
     std::int64_t row_count = 0;
     std::int64_t group_count = 0;
     // From the last to the first, which stays open: a part that is damaged is known at once.
-    for (std::size_t part = input.parts_.size(); part-- > 0;) {
+    for (std::size_t part = input.files.size(); part-- > 0;) {
       if (auto opened = input.open_part(part); !opened) return std::unexpected(opened.error());
       const auto file = input.reader_->parquet_reader()->metadata();
+      if (part + 1 == input.files.size()) input.find_missing_end(*file);
       row_count += file->num_rows();
       group_count += file->num_row_groups();
       input.note_row_groups(*file);
@@ -60,12 +62,20 @@ Result<ParquetInput> ParquetInput::open(const std::string& path) {
     const auto file = input.reader_->parquet_reader()->metadata();
     const auto& pairs = file->key_value_metadata();
     for (std::int64_t i = 0; pairs && i < pairs->size(); ++i) {
-      if (pairs->key(i) != kArrowSchemaKey) input.metadata[pairs->key(i)] = pairs->value(i);
+      const std::string& key = pairs->key(i);
+      if (key == kMetaPart) {
+        input.remarks.push_back(
+            fmt::format("it is part {} of a recording, and read alone: the parts before it are "
+                        "somewhere else",
+                        pairs->value(i)));
+      }
+      const bool own = key == kArrowSchemaKey || key == kMetaPart || key == kMetaNextPart;
+      if (!own) input.metadata[key] = pairs->value(i);
     }
     input.facts =
         fmt::format("{} rows, {} columns, {} row groups{}, by {}", row_count,
                     input.schema->num_fields(), group_count,
-                    input.parts_.size() > 1 ? fmt::format(" in {} files", input.parts_.size()) : "",
+                    input.files.size() > 1 ? fmt::format(" in {} files", input.files.size()) : "",
                     file->created_by());
     return input;
   } catch (const std::exception& cause) {
@@ -82,7 +92,7 @@ void ParquetInput::find_parts() {
     const std::uint64_t number = part_number(path, entries->path().filename());
     if (number != 0) numbers.insert(number);
   }
-  parts_ = {path};
+  files = {path};
   std::uint64_t next = 2;
   for (const std::uint64_t number : numbers) {
     if (number != next) {
@@ -90,9 +100,19 @@ void ParquetInput::find_parts() {
           "{} is missing though {} is there: its time is a gap; put it beside the others",
           part_name(path, next), part_name(path, number)));
     }
-    parts_.push_back(part_name(path, number));
+    files.push_back(part_name(path, number));
     next = number + 1;
   }
+}
+
+// Files of before this was noted do not say that they go on.
+void ParquetInput::find_missing_end(const parquet::FileMetaData& last) {
+  const auto& pairs = last.key_value_metadata();
+  const int at = pairs ? pairs->FindKey(std::string(kMetaNextPart)) : -1;
+  if (at < 0) return;
+  remarks.push_back(
+      fmt::format("its end is missing: {} says that it goes on in part {}, which is not beside it",
+                  files.back(), pairs->value(at)));
 }
 
 // Of the part that is open.
@@ -130,22 +150,22 @@ Result<void> ParquetInput::open_part(std::size_t part) {
   parquet::ArrowReaderProperties arrow_properties;
   arrow_properties.set_pre_buffer(false);
   parquet::arrow::FileReaderBuilder builder;
-  auto status = builder.OpenFile(parts_[part], false, properties);
+  auto status = builder.OpenFile(files[part], false, properties);
   if (!status.ok()) {
-    return error("read {}: it is cut off, damaged or no Parquet: {}", parts_[part],
+    return error("read {}: it is cut off, damaged or no Parquet: {}", files[part],
                  status.message());
   }
   auto reader = builder.properties(arrow_properties)->Build();
-  if (!reader.ok()) return error("read {}: {}", parts_[part], reader.status().message());
+  if (!reader.ok()) return error("read {}: {}", files[part], reader.status().message());
   reader_ = std::move(*reader);
   std::shared_ptr<arrow::Schema> found;
   status = reader_->GetSchema(&found);
-  if (!status.ok()) return error("read {}: {}", parts_[part], status.message());
+  if (!status.ok()) return error("read {}: {}", files[part], status.message());
   if (schema && !schema->Equals(*found, false)) {
     return error(
         "{} has other columns than the other parts of {}: it is of another recording; move "
         "it elsewhere",
-        parts_[part], path);
+        files[part], path);
   }
   schema = std::move(found);
   if (rows_per_batch_ > 0) reader_->set_batch_size(rows_per_batch_);
@@ -175,7 +195,7 @@ Result<std::shared_ptr<arrow::RecordBatch>> ParquetInput::next_batch() {
     while (true) {
       if (!batches_) return batch;
       const auto status = batches_->ReadNext(&batch);
-      if (!status.ok()) return error("read {}: {}", parts_[part_], status.message());
+      if (!status.ok()) return error("read {}: {}", files[part_], status.message());
       if (batch) break;
       if (run_ + 1 >= runs_.size()) return batch;
       ++run_;
@@ -185,7 +205,7 @@ Result<std::shared_ptr<arrow::RecordBatch>> ParquetInput::next_batch() {
     if (!ordered.ok()) return error("read {}: {}", path, ordered.status().message());
     return *ordered;
   } catch (const std::exception& cause) {
-    return error("read {}: {}", parts_[part_], cause.what());
+    return error("read {}: {}", files[part_], cause.what());
   }
 }
 
@@ -195,7 +215,7 @@ Result<void> ParquetInput::begin_run() {
     if (auto opened = open_part(run.part); !opened) return opened;
   }
   auto batches = reader_->GetRecordBatchReader(run.groups, leaves_);
-  if (!batches.ok()) return error("read {}: {}", parts_[part_], batches.status().message());
+  if (!batches.ok()) return error("read {}: {}", files[part_], batches.status().message());
   batches_ = std::move(*batches);
   return {};
 }

@@ -34,6 +34,7 @@ struct ParquetInput {
   std::string facts;        // for people
   std::shared_ptr<arrow::Schema> schema;
   std::vector<std::string> remarks;  // parts that are missing
+  std::vector<std::string> files;    // the first is path, then its parts
   std::vector<RowGroup> row_groups;  // of all parts, in order
 
   // An error: it cannot be read or is damaged, or a part of it is.
@@ -62,11 +63,11 @@ struct ParquetInput {
   Result<void> open_part(std::size_t part);
   Result<void> begin_run();
   void find_parts();
+  void find_missing_end(const parquet::FileMetaData& last);
   void note_row_groups(const parquet::FileMetaData& file);
 
-  std::vector<std::string> parts_;  // the first is path
-  std::size_t part_ = 0;            // that is open
-  std::vector<Run> runs_;           // what is read
+  std::size_t part_ = 0;   // that is open
+  std::vector<Run> runs_;  // what is read
   std::size_t run_ = 0;
   std::int64_t rows_per_batch_ = 0;
   std::unique_ptr<parquet::arrow::FileReader> reader_;

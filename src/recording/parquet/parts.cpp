@@ -70,14 +70,18 @@ Result<void> Parts::begin_part() {
   return {};
 }
 
-Result<void> Parts::end_part() {
+Result<void> Parts::end_part(bool last) {
+  auto pairs = footer_()->Copy();
+  const std::uint64_t part = output_.part_count();
+  if (part > 1) pairs->Append(std::string(kMetaPart), std::to_string(part));
+  if (!last) pairs->Append(std::string(kMetaNextPart), std::to_string(part + 1));
   if (array_writer_) {
-    const auto added = array_writer_->AddKeyValueMetadata(footer_());
+    const auto added = array_writer_->AddKeyValueMetadata(pairs);
     if (!added.ok()) return arrow_error("write metadata", added);
     const auto closed = array_writer_->Close();
     if (!closed.ok()) return arrow_error("finish", closed);
   } else {
-    column_writer_->AddKeyValueMetadata(footer_());
+    column_writer_->AddKeyValueMetadata(pairs);
     column_writer_->Close();
   }
   array_writer_.reset();
@@ -89,7 +93,7 @@ Result<void> Parts::end_part() {
 Result<void> Parts::make_room() {
   const auto chunks = static_cast<std::uint64_t>(schema_->num_fields());
   if (open_ && chunk_count_ > 0 && chunk_count_ + chunks > chunks_per_part_max_) {
-    if (auto ended = end_part(); !ended) return ended;
+    if (auto ended = end_part(false); !ended) return ended;
   }
   if (!open_) {
     if (auto begun = begin_part(); !begun) return begun;
@@ -118,7 +122,7 @@ Result<void> Parts::commit() {
   if (!open_) {
     if (auto begun = begin_part(); !begun) return begun;
   }
-  if (auto ended = end_part(); !ended) return ended;
+  if (auto ended = end_part(true); !ended) return ended;
   return output_.commit();
 }
 

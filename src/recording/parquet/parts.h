@@ -7,6 +7,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
 
 #include <arrow/api.h>
 #include <parquet/arrow/writer.h>
@@ -19,6 +20,10 @@ namespace rezolus {
 
 // About 600 bytes each while a file is written: 39 MiB of the converter's 256.
 inline constexpr std::uint64_t kChunksPerPartMax = 64u << 10;
+
+// Keys of the footer that say where a part stands; a recording in one file has neither.
+inline constexpr std::string_view kMetaPart = "parquet_part";           // its number, of all but the first
+inline constexpr std::string_view kMetaNextPart = "parquet_next_part";  // of all but the last
 
 // What fills the row groups: Arrow's arrays, with the Arrow schema in the footer; or values and levels,
 // column by column, which costs half of that where lists are long.
@@ -54,7 +59,7 @@ class Parts {
   // Goes on to the next part when this one has no room for a row group.
   Result<void> make_room();
   Result<void> begin_part();
-  Result<void> end_part();
+  Result<void> end_part(bool last);
 
   Output output_;
   std::shared_ptr<arrow::Schema> schema_;

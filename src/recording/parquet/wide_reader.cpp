@@ -199,6 +199,7 @@ Result<OpenedRecording> open_parquet(const std::string& path, const OpenOptions&
   OpenedRecording opened;
   opened.format = RecordingFormat::kWide;
   opened.facts = input->facts;
+  opened.files = input->files;
   opened.remarks = columns->remarks;
   opened.remarks.insert(opened.remarks.end(), input->remarks.begin(), input->remarks.end());
   auto stream = std::make_unique<WideStream>(std::move(*input), std::move(*columns));
