@@ -10,6 +10,7 @@ import subprocess
 
 import duckdb
 import polars
+import pyarrow
 import pyarrow.parquet
 import pytest
 
@@ -293,14 +294,18 @@ def test_log_to_raw_to_log_keeps_values(ours, tmp_path):
     tool("convert", path, tmp_path / "a.rezlog")
     tool("convert", tmp_path / "a.rezlog", tmp_path / "a.raw")
     tool("convert", tmp_path / "a.raw", tmp_path / "b.rezlog")
+    (tmp_path / "a.raw.zst").write_bytes(
+        pyarrow.compress((tmp_path / "a.raw").read_bytes(), codec="zstd", asbytes=True))
     rows = [{(row["metric"], str(row["labels"])): (row.get("increase"), row.get("count"),
                                                    row.get("p99"), row.get("mean"))
              for row in json.loads(tool("summary", "--json", file))["rows"]}
-            for file in (path, tmp_path / "a.rezlog", tmp_path / "a.raw", tmp_path / "b.rezlog")]
+            for file in (path, tmp_path / "a.rezlog", tmp_path / "a.raw", tmp_path / "b.rezlog",
+                         tmp_path / "a.raw.zst")]
     assert rows[0]
     assert rows[1] == rows[0]
     assert rows[2] == rows[0]
     assert rows[3] == rows[0]
+    assert rows[4] == rows[0]
 
 
 def test_convert_cuts_selects_and_thins_out(ours, tmp_path):

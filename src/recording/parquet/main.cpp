@@ -28,7 +28,8 @@ int run(int argc, char** argv) {
   app.require_subcommand(1);
   const std::array tools = {add_info(app), add_summary(app), add_diff(app), add_convert(app),
                             add_recover(app), add_upload(app)};
-  app.footer("Each takes Parquet files of Rezolus (wide and long) and of the original, logs (.rezlog) and raw\nsnapshots.\n"
+  app.footer("Each takes Parquet files of Rezolus (wide and long) and of the original, logs (.rezlog) and\n"
+             "raw snapshots, also compressed by zstd.\n"
              "Exit codes: 0 ok, 1 failed, 2 wrong usage.");
   try {
     app.parse(argc, argv);

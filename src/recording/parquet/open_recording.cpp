@@ -9,6 +9,7 @@
 #include "base/fd.h"
 #include "base/glob.h"
 #include "recording/log/log_segment.h"
+#include "recording/parquet/raw_file.h"
 
 namespace rezolus {
 namespace {
@@ -105,6 +106,7 @@ Result<OpenedRecording> open_recording(const std::string& path, const OpenOption
   if (got == 0) return error("{} is empty", path);
   const std::string_view begin(magic, static_cast<std::size_t>(std::max<ssize_t>(got, 0)));
   if (begin == kParquetMagic) return open_parquet(path, options);
+  if (begin == kZstdMagic) return open_raw(path, options);
   if (!begin.empty() && kSnapshotLeads.contains(begin[0])) return open_raw(path, options);
   auto stream = open_log_stream(path);
   if (!stream) return std::unexpected(stream.error());

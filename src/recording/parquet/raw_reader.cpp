@@ -1,16 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-// Reads raw recordings: upstream's MessagePack snapshots, one after the other, of any version.
+// Reads raw recordings: upstream's MessagePack snapshots, one after the other, of any version, as they
+// are or compressed by zstd.
 
 #include <algorithm>
-#include <array>
-#include <filesystem>
 
-#include <fcntl.h>
-#include <unistd.h>
-
-#include "base/fd.h"
 #include "recording/parquet/gap_finder.h"
 #include "recording/parquet/open_recording.h"
+#include "recording/parquet/raw_file.h"
 #include "wire/msgpack.h"
 
 namespace rezolus {
@@ -20,7 +16,7 @@ constexpr std::size_t kReadBytes = 1 << 20;
 
 class RawStream : public SnapshotStream {
  public:
-  RawStream(std::string path, Fd fd) : path_(std::move(path)), fd_(std::move(fd)) {}
+  RawStream(std::string path, RawFile file) : path_(std::move(path)), file_(std::move(file)) {}
 
   Result<SnapshotRef> next() override {
     while (!ended_) {
@@ -40,12 +36,12 @@ class RawStream : public SnapshotStream {
 
   Result<void> rewind() override {
     buffer_.clear();
-    consumed_ = offset_ = 0;
-    ended_ = false;
+    consumed_ = 0;
+    ended_ = any_ = false;
     loss_ = {};
     decoder_ = {};
     gaps_.rewind();
-    return {};
+    return file_.rewind();
   }
 
   [[nodiscard]] bool after_gap() const override { return gaps_.after_gap(); }
@@ -61,19 +57,31 @@ class RawStream : public SnapshotStream {
     // Damage inside of a snapshot leaves its end in doubt: nothing behind it can be trusted.
     if (!snapshot) return lose_rest(snapshot.error().message);
     consumed_ += bytes.size();
+    any_ = true;
     gaps_.add((*snapshot)->realtime_ns);
     return snapshot;
   }
 
+  // Of a compressed file, what is lost is counted as it stands on disk, what was taken out of it as it is.
   Result<SnapshotRef> lose_rest(const std::string& why) {
     ended_ = true;
-    const std::uint64_t behind = offset_ - (buffer_.size() - consumed_);
-    std::error_code ignored;
-    const std::uint64_t size_bytes = std::filesystem::file_size(path_, ignored);
-    if (behind >= size_bytes) return SnapshotRef();
-    if (behind == 0) return error("{} is no recording: it is neither Parquet nor a log, and as "
-                                  "MessagePack {}", path_, why);
-    loss_ = {.damage_count = 1, .bytes = size_bytes - behind, .ticks = 0, .ticks_known = false,
+    std::uint64_t lost = buffer_.size() - consumed_ + file_.unread_bytes();
+    if (!file_.damage().empty()) lost = std::max<std::uint64_t>(lost, 1);
+    if (lost == 0) return SnapshotRef();
+    if (!any_ && file_.compressed()) {
+      return error(
+          "{} is compressed by zstd, and what is in it is no raw recording: {}; what else it is has to "
+          "be taken out first, with zstd -d",
+          path_, file_.damage().empty() ? why : file_.damage());
+    }
+    if (!any_) {
+      return error("{} is no recording: it is neither Parquet nor a log, and as MessagePack {}",
+                   path_, why);
+    }
+    loss_ = {.damage_count = 1,
+             .bytes = lost,
+             .ticks = 0,
+             .ticks_known = false,
              .torn_tail = true};
     return SnapshotRef();
   }
@@ -82,21 +90,20 @@ class RawStream : public SnapshotStream {
     buffer_.erase(0, consumed_);
     consumed_ = 0;
     const std::size_t had = buffer_.size();
-    buffer_.resize(had + std::max(kReadBytes, had));  // grows by doubling, for one large snapshot
-    const ssize_t got = ::pread(fd_.get(), buffer_.data() + had, buffer_.size() - had,
-                                static_cast<off_t>(offset_));
-    if (got < 0) return system_error("read " + path_, errno);
-    buffer_.resize(had + static_cast<std::size_t>(got));
-    offset_ += static_cast<std::uint64_t>(got);
-    return got > 0;
+    const std::size_t wanted = std::max(kReadBytes, had);  // doubled, for one large snapshot
+    buffer_.resize(had + wanted);
+    const auto got = file_.read(buffer_.data() + had, wanted);
+    buffer_.resize(had + got.value_or(0));
+    if (!got) return std::unexpected(got.error());
+    return *got > 0;
   }
 
   std::string path_;
-  Fd fd_;
+  RawFile file_;
   std::string buffer_;
   std::size_t consumed_ = 0;
-  std::uint64_t offset_ = 0;  // of the file, behind the buffer
   bool ended_ = false;
+  bool any_ = false;  // a snapshot was read
   LogLoss loss_;
   SnapshotDecoder decoder_;
   GapFinder gaps_{0};  // a raw recording does not say its interval
@@ -105,15 +112,17 @@ class RawStream : public SnapshotStream {
 }  // namespace
 
 Result<OpenedRecording> open_raw(const std::string& path, const OpenOptions& options) {
-  auto fd = Fd::open(path, O_RDONLY);
-  if (!fd) return std::unexpected(fd.error());
-  auto stream = std::make_unique<RawStream>(path, std::move(*fd));
+  auto file = RawFile::open(path);
+  if (!file) return std::unexpected(file.error());
+  const bool compressed = file->compressed();
+  auto stream = std::make_unique<RawStream>(path, std::move(*file));
   // Metadata comes with the first snapshot; a file that has none is no recording.
   if (auto first = stream->next(); !first) return std::unexpected(first.error());
   if (auto rewound = stream->rewind(); !rewound) return std::unexpected(rewound.error());
   OpenedRecording opened;
   opened.format = RecordingFormat::kRaw;
-  opened.facts = "MessagePack, one snapshot after the other";
+  opened.facts = fmt::format("MessagePack, one snapshot after the other{}",
+                             compressed ? ", compressed by zstd" : "");
   opened.stream = select_metrics(std::move(stream), options);
   return opened;
 }

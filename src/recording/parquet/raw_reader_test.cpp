@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 #include <filesystem>
 
+#include <arrow/util/compression.h>
 #include <gtest/gtest.h>
 
 #include "base/fd.h"
@@ -81,6 +82,81 @@ TEST_F(RawReaderTest, WhatIsNoSnapshot) {
   LogLoss loss;
   EXPECT_EQ(count(content_ + "\xc1 garbage", &loss), 3u);
   EXPECT_EQ(loss.bytes, 9u);
+}
+
+std::string zstd(const std::string& bytes) {
+  auto codec = arrow::util::Codec::Create(arrow::Compression::ZSTD).ValueOrDie();
+  const auto* input = reinterpret_cast<const std::uint8_t*>(bytes.data());
+  const auto size = static_cast<std::int64_t>(bytes.size());
+  std::string output(static_cast<std::size_t>(codec->MaxCompressedLen(size, input)), '\0');
+  output.resize(static_cast<std::size_t>(
+      codec
+          ->Compress(size, input, static_cast<std::int64_t>(output.size()),
+                     reinterpret_cast<std::uint8_t*>(output.data()))
+          .ValueOrDie()));
+  return output;
+}
+
+TEST_F(RawReaderTest, CompressedByZstd) {
+  LogLoss loss;
+  const std::string frame = zstd(content_);
+  EXPECT_LT(frame.size(), content_.size());
+  EXPECT_EQ(count(frame, &loss), 3u);
+  EXPECT_EQ(loss.bytes, 0u);
+  EXPECT_FALSE(loss.torn_tail);
+  // Frames one after the other, also where they part a snapshot.
+  EXPECT_EQ(count(zstd(content_.substr(0, 100)) + zstd(content_.substr(100)) + frame, &loss), 6u);
+  EXPECT_EQ(loss.bytes, 0u);
+  auto opened = open_recording(path_);
+  ASSERT_TRUE(opened) << opened.error().message;
+  EXPECT_NE(opened->facts.find("compressed by zstd"), std::string::npos);
+  for (int pass = 0; pass < 2; ++pass) {
+    for (std::uint64_t k = 0; k < 3; ++k) {
+      auto snapshot = opened->stream->next();
+      ASSERT_TRUE(snapshot && *snapshot);
+      const std::int64_t at = find_series(*(*snapshot)->schema, "switches", {{"id", "0"}});
+      ASSERT_GE(at, 0);
+      EXPECT_EQ((*snapshot)->scalars[static_cast<std::size_t>(at)], 100 + 3 * k);
+    }
+    ASSERT_TRUE(opened->stream->rewind());
+  }
+}
+
+// More than is read in one go, from a small file.
+TEST_F(RawReaderTest, MuchFromLittle) {
+  std::string bytes;
+  std::size_t wanted = 0;
+  while (bytes.size() < (5u << 20)) {
+    bytes += content_;
+    wanted += 3;
+  }
+  const std::string frame = zstd(bytes);
+  EXPECT_LT(frame.size(), bytes.size() / 100);
+  EXPECT_EQ(count(frame), wanted);
+}
+
+TEST_F(RawReaderTest, CompressedAndCutOffOrDamaged) {
+  // Of several frames, those before the damage are read.
+  const std::string frame = zstd(content_);
+  for (std::size_t size = 4; size < frame.size(); size += 7) {
+    LogLoss loss;
+    EXPECT_EQ(count(frame + frame.substr(0, size), &loss), 3u) << size;
+    EXPECT_GT(loss.bytes, 0u) << size;
+    EXPECT_TRUE(loss.torn_tail);
+  }
+  LogLoss loss;
+  EXPECT_EQ(count(frame + "garbage", &loss), 3u);
+  EXPECT_GT(loss.bytes, 0u);
+  for (std::size_t at = 4; at < frame.size(); at += 5) {
+    std::string damaged = frame;
+    damaged[at] = static_cast<char>(damaged[at] ^ 0x55);
+    EXPECT_LE(count(damaged), 3u) << at;
+  }
+  ASSERT_TRUE(write_file_atomic(path_, zstd("PAR1 and the rest of a Parquet file")));
+  const auto opened = open_recording(path_);
+  ASSERT_FALSE(opened);
+  EXPECT_NE(opened.error().message.find("no raw recording"), std::string::npos);
+  EXPECT_NE(opened.error().message.find("zstd -d"), std::string::npos);
 }
 
 TEST(MsgpackSize, OfEveryType) {
