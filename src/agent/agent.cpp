@@ -187,10 +187,7 @@ AgentFacts Agent::facts(StatusDetail detail) const {
   }
   if (const http::Server* server = server_.load()) {
     facts.listen = server->endpoints();
-    facts.requests = server->counters().requests;
-    facts.connections = server->counters().connections;
-    facts.connections_refused = server->counters().connections_refused;
-    facts.connections_timed_out = server->counters().timeouts;
+    facts.http = http::counts_of(server->counters());
   }
   if (const AgentPush* push = push_.load()) facts.push = push->states();
   facts.stream_listeners = streams_.listeners;

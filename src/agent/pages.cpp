@@ -82,11 +82,7 @@ std::string status_page(const AgentFacts& facts) {
         {"map_bytes", map_memory_bytes(facts.collector)}}},
       {"maps", maps_json(facts.collector)},
       {"losses", std::move(losses)},
-      {"http",
-       {{"requests", facts.requests},
-        {"connections", facts.connections},
-        {"connections_refused", facts.connections_refused},
-        {"connections_timed_out", facts.connections_timed_out}}},
+      {"http", http::server_json(facts.http)},
       {"stream",
        {{"listeners", facts.stream_listeners},
         {"opened", facts.streams_opened},
@@ -123,11 +119,9 @@ std::vector<ExtraFamily> own_families(const AgentFacts& facts) {
         {{{"name", sampler.name}}, sampler.state == SamplerState::kActive ? 1.0 : 0.0});
   }
   families.push_back(std::move(up));
-  families.push_back(counter("rezolus_agent_http_requests_total", "HTTP requests received.",
-                             static_cast<double>(facts.requests)));
-  families.push_back(counter("rezolus_agent_http_connections_refused_total",
-                             "Connections refused because too many were open.",
-                             static_cast<double>(facts.connections_refused)));
+  for (ExtraFamily& family : http::server_families("rezolus_agent_http_", facts.http)) {
+    families.push_back(std::move(family));
+  }
   families.push_back(gauge("rezolus_agent_stream_listeners", "Clients that listen to /stream now.",
                            static_cast<double>(facts.stream_listeners)));
   families.push_back(counter("rezolus_agent_streams_refused_total",

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "agent/process_memory.h"
-#include "http/server.h"
+#include "http/server_families.h"
 #include "metrics/snapshot.h"
 #include "push/sender.h"
 #include "samplers/status.h"
@@ -25,11 +25,7 @@ struct AgentFacts {
   ProcessMemory memory;
   CollectorStatus collector;
   std::string scheduler_error;  // why the scheduling class was refused; empty when it was not
-  // Server counters.
-  std::uint64_t requests = 0;
-  std::uint64_t connections = 0;
-  std::uint64_t connections_refused = 0;
-  std::uint64_t connections_timed_out = 0;
+  http::ServerCounts http;
   // Of /stream.
   std::uint64_t stream_listeners = 0;
   std::uint64_t streams_opened = 0;

@@ -15,6 +15,7 @@
 #include "base/version.h"
 #include "exporter/puller.h"
 #include "http/server.h"
+#include "http/server_families.h"
 #include "push/push.h"
 #include "push/push_status.h"
 #include "samplers/collector.h"
@@ -114,6 +115,12 @@ std::vector<ExtraFamily> Exporter::own_families() const {
       static_cast<double>(state.missed_ticks));
   add("rezolus_exporter_source_duration_seconds", "gauge", "How long the last request took.",
       state.duration_seconds);
+  if (const http::Server* server = server_.load()) {
+    const http::ServerCounts counts = http::counts_of(server->counters());
+    for (ExtraFamily& family : http::server_families("rezolus_exporter_http_", counts)) {
+      families.push_back(std::move(family));
+    }
+  }
   if (const Push* push = push_.load()) {
     for (ExtraFamily& family : push->families()) families.push_back(std::move(family));
   }
@@ -147,11 +154,7 @@ std::string Exporter::status(const PulledState& state) const {
   }
   if (const http::Server* server = server_.load()) {
     page["listen"] = server->endpoints();
-    page["http"] = {{"requests", server->counters().requests.load()},
-                    {"connections", server->counters().connections.load()},
-                    {"connections_refused", server->counters().connections_refused.load()},
-                    {"connections_timed_out", server->counters().timeouts.load()},
-                    {"handshakes_failed", server->counters().handshakes_failed.load()}};
+    page["http"] = http::server_json(http::counts_of(server->counters()));
   }
   return page.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
 }

@@ -179,7 +179,7 @@ Result<std::unique_ptr<http::Server>> serve(const FlightOptions& options, Flight
   if (config.listen.empty()) return nullptr;
   auto server = http::Server::start(std::move(config), routes.routes());
   if (!server) return std::unexpected(std::move(server.error()));
-  routes.set_endpoints((*server)->endpoints());
+  routes.set_server(server->get());
   for (const std::string& endpoint : (*server)->endpoints()) {
     spdlog::info("listening on {}", endpoint);
   }

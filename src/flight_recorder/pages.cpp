@@ -162,6 +162,7 @@ std::string flight_status_page(const FlightOptions& options, const FlightFacts& 
       {"buffer", options.buffer},
       {"snapshots_waiting", facts.snapshots_waiting},
       {"listen", facts.listen},
+      {"http", http::server_json(facts.http)},
   };
   auto made = nlohmann::ordered_json::array();
   for (const auto& [key, count] : facts.snapshots) {
@@ -229,6 +230,10 @@ std::vector<ExtraFamily> flight_families(const FlightOptions& options, const Fli
           uploads.dropped_bytes);
   }
   if (facts.rules) add_rule_families(families, options, *facts.rules);
+  for (ExtraFamily& family :
+       http::server_families("rezolus_flight_recorder_http_", facts.http)) {
+    families.push_back(std::move(family));
+  }
   return families;
 }
 

@@ -13,7 +13,7 @@
 #include "flight_recorder/options.h"
 #include "flight_recorder/rule_thread.h"
 #include "flight_recorder/uploads.h"
-#include "http/server.h"
+#include "http/server_families.h"
 #include "wire/prometheus.h"
 
 namespace rezolus {
@@ -28,6 +28,7 @@ struct FlightFacts {
   std::optional<RulesState> rules;  // those of the options, in their order
   std::uint64_t started_realtime_ns = 0;  // taken once: the same on every page
   std::vector<std::string> listen;
+  http::ServerCounts http;
 };
 
 std::string flight_banner_page();

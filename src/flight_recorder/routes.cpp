@@ -105,11 +105,6 @@ FlightRoutes::FlightRoutes(const FlightOptions& options, const FlightBuffer& buf
   }
 }
 
-void FlightRoutes::set_endpoints(std::vector<std::string> endpoints) {
-  endpoints_ = std::move(endpoints);
-  endpoints_known_.store(true, std::memory_order_release);
-}
-
 FlightFacts FlightRoutes::facts() const {
   FlightFacts facts;
   facts.buffer = buffer_.state();
@@ -118,7 +113,10 @@ FlightFacts FlightRoutes::facts() const {
   if (uploads_ != nullptr) facts.uploads = uploads_->state();
   if (rules_ != nullptr) facts.rules = rules_->state();
   facts.started_realtime_ns = started_realtime_ns_;
-  if (endpoints_known_.load(std::memory_order_acquire)) facts.listen = endpoints_;
+  if (const http::Server* server = server_.load()) {
+    facts.listen = server->endpoints();
+    facts.http = http::counts_of(server->counters());
+  }
   return facts;
 }
 

@@ -30,8 +30,8 @@ class FlightRoutes {
                const Uploads* uploads, const RuleThread* rules, SnapshotHistory& history);
 
   std::vector<http::Route> routes();
-  // What is listened on, for /status. Any thread; once.
-  void set_endpoints(std::vector<std::string> endpoints);
+  // Who serves, for what it listens on and counts; null before it ends. Any thread.
+  void set_server(const http::Server* server) { server_ = server; }
 
  private:
   // To the output: what POST /snapshot and POST /dump/file share.
@@ -54,9 +54,7 @@ class FlightRoutes {
   // Owned by the server's thread:
   PrometheusEncoder prometheus_;
   std::uint64_t stream_index_ = 0;
-  // Written once:
-  std::vector<std::string> endpoints_;
-  std::atomic<bool> endpoints_known_ = false;
+  std::atomic<const http::Server*> server_ = nullptr;
 };
 
 }  // namespace rezolus

@@ -2,6 +2,8 @@
 #include "http/server.h"
 
 #include <algorithm>
+#include <unordered_map>
+#include <utility>
 
 #include <boost/asio.hpp>
 #include <netinet/tcp.h>
@@ -93,6 +95,12 @@ void ServerCore::accept(Acceptor& acceptor) {
 void ServerCore::admit(Socket socket, std::string local_address, std::string peer_address) {
   ++counters.connections;
   if (sessions_.size() >= limits().connections_max) {
+    if (const auto waiting = one_to_shed()) {
+      ++counters.connections_shed;
+      waiting->close();
+    }
+  }
+  if (sessions_.size() >= limits().connections_max) {
     ++counters.connections_refused;
     constexpr std::string_view kRefusal =
         "HTTP/1.1 503 Service Unavailable\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
@@ -105,7 +113,27 @@ void ServerCore::admit(Socket socket, std::string local_address, std::string pee
   const auto session = std::make_shared<Session>(*this, std::move(socket), std::move(local_address),
                                                  std::move(peer_address));
   sessions_.insert(session);
+  counters.connections_open = sessions_.size();
   session->start();
+}
+
+// Clients that hold many connections and send nothing, or next to nothing, so lose their own. One that
+// has sent its request is safe while it is answered.
+std::shared_ptr<Session> ServerCore::one_to_shed() const {
+  std::unordered_map<std::string_view, std::size_t> count_by_peer;
+  for (const auto& session : sessions_) ++count_by_peer[session->peer_address()];
+  std::shared_ptr<Session> chosen;
+  std::pair<std::size_t, std::chrono::steady_clock::duration> most{};
+  const auto now = std::chrono::steady_clock::now();
+  for (const auto& session : sessions_) {
+    const auto since = session->waits_since(now);
+    if (!since) continue;
+    const std::pair rank{count_by_peer[session->peer_address()], now - *since};
+    if (chosen != nullptr && rank <= most) continue;
+    chosen = session;
+    most = rank;
+  }
+  return chosen;
 }
 
 std::pair<const Route*, bool> ServerCore::find_route(std::string_view path, bool post) const {
@@ -135,6 +163,7 @@ void ServerCore::set_allowed_hosts(std::vector<std::string> names) {
 
 void ServerCore::forget(const std::shared_ptr<Session>& session) {
   sessions_.erase(session);
+  counters.connections_open = sessions_.size();
   if (stopping && sessions_.empty()) stop_timer_.cancel();
 }
 

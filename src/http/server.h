@@ -23,7 +23,8 @@ namespace rezolus::http {
 struct ServerLimits {
   std::uint32_t header_bytes_max = 8 << 10;   // beyond: 431
   std::uint32_t body_bytes_max = 64 << 10;    // beyond: 413
-  std::uint32_t connections_max = 128;        // beyond: 503, and the connection is closed
+  // Beyond: one that waits for its client is closed, the oldest of who has most; else 503.
+  std::uint32_t connections_max = 128;
   std::chrono::milliseconds handshake_timeout{5'000};  // of TLS, from the connection on
   std::chrono::milliseconds read_timeout{10'000};   // a whole request, from its first byte
   std::chrono::milliseconds write_timeout{30'000};  // a whole answer
@@ -123,7 +124,9 @@ struct Route {
 
 struct ServerCounters {
   std::atomic<std::uint64_t> connections{0};          // accepted
+  std::atomic<std::uint64_t> connections_open{0};     // now
   std::atomic<std::uint64_t> connections_refused{0};  // beyond connections_max
+  std::atomic<std::uint64_t> connections_shed{0};     // closed while they waited, for others
   std::atomic<std::uint64_t> requests{0};
   std::atomic<std::uint64_t> timeouts{0};             // connections closed for being slow
   std::atomic<std::uint64_t> handshakes_failed{0};    // of TLS; plain HTTP on its port, too

@@ -57,6 +57,8 @@ class ServerCore : public std::enable_shared_from_this<ServerCore> {
   template <typename Acceptor>
   void accept(Acceptor& acceptor);
   void admit(Socket socket, std::string local_address, std::string peer_address);
+  // Who is closed so that another connection finds room; null: nobody.
+  [[nodiscard]] std::shared_ptr<Session> one_to_shed() const;
   void begin_stop();
 
   ServerConfig config_;

@@ -251,17 +251,37 @@ TEST_F(ServerTest, ConnectionsBeyondTheLimitAreTurnedAway) {
   start({.limits = {.connections_max = 2}});
   Client first(server_->endpoints()[0]);
   Client second(server_->endpoints()[0]);
-  first.send("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n");
-  EXPECT_THAT(first.read_answer(), StartsWith("HTTP/1.1 200 "));
-  second.send("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n");
-  EXPECT_THAT(second.read_answer(), StartsWith("HTTP/1.1 200 "));
+  for (Client* client : {&first, &second}) {
+    client->send("GET /never HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+  }
+  while (server_->counters().requests < 2) std::this_thread::sleep_for(1ms);
   {
     Client third(server_->endpoints()[0]);
     EXPECT_THAT(third.read_to_end(), StartsWith("HTTP/1.1 503 "));
     EXPECT_EQ(server_->counters().connections_refused, 1u);
   }
-  first.send("GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
-  EXPECT_THAT(first.read_to_end(), StartsWith("HTTP/1.1 200 "));
+  EXPECT_EQ(server_->counters().connections_shed, 0u);
+  kept_.send(make_response("text/plain", "at last"));
+  EXPECT_THAT(second.read_to_end(), testing::EndsWith("at last"));
+  EXPECT_THAT(get("/"), StartsWith("HTTP/1.1 200 "));
+}
+
+TEST_F(ServerTest, WhoWaitsLongestMakesRoom) {
+  start({.limits = {.connections_max = 3}});
+  Client busy(server_->endpoints()[0]);
+  busy.send("GET /never HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+  while (server_->counters().requests < 1) std::this_thread::sleep_for(1ms);
+  Client silent(server_->endpoints()[0]);
+  while (server_->counters().connections < 2) std::this_thread::sleep_for(1ms);
+  Client dripping(server_->endpoints()[0]);
+  dripping.send("GET / HT");
+  for (int i = 0; i < 20; ++i) EXPECT_THAT(get("/"), StartsWith("HTTP/1.1 200 "));
+  EXPECT_EQ(silent.read_to_end(), "");
+  EXPECT_TRUE(silent.closed);
+  EXPECT_EQ(server_->counters().connections_refused, 0u);
+  EXPECT_GE(server_->counters().connections_shed, 1u);
+  kept_.send(make_response("text/plain", "at last"));
+  EXPECT_THAT(busy.read_to_end(), testing::EndsWith("at last"));
 }
 
 TEST_F(ServerTest, ARequestThatDripsInIsCutOff) {

@@ -25,7 +25,10 @@ using ErrorCode = boost::system::error_code;
 namespace {
 
 // What is read after the last answer, at most, from a client that does not stop sending.
-constexpr std::size_t kDrainedBytesMax = 4u << 20;
+constexpr std::size_t kDrainedBytesMax = 1u << 20;
+
+// A client that has not taken its answer for so long is waited for.
+constexpr std::chrono::seconds kWritingPatience{5};
 
 std::string http_date() {
   const std::time_t now = std::time(nullptr);
@@ -94,7 +97,25 @@ void Session::close() {
   core_.forget(shared_from_this());
 }
 
+std::optional<std::chrono::steady_clock::time_point> Session::waits_since(
+    std::chrono::steady_clock::time_point now) const {
+  switch (state_) {
+    case State::kHandshake:
+    case State::kWaiting:
+    case State::kReading:
+    case State::kLingering:
+      return state_since_;
+    case State::kWriting:
+      if (now - state_since_ > kWritingPatience) return state_since_;
+      return std::nullopt;
+    default:
+      return std::nullopt;
+  }
+}
+
+// Each state begins with its deadline.
 void Session::arm(std::chrono::milliseconds timeout) {
+  state_since_ = std::chrono::steady_clock::now();
   deadline_.expires_after(timeout);
   deadline_.async_wait([weak = weak_from_this()](ErrorCode ec) {
     const auto self = weak.lock();

@@ -37,6 +37,11 @@ class Session : public std::enable_shared_from_this<Session> {
   void finish();
   void close();
 
+  // Since when its client is waited for; nothing: the client waits for us.
+  [[nodiscard]] std::optional<std::chrono::steady_clock::time_point> waits_since(
+      std::chrono::steady_clock::time_point now) const;
+  [[nodiscard]] const std::string& peer_address() const { return peer_address_; }
+
  private:
   enum class State {
     kHandshake,
@@ -85,6 +90,7 @@ class Session : public std::enable_shared_from_this<Session> {
   const std::string peer_address_;
   std::optional<boost::beast::http::request_parser<boost::beast::http::string_body>> parser_;
   State state_ = State::kWaiting;
+  std::chrono::steady_clock::time_point state_since_;
   std::shared_ptr<const std::string> body_;  // what is being written
   std::shared_ptr<StreamWriter> writer_;     // has the channel, once a stream is what is written
   std::string accept_encoding_;
