@@ -157,38 +157,87 @@ class Walker {
 
 struct KeyRefused {};
 
-// The line of the first character beyond ASCII that stands neither in a string nor in a comment, or 0.
-// TOML has none there, and the parser's behaviour is undefined for some of them.
-std::size_t line_of_foreign_character(std::string_view text) {
-  constexpr std::string_view kBeforeString = " \t\n=[{,.";
-  std::size_t line = 1;
-  std::string_view end;  // what ends the string or comment; empty outside
-  for (std::size_t at = 0; at < text.size(); ++at) {
+struct Refusal {
+  std::size_t line = 0;  // 0: none
+  std::string_view reason;
+};
+
+// Follows a text as far as strings, comments and brackets go, to find what TOML does not have and the
+// parser's behaviour is undefined for.
+class Forerunner {
+ public:
+  Refusal run(std::string_view text) {
+    for (std::size_t at = 0; at < text.size(); ++at) {
+      if (text[at] == '\n') new_line();
+      if (end_.empty()) {
+        if (Refusal refused = outside(text, at); refused.line != 0) return refused;
+      } else if (text[at] != '\n') {
+        inside(text, at);
+      }
+    }
+    return {};
+  }
+
+ private:
+  [[nodiscard]] bool multiline() const { return end_.size() == 3; }
+
+  void new_line() {
+    ++line_;
+    if (!multiline()) end_ = {};
+    if (brackets_.empty()) value_ = false;
+  }
+
+  // In neither a string nor a comment.
+  Refusal outside(std::string_view text, std::size_t& at) {
+    constexpr std::string_view kBeforeString = " \t\n=[{,.";
     const char c = text[at];
-    const bool multiline = end.size() == 3;
-    if (c == '\n') {
-      ++line;
-      if (!multiline) end = {};
-    } else if (end.empty()) {
-      if (static_cast<unsigned char>(c) >= 0x80) return line;
-      if (c == '#') end = "\n";
-      if (c != '"' && c != '\'') continue;
-      // Inside of a number or a bare key a quote begins nothing.
-      if (at > 0 && kBeforeString.find(text[at - 1]) == std::string_view::npos) continue;
-      const std::string_view thrice = c == '"' ? "\"\"\"" : "'''";
-      end = text.substr(at).starts_with(thrice) ? thrice : thrice.substr(2);
-      at += end.size() - 1;
-    } else if (c == '\\' && end.front() == '"') {
-      if (at + 1 < text.size() && text[at + 1] != '\n') ++at;
-    } else if (text.substr(at).starts_with(end)) {
-      at += end.size() - 1;
-      // Up to two more quotes belong to the string.
-      while (multiline && at + 1 < text.size() && text[at + 1] == c) ++at;
-      end = {};
+    if (static_cast<unsigned char>(c) >= 0x80) {
+      return {line_, "a character beyond ASCII is allowed only in quotes and comments"};
+    }
+    follow(c);
+    if (c == '#') end_ = "\n";
+    if (c != '"' && c != '\'') return {};
+    // Inside of a number or a bare key a quote begins nothing.
+    if (at > 0 && kBeforeString.find(text[at - 1]) == std::string_view::npos) return {};
+    const std::string_view thrice = c == '"' ? "\"\"\"" : "'''";
+    const bool long_string = text.substr(at).starts_with(thrice);
+    if (long_string && !value_) return {line_, "a key cannot begin with three quotes"};
+    end_ = long_string ? thrice : thrice.substr(2);
+    at += end_.size() - 1;
+    return {};
+  }
+
+  // Whether a value may stand here, or a key.
+  void follow(char c) {
+    if (c == '=') value_ = true;
+    if (c == '{' || (c == '[' && value_)) {
+      brackets_ += c;
+      value_ = c == '[';
+    } else if ((c == '}' || c == ']') && !brackets_.empty()) {
+      brackets_.pop_back();
+      value_ = true;
+    } else if (c == ',' && !brackets_.empty()) {
+      value_ = brackets_.back() == '[';
     }
   }
-  return 0;
-}
+
+  void inside(std::string_view text, std::size_t& at) {
+    const char c = text[at];
+    if (c == '\\' && end_.front() == '"') {
+      if (at + 1 < text.size() && text[at + 1] != '\n') ++at;
+    } else if (text.substr(at).starts_with(end_)) {
+      at += end_.size() - 1;
+      // Up to two more quotes belong to the string.
+      while (multiline() && at + 1 < text.size() && text[at + 1] == c) ++at;
+      end_ = {};
+    }
+  }
+
+  std::size_t line_ = 1;
+  std::string_view end_;  // what ends the string or comment; empty outside
+  std::string brackets_;  // those of the value that are open
+  bool value_ = false;
+};
 
 std::string_view type_name(const toml::node& value) {
   switch (value.type()) {
@@ -209,9 +258,8 @@ Result<toml::table> parse_text(std::string_view text, const std::string& path) {
   // A byte order mark at the start is allowed.
   constexpr std::string_view kMark = "\xEF\xBB\xBF";
   const auto body = text.starts_with(kMark) ? text.substr(kMark.size()) : text;
-  if (const std::size_t line = line_of_foreign_character(body); line != 0) {
-    return usage_error("{}:{}: a character beyond ASCII is allowed only in quotes and comments",
-                       path, line);
+  if (const Refusal refused = Forerunner().run(body); refused.line != 0) {
+    return usage_error("{}:{}: {}", path, refused.line, refused.reason);
   }
   try {
     return toml::parse(text, path);

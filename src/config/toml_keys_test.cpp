@@ -134,6 +134,21 @@ TEST(TomlKeys, CharactersBeyondAsciiOnlyInQuotesAndComments) {
   }
 }
 
+TEST(TomlKeys, LongStringsAreValuesAndNoKeys) {
+  for (const char* text :
+       {"a = \"\"\"ä\nö\"\"\"\nb = 1", "a = [\n  '''ä\nö''', \"\"\"ü\"\"\",\n]\nb = 1",
+        "a = {x = \"\"\"ä\"\"\", y = ['''ö''']}\nb = 1", "[\"ä\"]\n\"ö\" = \"\" # ü\n"}) {
+    const auto parsed = parse_text(text, "a.toml");
+    EXPECT_TRUE(parsed) << text << ": " << parsed.error().message;
+  }
+  for (const char* text : {"x = 1\n[\"\"\"ä]", "x = 1\n'''ä''' = 2", "x = 1\na.\"\"\"ä\"\"\" = 2",
+                           "x = [\n{\"\"\"ä\"\"\" = 2}]", "x = {a = 1,\n\"\"\"ä\"\"\" = 2}"}) {
+    const auto parsed = parse_text(text, "a.toml");
+    ASSERT_FALSE(parsed) << text;
+    EXPECT_EQ(parsed.error().message, "a.toml:2: a key cannot begin with three quotes") << text;
+  }
+}
+
 TEST(TomlKeys, AllErrorsAreReportedAtOnce) {
   Target target;
   const std::string errors = target.error_of("[general]\nlisten = 7\n[scheduler]\npriority = 0\n");
