@@ -30,6 +30,15 @@ Labels as_labels(const std::map<std::string, std::string>& own, const Labels& de
   return {labels.begin(), labels.end()};
 }
 
+// OpenTelemetry's names are made of ours, in base units, whatever the page has.
+PrometheusOptions page_of(PrometheusOptions page, const PushTarget& target) {
+  if (target.protocol == PushProtocol::kOtlp && target.naming == OtlpNaming::kOtel) {
+    page.naming = PrometheusNaming::kPrometheus;
+    page.folds = {};
+  }
+  return page;
+}
+
 }  // namespace
 
 PushSender::PushSender(const PushTarget& target, const PrometheusOptions& page,
@@ -42,7 +51,7 @@ PushSender::PushSender(const PushTarget& target, const PrometheusOptions& page,
       extra_(std::move(extra)),
       position_path_(queue.folder() + "/" + target.name + ".position"),
       client_(&cancel_),
-      collector_(page,
+      collector_(page_of(page, target),
                  target.protocol == PushProtocol::kOtlp ? Labels()
                                                         : as_labels(target.labels, identity.labels),
                  target.histograms,
@@ -175,8 +184,7 @@ void PushSender::take(const FrameEvent& event) {
     return;
   }
   if (const SnapshotRef before = std::exchange(delivered_, nullptr)) {
-    collector_.add(before);  // what it has and the next tick lacks has ended
-    collector_.discard();
+    collector_.seed(before);
     last_ns_ = before->realtime_ns;
   }
   if (begun_ns_ == 0) {

@@ -201,6 +201,23 @@ TEST_F(Otlp, RunsBeginAnewWhereCountersGoDownOrWereAway) {
   EXPECT_EQ(started(latency[3]), 3u);
 }
 
+TEST_F(Otlp, AfterARestartRunsBeginWithTheirFirstSample) {
+  RemoteWriteCollector collector({}, {}, RemoteHistograms::kClassic, SampleForm::kPoint);
+  collector.seed(example());
+  EXPECT_EQ(collector.sample_count(), 0u);
+  collector.add(example(kNsPerSecond));
+  collector.add(example(2 * kNsPerSecond));
+  const OtlpRead all = read(collector);
+  for (const std::string& name : {std::string("system.cpu.time"), kLatency}) {
+    for (const auto& [attributes, points] : all.metrics.at(name).points) {
+      ASSERT_EQ(points.size(), 2u);
+      EXPECT_EQ(points[0].start_ns, points[0].time_ns) << "what was before is nobody's growth";
+      EXPECT_EQ(points[0].time_ns, kExampleNs + kNsPerSecond);
+      EXPECT_EQ(points[1].start_ns, points[0].time_ns);
+    }
+  }
+}
+
 TEST_F(Otlp, TheEndOfASeriesHasNoValue) {
   for (const RemoteHistograms histograms :
        {RemoteHistograms::kClassic, RemoteHistograms::kNative}) {

@@ -218,7 +218,7 @@ void RemoteWriteCollector::follow(Run& run, bool goes_on, const RemoteSeries& se
                                   RemoteSample& sample) {
   const double now = cumulative_of(series, sample);
   if (std::isnan(now)) return;
-  if (!goes_on || now < run.last) run.start_ms = sample.time_ms;
+  if (!goes_on || now < run.last || run.start_ms == 0) run.start_ms = sample.time_ms;
   run.last = now;
   sample.start_ms = run.start_ms;
 }
@@ -322,6 +322,12 @@ void RemoteWriteCollector::add(const SnapshotRef& snapshot) {
   }
   plan.live = plan.now_there;
   previous_ = snapshot;
+}
+
+void RemoteWriteCollector::seed(const SnapshotRef& snapshot) {
+  add(snapshot);
+  discard();
+  for (Run& run : plan_->runs) run.start_ms = 0;
 }
 
 void RemoteWriteCollector::end(std::uint64_t realtime_ns) {

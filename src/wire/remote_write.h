@@ -113,6 +113,9 @@ class RemoteWriteCollector {
 
   // One tick. What was there in the tick before and is absent now has ended.
   void add(const SnapshotRef& snapshot);
+  // A tick that was sent before this process began: what it has and the next one lacks has ended. It
+  // is no sample, and runs begin with the next: who began the earlier ones is not known here.
+  void seed(const SnapshotRef& snapshot);
   // All that was there in the last tick has ended.
   void end(std::uint64_t realtime_ns);
   // Families that do not come from a snapshot. They have no end.
@@ -134,7 +137,7 @@ class RemoteWriteCollector {
   // Of a counter or a distribution. Where it went down, the source began anew, nobody knows when:
   // the run begins at the first sample that is known to belong to it.
   struct Run {
-    std::int64_t start_ms = 0;
+    std::int64_t start_ms = 0;  // 0: with the next sample
     double last = 0;
   };
   static void follow(Run& run, bool goes_on, const RemoteSeries& series, RemoteSample& sample);

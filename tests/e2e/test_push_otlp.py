@@ -54,9 +54,12 @@ def scalar(point):
     return getattr(point, point.WhichOneof("value"))
 
 
-def test_what_arrives_is_what_the_agent_said(agent, start, tmp_path, receiver):
+@pytest.mark.parametrize("page", ["prometheus", "upstream"])
+def test_what_arrives_is_what_the_agent_said(agent, start, tmp_path, receiver, page):
+    """Whatever names the page has."""
     exporter = Exporter(start, tmp_path, agent.url, push(
-        tmp_path, receiver.url, '[push.resource]\n"deployment.environment.name" = "test"'))
+        tmp_path, receiver.url, '[push.resource]\n"deployment.environment.name" = "test"')
+        + f'[metrics]\nnaming = "{page}"\n')
     wait_for(lambda: len(receiver.times(SWITCHES)) > 5, "some ticks")
 
     def agrees():
