@@ -42,6 +42,14 @@ class TestAuthority {
     return made;
   }
 
+  // A key of another type than issue()'s, in PEM.
+  static std::string rsa_key() {
+    EVP_PKEY* key = ::EVP_RSA_gen(2048);
+    std::string text = pem(key);
+    ::EVP_PKEY_free(key);
+    return text;
+  }
+
  private:
   X509* make(const std::string& name, const std::string& alternative_names, EVP_PKEY* key,
              X509* issuer, const char* constraints) {

@@ -108,7 +108,9 @@ Result<void> use_key(SSL_CTX* context, const TlsServerConfig& config) {
     const std::string reason = openssl_reason();
     return usage_error("{}: no private key without a passphrase in it (PEM; {})", name, reason);
   }
-  if (::SSL_CTX_use_PrivateKey(context, key.get()) != 1) {
+  // The first compares only with a certificate of the key's own type.
+  if (::SSL_CTX_use_PrivateKey(context, key.get()) != 1 ||
+      ::SSL_CTX_check_private_key(context) != 1) {
     ::ERR_clear_error();
     return usage_error("{} is not the key of {}", name, name_of(config.certificate, "cert"));
   }

@@ -96,8 +96,8 @@ class WebServerTest : public ::testing::Test {
             static_cast<unsigned short>(std::stoi(text.substr(text.rfind(':') + 1)))};
   }
 
-  static std::string request(const std::string& path, const std::string& headers) {
-    return "GET " + path + " HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n" + headers +
+  [[nodiscard]] std::string request(const std::string& path, const std::string& headers) const {
+    return "GET " + path + " HTTP/1.1\r\nHost: " + host_ + "\r\nConnection: close\r\n" + headers +
            "\r\n";
   }
 
@@ -155,6 +155,7 @@ class WebServerTest : public ::testing::Test {
   }
 
   const std::string tls_ = "tls_server_config:\n  cert_file: server.pem\n  key_file: server.key\n";
+  std::string host_ = "localhost";
   std::string folder_;
   TestAuthority authority_;
   CertificateAndKey certificate_;
@@ -226,8 +227,24 @@ TEST_F(WebServerTest, ClientCertificates) {
       StartsWith("["));
   EXPECT_THAT(secure("/who", "",
                      {.authority = authority_.certificate(), .own = authority_.issue("me", "")}),
-              EndsWith("known"));
+              EndsWith("\r\nknown"));
   EXPECT_TRUE(wait_for([&] { return server_->counters().handshakes_failed == 2; }));
+}
+
+TEST_F(WebServerTest, WhoIsKnownByACertificateMayUseAnyName) {
+  const auto with_host = [&](const std::string& headers) {
+    const TlsClient client{.authority = authority_.certificate(), .own = authority_.issue("me", "")};
+    return secure("/who", headers, client);
+  };
+  const std::string verify =
+      tls_ + "  client_auth_type: RequireAndVerifyClientCert\n  client_ca_file: ca.pem\n";
+  host_ = "node.example";
+  ASSERT_TRUE(try_start(verify));
+  EXPECT_THAT(with_host(""), EndsWith("\r\nknown"));
+  // Where a password is asked for as well, that decides.
+  ASSERT_TRUE(try_start(verify + kUsers));
+  EXPECT_THAT(with_host(""), StartsWith("HTTP/1.1 421 "));
+  EXPECT_THAT(with_host(kAlice), EndsWith("\r\nknown"));
 }
 
 TEST_F(WebServerTest, NamesInClientCertificates) {
@@ -238,9 +255,9 @@ TEST_F(WebServerTest, NamesInClientCertificates) {
     return secure("/who", "",
                   {.authority = authority_.certificate(), .own = authority_.issue("me", names)});
   };
-  EXPECT_THAT(with("DNS:other.example,DNS:prom.example"), EndsWith("known"));
-  EXPECT_THAT(with("IP:::1"), EndsWith("known"));
-  EXPECT_THAT(with("URI:spiffe://a/b"), EndsWith("known"));
+  EXPECT_THAT(with("DNS:other.example,DNS:prom.example"), EndsWith("\r\nknown"));
+  EXPECT_THAT(with("IP:::1"), EndsWith("\r\nknown"));
+  EXPECT_THAT(with("URI:spiffe://a/b"), EndsWith("\r\nknown"));
   EXPECT_THAT(with("DNS:prom.example.evil"), StartsWith("["));
   EXPECT_THAT(with("URI:prom.example.evil"), StartsWith("["));
   EXPECT_THAT(with(""), StartsWith("["));
@@ -265,7 +282,7 @@ TEST_F(WebServerTest, ACertificateThatNobodyVerifiedMakesNobodyKnown) {
 
 TEST_F(WebServerTest, PasswordsOverPlainHttp) {
   ServerConfig config;
-  config.web.auth_excluded_paths = {"/healthz"};
+  config.web.auth_excluded_paths = {"/healthz", "/large"};
   ASSERT_TRUE(try_start(kUsers, std::move(config)));
   const std::string refused = plain("/who");
   EXPECT_THAT(refused, StartsWith("HTTP/1.1 401 "));
@@ -281,6 +298,12 @@ TEST_F(WebServerTest, PasswordsOverPlainHttp) {
   EXPECT_THAT(plain("/healthz", kWrong), EndsWith("ok"));
   EXPECT_THAT(plain("/healthz?x"), EndsWith("ok"));
   EXPECT_THAT(plain("/healthz/"), StartsWith("HTTP/1.1 401 "));
+  EXPECT_THAT(plain("https://localhost/healthz"), EndsWith("ok"));
+  // An exclusion asks for nothing, and takes nothing from who is known.
+  host_ = "node.example";
+  EXPECT_THAT(plain("/healthz", kAlice), EndsWith("ok"));
+  EXPECT_THAT(plain("/healthz", kWrong), StartsWith("HTTP/1.1 421 "));
+  EXPECT_THAT(plain("/healthz"), StartsWith("HTTP/1.1 421 "));
   EXPECT_EQ(server_->counters().unauthorized, 6u);
 }
 
@@ -404,14 +427,37 @@ TEST_F(WebServerTest, FilesThatChangeAreReadAgain) {
     return secure("/who", kAlice, {.authority = next.certificate()}).ends_with("known");
   }));
   // And the file itself.
-  write("web.yml", tls_);
-  EXPECT_TRUE(wait_for(
-      [&] { return secure("/who", "", {.authority = next.certificate()}).ends_with("unknown"); }));
+  write("web.yml", tls_ + kUsers + "http_server_config: {headers: {X-Frame-Options: deny}}\n");
+  EXPECT_TRUE(wait_for([&] {
+    return secure("/who", kAlice, {.authority = next.certificate()})
+               .find("X-Frame-Options: deny") != std::string::npos;
+  }));
   EXPECT_GE(server_->counters().web_reloads, 2u);
-  const std::uint64_t failed = server_->counters().web_reloads_failed;
-  write("web.yml", "nonsense: 1\n");
-  EXPECT_TRUE(wait_for([&] { return server_->counters().web_reloads_failed > failed; }));
-  EXPECT_THAT(secure("/who", "", {.authority = next.certificate()}), EndsWith("unknown"));
+  // One that is wrong, that a full disk left empty, or that lacks a part of what guards the server.
+  for (const std::string& text : {std::string("nonsense: 1\n"), std::string(), tls_}) {
+    const std::uint64_t failed = server_->counters().web_reloads_failed;
+    write("web.yml", text);
+    EXPECT_TRUE(wait_for([&] { return server_->counters().web_reloads_failed > failed; })) << text;
+    EXPECT_THAT(secure("/who", "", {.authority = next.certificate()}), StartsWith("HTTP/1.1 401 "));
+  }
+  // Who says so means it.
+  ASSERT_TRUE(server_->set_web({.config_file = folder_ + "/web.yml"}));
+  EXPECT_THAT(secure("/who", "", {.authority = next.certificate()}), EndsWith("\r\nunknown"));
+}
+
+TEST_F(WebServerTest, ConnectionsFromBeforeTlsChangedEnd) {
+  ASSERT_TRUE(start({}));
+  asio::io_context io;
+  asio::ip::tcp::socket socket(io);
+  socket.connect(endpoint());
+  const std::string again = "GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n";
+  asio::write(socket, asio::buffer(again));
+  std::string answer;
+  asio::read_until(socket, asio::dynamic_buffer(answer), "ok");
+  write("web.yml", tls_);
+  ASSERT_TRUE(server_->set_web({.config_file = folder_ + "/web.yml"}));
+  EXPECT_EQ(exchange(socket, again), "") << "in the clear, and nothing is said any more";
+  EXPECT_THAT(secure("/healthz"), EndsWith("ok"));
 }
 
 TEST_F(WebServerTest, SetWebTakesEffectAtOnce) {
@@ -444,6 +490,8 @@ TEST_F(WebServerTest, WhatCannotBeUsedIsSaid) {
   EXPECT_THAT(refusal(with("damaged.pem", "server.key")), HasSubstr("damaged"));
   EXPECT_THAT(refusal(with("server.pem", "empty.pem")), HasSubstr("no private key"));
   EXPECT_THAT(refusal(with("server.pem", "other.key")), HasSubstr("is not the key of cert_file"));
+  write("rsa.key", TestAuthority::rsa_key());
+  EXPECT_THAT(refusal(with("server.pem", "rsa.key")), HasSubstr("is not the key of cert_file"));
   EXPECT_THAT(refusal(tls_ + "  client_auth_type: RequireAndVerifyClientCert\n"
                              "  client_ca_file: empty.pem\n"),
               HasSubstr("client_ca_file"));

@@ -51,9 +51,11 @@ Response plain(unsigned status, std::string sentence) {
 
 // The path and query of a request target; "http://host/path" is accepted as well as "/path".
 Request parse_target(std::string_view target) {
-  if (target.starts_with("http://")) {
-    const std::size_t slash = target.find('/', 7);
+  for (const std::string_view scheme : {"http://", "https://"}) {
+    if (!target.starts_with(scheme)) continue;
+    const std::size_t slash = target.find('/', scheme.size());
     target = slash == std::string_view::npos ? std::string_view("/") : target.substr(slash);
+    break;
   }
   Request request;
   const std::size_t question = target.find('?');
@@ -154,6 +156,7 @@ void Session::detect_tls(WebStateRef web) {
 }
 
 void Session::make_tls(WebStateRef web) {
+  tls_ = web->tls;
   channel_->async_handshake(
       web->tls, buffer_.data(),
       [self = shared_from_this()](ErrorCode ec, std::size_t used_bytes) {
@@ -234,6 +237,8 @@ void Session::on_read_error(ErrorCode ec) {
 }
 
 void Session::on_request() {
+  // Made before the certificates or the clients' authorities changed: who asks connects again.
+  if (!local_address_.empty() && core_.gate().state()->tls != tls_) return close();
   ++core_.counters.requests;
   const auto& message = parser_->get();
   keep_alive_ = message.keep_alive();
@@ -263,19 +268,20 @@ void Session::on_request() {
   check_credentials(std::move(request));
 }
 
-// Credentials that are right make up for a name that is not ours: a web page that points its own name
-// at us has none, since browsers keep them by name.
+// Credentials that are right make up for a name that is not ours, and so does a client's certificate: a
+// web page that points its own name at us has none, since browsers keep passwords by name, and trust no
+// certificate of ours for it.
 void Session::check_credentials(Request request) {
   const WebStateRef web = core_.gate().state();
   const Credentials& credentials = *web->credentials;
   const bool given =
       !request.authorization.empty() && (credentials.has_users() || credentials.has_tokens());
-  if (!given && !host_known_) return refuse_host();
+  if (!given && !host_known_ && !known_by_certificate(credentials)) return refuse_host();
   if (!core_.take_rate(web->rate_limit)) {
     ++core_.counters.rate_limited;
     return write(plain(429, "Too many requests; rate_limit allows no more."));
   }
-  if (!given || excluded(*web, request.path)) return on_verdict(std::move(request), false, web);
+  if (!given) return on_verdict(std::move(request), false, web);
   if (const auto known = credentials.known(request.authorization)) {
     return on_verdict(std::move(request), *known, web);
   }
@@ -295,7 +301,7 @@ void Session::check_credentials(Request request) {
 
 void Session::on_verdict(Request request, bool right, const WebStateRef& web) {
   const Credentials& credentials = *web->credentials;
-  if (!right && !host_known_) return refuse_host();
+  if (!right && !host_known_ && !known_by_certificate(credentials)) return refuse_host();
   if (!right && credentials.required() && !excluded(*web, request.path)) {
     ++core_.counters.unauthorized;
     Response refusal = plain(401, credentials.has_users()
@@ -305,8 +311,13 @@ void Session::on_verdict(Request request, bool right, const WebStateRef& web) {
                                  credentials.has_users() ? "Basic realm=\"rezolus\"" : "Bearer");
     return write(std::move(refusal));
   }
-  request.authenticated = right || (!credentials.required() && channel_->has_verified_peer());
+  request.authenticated = right || known_by_certificate(credentials);
   route(request);
+}
+
+// Where nothing else is asked for.
+bool Session::known_by_certificate(const Credentials& credentials) const {
+  return !credentials.required() && channel_->has_verified_peer();
 }
 
 void Session::refuse_host() {

@@ -68,6 +68,7 @@ class Session : public std::enable_shared_from_this<Session> {
   void describe_sender(Request& request);
   void check_credentials(Request request);
   void on_verdict(Request request, bool right, const WebStateRef& web);
+  [[nodiscard]] bool known_by_certificate(const Credentials& credentials) const;
   void refuse_host();
   void route(const Request& request);
   void answer(const Route& route, const Request& request);
@@ -84,6 +85,7 @@ class Session : public std::enable_shared_from_this<Session> {
 
   ServerCore& core_;
   std::unique_ptr<Channel> channel_;
+  std::shared_ptr<boost::asio::ssl::context> tls_;  // by which it was made; null: plain
   boost::asio::steady_timer deadline_;
   boost::beast::flat_buffer buffer_;
   const std::string local_address_;

@@ -104,6 +104,9 @@ Set set_file(std::string& target, const std::string& config_path) {
     auto text = as_text(value);
     if (!text) return std::unexpected(std::move(text.error()));
     if (text->empty()) return {};
+    if (text->find('\n') != std::string::npos) {  // not repeated: it may be a key
+      return usage_error("expected the path of a file; PEM text stands in the key without _file");
+    }
     target = (std::filesystem::path(config_path).parent_path() / *text).string();
     return {};
   };
@@ -171,7 +174,10 @@ Set set_version(TlsVersion& target) {
 
 // Suites of TLS 1.3 cannot be chosen among, as in Go; they are understood and passed over.
 Result<void> add_cipher_suite(TlsServerConfig& tls, const std::string& name) {
-  if (name.starts_with("TLS_AES_") || name.starts_with("TLS_CHACHA20_")) return {};
+  if (name.starts_with("TLS_AES_") || name.starts_with("TLS_CHACHA20_")) {
+    tls.suites_of_tls13 = true;
+    return {};
+  }
   const std::unique_ptr<SSL_CTX, void (*)(SSL_CTX*)> context(::SSL_CTX_new(::TLS_server_method()),
                                                              ::SSL_CTX_free);
   std::vector<std::string> known;
@@ -225,8 +231,8 @@ std::vector<YamlKey> tls_keys(TlsServerConfig& tls, const std::string& path) {
   };
 }
 
-// What only the keys together can tell.
-Result<void> check_tls(const TlsServerConfig& tls) {
+// What only the keys together can tell, and what follows from it.
+Result<void> check_tls(TlsServerConfig& tls) {
   const auto twice = [](const PemSource& source) {
     return !source.file.empty() && !source.text.empty();
   };
@@ -238,21 +244,25 @@ Result<void> check_tls(const TlsServerConfig& tls) {
   if (tls.certificate.empty())
     return usage_error("needs cert_file; without it nothing is encrypted");
   if (tls.key.empty()) return usage_error("needs key_file, the key of cert_file");
+  if (tls.suites_of_tls13 && tls.cipher_suites.empty()) {
+    // None of TLS 1.2 is wanted.
+    if (tls.version_max == TlsVersion::k12) {
+      return usage_error("cipher_suites has none for TLS 1.2, which is max_version");
+    }
+    tls.version_min = TlsVersion::k13;
+  }
   if (tls.version_min > tls.version_max) {
     return usage_error("min_version is above max_version, so that nobody could connect");
   }
-  const bool required =
-      tls.client_auth == ClientAuth::kRequireAny || tls.client_auth == ClientAuth::kVerify;
   if (!tls.client_ca.empty() && tls.client_auth == ClientAuth::kNone) {
     return usage_error(
         "client_ca_file has no effect without client_auth_type; RequireAndVerifyClientCert asks "
         "every client for a certificate of it");
   }
-  if (!tls.client_allowed_sans.empty() && !required) {
+  if (!tls.client_allowed_sans.empty() && tls.client_auth != ClientAuth::kVerify) {
     return usage_error(
         "client_allowed_sans needs client_auth_type RequireAndVerifyClientCert, since else a "
-        "client "
-        "may come without a certificate");
+        "client may come without a certificate, or with one of his own making");
   }
   return {};
 }
@@ -306,14 +316,16 @@ void read_http(Reader& reader, const YAML::Node& value, WebConfig& web) {
 }
 
 // "$2y$10$", 22 characters of salt and 31 of the hash.
+constexpr std::string_view kBcryptAlphabet =
+    "./ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
+constexpr std::size_t kBcryptSaltEnd = 7 + 21;
+
 Result<void> check_bcrypt(std::string_view hash) {
-  constexpr std::string_view kAlphabet =
-      "./ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
   constexpr std::string_view kHow = "htpasswd -nBC 10 '' makes one";
   const bool form = hash.size() == 60 && hash.starts_with("$2") && hash[3] == '$' &&
                     hash[6] == '$' &&
                     std::string_view("aby").find(hash[2]) != std::string_view::npos &&
-                    hash.substr(7).find_first_not_of(kAlphabet) == std::string_view::npos;
+                    hash.substr(7).find_first_not_of(kBcryptAlphabet) == std::string_view::npos;
   unsigned cost = 0;
   if (form) std::from_chars(hash.data() + 4, hash.data() + 6, cost);
   if (!form || cost < 4) return usage_error("not a hash of bcrypt; {}", kHow);
@@ -326,17 +338,23 @@ Result<void> check_bcrypt(std::string_view hash) {
 
 void read_users(Reader& reader, const YAML::Node& value, WebConfig& web) {
   reader.each(value, "basic_auth_users.", [&](const std::string& name, const YAML::Node& hash) {
-    const std::string key = "basic_auth_users." + name;
     if (name.empty() || name.find(':') != std::string::npos) {
-      return reader.complain(hash, key, "a user's name has no ':' and is not empty");
+      // The name is not repeated: without a blank behind its ':' the hash is a part of it.
+      return reader.complain(hash, "basic_auth_users",
+                             "a user's name has no ':' and is not empty; write NAME: HASH");
     }
+    const std::string key = "basic_auth_users." + name;
     if (web.users.size() == kWebUsersMax) {
       return reader.complain(hash, key, fmt::format("more than {} users", kWebUsersMax));
     }
-    const std::string text = hash.IsScalar() ? hash.Scalar() : "";
+    std::string text = hash.IsScalar() ? hash.Scalar() : "";
     if (auto right = check_bcrypt(text); !right)
       return reader.complain(hash, key, right.error().message);
-    web.users[name] = text;
+    // Of the last character of the salt two bits count. Some programs write the others as well, and
+    // crypt(3) never does.
+    const std::size_t bits = kBcryptAlphabet.find(text[kBcryptSaltEnd]);
+    text[kBcryptSaltEnd] = kBcryptAlphabet[bits & 0x30];
+    web.users[name] = std::move(text);
   });
 }
 

@@ -37,6 +37,7 @@ struct TlsServerConfig {
   TlsVersion version_min = TlsVersion::k12;
   TlsVersion version_max = TlsVersion::k13;
   std::vector<std::string> cipher_suites;  // of TLS 1.2, as OpenSSL calls them; empty: its own
+  bool suites_of_tls13 = false;            // some were named; which does not matter
   std::vector<std::string> curves;         // as OpenSSL calls them; empty: its own
   bool prefer_server_cipher_suites = true;
 };

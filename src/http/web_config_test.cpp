@@ -92,6 +92,30 @@ TEST(WebConfig, InlineCertificates) {
   EXPECT_EQ(web.tls->client_auth, ClientAuth::kNone);
 }
 
+TEST(WebConfig, WithSuitesOfTls13AloneThereIsNoTls12) {
+  const WebConfig web = parsed(
+      "tls_server_config:\n  cert_file: a\n  key_file: b\n  cipher_suites: [TLS_AES_128_GCM_SHA256]\n");
+  ASSERT_TRUE(web.tls);
+  EXPECT_EQ(web.tls->version_min, TlsVersion::k13);
+}
+
+TEST(WebConfig, AHashIsAsCryptWritesIt) {
+  // 'v' ends the salt, of which two bits count: 'u' has the same.
+  const std::string theirs = "$2y$04$E9kbTbSgGHXEi1kNnLyWsvLCNRpdFJ4.uS0j.bRHECqx1VwnEFwDq";
+  const WebConfig web = parsed("basic_auth_users:\n  alice: " + theirs + "\n");
+  std::string ours = theirs;
+  ours[28] = 'u';
+  EXPECT_THAT(web.users, ElementsAre(Pair("alice", ours)));
+}
+
+TEST(WebConfig, SecretsAreNotRepeated) {
+  const std::string glued = "basic_auth_users: {\"alice:" + std::string(kHash) + "\"}\n";
+  EXPECT_THAT(refusal(glued), HasSubstr("write NAME: HASH"));
+  EXPECT_THAT(refusal(glued), testing::Not(HasSubstr(kHash)));
+  EXPECT_THAT(refusal("tls_server_config:\n  key_file: |\n    -----BEGIN\n    MIIB\n"),
+              testing::Not(HasSubstr("MIIB")));
+}
+
 TEST(WebConfig, AnUnknownKeyNamesTheNearestAndItsLine) {
   EXPECT_EQ(refusal("tls_server_config:\n  cert_fil: a\n  key_file: b\n"),
             "web.yml:2: unknown key 'tls_server_config.cert_fil'; did you mean "
@@ -114,7 +138,12 @@ TEST(WebConfig, WhatIsWrongIsSaid) {
       {files + "  client_auth_type: Require\n", "'Require' is not one of NoClientCert"},
       {files + "  client_auth_type: RequestClientCert\n  client_allowed_sans: [a]\n",
        "client_allowed_sans needs client_auth_type"},
+      {files + "  client_auth_type: RequireAnyClientCert\n  client_allowed_sans: [a]\n",
+       "with one of his own making"},
       {files + "  client_allowed_sans: a\n", "expected a list"},
+      {files + "  max_version: TLS12\n  cipher_suites: [TLS_AES_128_GCM_SHA256]\n",
+       "none for TLS 1.2"},
+      {"tls_server_config:\n  key_file: \"-----BEGIN\\nx\"\n", "expected the path of a file"},
       {files + "  prefer_server_cipher_suites: maybe\n", "expected true or false"},
       {files + "  curve_preferences: [P256]\n", "'P256' is not one of X25519"},
       {files + "  cipher_suites: [TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA265]\n",

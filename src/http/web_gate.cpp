@@ -56,6 +56,15 @@ WebStateRef open_state() {
   return state;
 }
 
+// A file that is being written, or that a full disk left empty, is no wish to be open to everybody.
+Result<void> check_still_guarded(const WebState& now, const WebState& next) {
+  const bool opens = (now.tls && !next.tls) ||
+                     (now.credentials->required() && !next.credentials->required());
+  if (!opens) return {};
+  return usage_error("{} would be switched off; that takes a restart, or SIGHUP where it reloads",
+                     now.tls && !next.tls ? "TLS" : "passwords and tokens");
+}
+
 }  // namespace
 
 Result<WebStateRef> read_web_state(const WebOptions& options) {
@@ -165,16 +174,26 @@ void WebGate::run() {
 // One that is wrong is said once: its stamps are kept, and the next change is looked at again.
 void WebGate::follow_files() {
   WebOptions options;
+  WebStateRef current;
+  std::vector<std::string> files;
   std::string before;
   {
     const std::lock_guard lock(mutex_);
     options = options_;
+    current = state_;
+    files = files_;
     before = stamps_;
-    if (stamps_of(files_) == before) return;
   }
-  std::vector<std::string> files = files_of(options);
+  // Without the lock, which the server's thread takes: a file system may not answer.
+  if (stamps_of(files) == before) return;
+  files = files_of(options);
   std::string stamps = stamps_of(files);
   auto state = read_web_state(options);
+  if (state) {
+    if (auto kept = check_still_guarded(*current, **state); !kept) {
+      state = std::unexpected(std::move(kept.error()));
+    }
+  }
   if (state) {
     spdlog::info("the files of [web] changed and were read again");
   } else {
