@@ -19,6 +19,7 @@
 #include "base/service_manager.h"
 #include "base/system_info.h"
 #include "base/version.h"
+#include "http/landing_page.h"
 #include "http/server.h"
 #include "recording/frame/frame.h"
 #include "samplers/status_json.h"
@@ -210,7 +211,19 @@ std::vector<http::Route> Agent::routes() {
                        }};
   };
   return {
-      page("/", "text/plain; charset=utf-8", [] { return banner_page(); }),
+      {"/",
+       [](const http::Request& request, http::Responder responder) {
+         responder.send(http::landing_page(
+             request, fmt::format("Rezolus {} Agent", kVersion), banner_page(),
+             {{"/metrics", "for Prometheus"},
+              {"/status", "what runs, and how; limits and losses"},
+              {"/samplers", "the samplers alone"},
+              {"/metrics/json", "all values"},
+              {"/metrics/descriptions", "what they mean"},
+              {"/systeminfo", "this host"},
+              {"/healthz", "alive"},
+              {"/readyz", "able to measure"}}));
+       }},
       page("/healthz", "text/plain; charset=utf-8", [] { return std::string("ok\n"); }),
       {"/readyz",
        [this](const http::Request&, http::Responder responder) {

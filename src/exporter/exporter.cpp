@@ -14,6 +14,7 @@
 #include "base/service_manager.h"
 #include "base/version.h"
 #include "exporter/puller.h"
+#include "http/landing_page.h"
 #include "http/server.h"
 #include "http/server_families.h"
 #include "push/push.h"
@@ -168,12 +169,17 @@ std::vector<http::Route> Exporter::routes() {
   };
   return {
       route("/",
-            [](const http::Request&) {
-              return http::make_response(
-                  kTextType, fmt::format("Rezolus {} Exporter\nFor metrics, see /metrics, "
-                                         "/metrics/binary and /metrics/json; for the source, "
-                                         "/status\n",
-                                         kVersion));
+            [](const http::Request& request) {
+              return http::landing_page(
+                  request, fmt::format("Rezolus {} Exporter", kVersion),
+                  fmt::format("Rezolus {} Exporter\nFor metrics, see /metrics, "
+                              "/metrics/binary and /metrics/json; for the source, /status\n",
+                              kVersion),
+                  {{"/metrics", "for Prometheus"},
+                   {"/status", "the source, pushes, limits"},
+                   {"/metrics/json", "the last answer"},
+                   {"/healthz", "alive"},
+                   {"/readyz", "whether the source answers"}});
             }),
       route("/healthz",
             [](const http::Request&) { return http::make_response(kTextType, "ok\n"); }),

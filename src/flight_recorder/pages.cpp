@@ -130,7 +130,7 @@ std::string flight_banner_page() {
       "GET  /snapshot       a snapshot as the answer; ?last=5m, ?start=…&end=…\n"
       "GET  /dump, POST /dump/file    the same, as the original has them\n"
       "POST /alertmanager   a snapshot for each alert that fires; needs the token\n"
-      "GET  /status, /metrics, /healthz\n",
+      "GET  /status, /metrics, /healthz, /readyz\n",
       kVersion);
 }
 

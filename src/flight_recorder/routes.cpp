@@ -8,8 +8,10 @@
 #include <unistd.h>
 #include <nlohmann/json.hpp>
 
+#include "base/version.h"
 #include "flight_recorder/snapshot_query.h"
 #include "http/file_body.h"
+#include "http/landing_page.h"
 
 namespace rezolus {
 namespace {
@@ -237,8 +239,24 @@ std::vector<http::Route> FlightRoutes::routes() {
         .answer_timeout = kSnapshotTimeout};
   };
   return {
-      get_route("/", [](const auto&) { return answer(200, kTextType, flight_banner_page()); }),
+      get_route("/",
+                [](const http::Request& request) {
+                  return http::landing_page(request,
+                                            fmt::format("Rezolus {} Flight Recorder", kVersion),
+                                            flight_banner_page(),
+                                            {{"/status", "the buffer, snapshots, rules, limits"},
+                                             {"/metrics", "the recorder's own, for Prometheus"},
+                                             {"/healthz", "alive"},
+                                             {"/readyz", "recording"}});
+                }),
       get_route("/healthz", [](const auto&) { return text_answer(200, "ok"); }),
+      get_route("/readyz",
+                [this](const auto&) {
+                  const BufferState state = buffer_.state();
+                  if (!state.problem.empty()) return text_answer(503, state.problem);
+                  return state.newest_ns == 0 ? text_answer(503, "Nothing is recorded yet.")
+                                              : text_answer(200, "ready");
+                }),
       get_route("/status",
                 [this](const auto&) {
                   return answer(200, kJsonType, flight_status_page(options_, facts()));

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 #pragma once
 // What the fuzzer of addresses and headers and the replay of its corpus both do: any text as a
-// URL, its query, a listen address, a Host header and an Accept-Encoding header.
+// URL, its query, a listen address, a Host, an Accept-Encoding and an Authorization header.
 
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "http/authorization.h"
 #include "http/client.h"
 #include "http/compression.h"
 #include "http/listen_address.h"
@@ -36,6 +37,14 @@ inline void fuzz_address(std::string_view text) {
   const std::vector<std::string> allowed = {"rezolus.example"};
   (void)http::is_allowed_host(text, "192.0.2.1", allowed);
   (void)http::coding_name(http::select_coding(text));
+  if (const auto given = http::parse_authorization(text)) {
+    CHECK(given->user.find(':') == std::string::npos, "the first colon ends the name");
+    CHECK(given->user.empty() || given->scheme == http::Authorization::Scheme::kBasic,
+          "a token has no name");
+    CHECK(given->scheme == http::Authorization::Scheme::kBearer ||
+              (given->user + given->secret).find('\0') == std::string::npos,
+          "a password is hashed to its end");
+  }
 }
 
 }  // namespace rezolus

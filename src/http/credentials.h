@@ -13,19 +13,9 @@
 #include <vector>
 
 #include "base/result.h"
+#include "http/authorization.h"
 
 namespace rezolus::http {
-
-// An Authorization header that was understood.
-struct Authorization {
-  enum class Scheme { kBasic, kBearer };
-  Scheme scheme = Scheme::kBearer;
-  std::string user;    // of kBasic
-  std::string secret;  // password or token
-};
-
-// Nothing: neither a name with a password nor a token.
-std::optional<Authorization> parse_authorization(std::string_view header);
 
 // The first line of a file; a usage error when it is too short to be a secret, or everybody may
 // read it. key: of the configuration, for messages.

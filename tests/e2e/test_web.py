@@ -3,9 +3,11 @@
 
 import json
 import os
+import re
 import signal
 import ssl
 import subprocess
+import textwrap
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -14,6 +16,7 @@ import pytest
 
 from certificates import HASH, MUTUAL, PASSWORD, TLS, USERS, Authority
 from conftest import Process, free_port, rezolus, tool, wait_for
+from test_exporter import Exporter
 
 
 @pytest.fixture
@@ -260,3 +263,46 @@ def test_wrong_files_keep_it_from_starting(served, authority):
     assert ended.returncode == 2
     assert f"{authority.folder}/absent.pem" in ended.stderr
     assert HASH not in ended.stderr
+
+
+def links_of(url):
+    """The landing page as a browser gets it: path and status of each link."""
+    ask = urllib.request.Request(url + "/", headers={"Accept": "text/html,*/*;q=0.8"})
+    with urllib.request.urlopen(ask, timeout=10) as answer:
+        assert answer.headers["Content-Type"] == "text/html; charset=utf-8"
+        paths = re.findall(r'<a href="([^"]+)">', answer.read().decode())
+    return {path: urllib.request.urlopen(url + path, timeout=10).status for path in paths}
+
+
+def test_landing_pages(agent, start, tmp_path):
+    exporter = Exporter(start, tmp_path, agent.url)
+    wait_for(lambda: exporter.up() == 1, "the first answer")
+    port = free_port()
+    start("flight-recorder", write(tmp_path / "flight.toml", f"""
+        [flight_recorder]
+        url = "{agent.url}"
+        output = "{tmp_path}/flight.parquet"
+        interval = "100ms"
+        listen = "127.0.0.1:{port}"
+    """))
+    recorder = f"http://127.0.0.1:{port}"
+
+    def ready():
+        try:
+            with urllib.request.urlopen(f"{recorder}/readyz", timeout=10) as answer:
+                return answer.read() == b"ready\n"
+        except OSError:
+            return False
+
+    wait_for(ready, "the flight recorder to record")
+    for url in (agent.url, exporter.url, recorder):
+        links = links_of(url)
+        assert {"/metrics", "/status", "/healthz", "/readyz"} <= links.keys()
+        assert set(links.values()) == {200}, links
+        with urllib.request.urlopen(url + "/", timeout=10) as answer:
+            assert answer.read().startswith(b"Rezolus ")
+
+
+def write(path, text):
+    path.write_text(textwrap.dedent(text))
+    return path
