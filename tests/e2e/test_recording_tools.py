@@ -339,6 +339,39 @@ def test_convert_joins(ours, tmp_path):
     assert set(info["sources"]) == sources
 
 
+def test_a_folder_by_date_and_host(tmp_path):
+    """Three hosts, of which one has two hours: the others are found as when their logs are joined."""
+    fleet = tmp_path / "fleet"
+    for host, hour, start in (("a", 0, 1767225600), ("a", 1, 1767225900), ("b", 0, 1767225600),
+                              ("c", 0, 1767225602)):
+        log = tmp_path / f"{host}.rezlog"
+        home = fleet / "date=2026-01-01" / f"host={host}"
+        home.mkdir(parents=True, exist_ok=True)
+        subprocess.run([BUILD / "rezolus-synthesize", log, "--ticks", "30", "--host", host, "--seed",
+                        str(ord(host)), "--start", str(start)], check=True,
+                       stdout=subprocess.DEVNULL)
+        tool("convert", log, home / f"{hour:02}.parquet", "--layout", "long")
+    info = json.loads(tool("info", "--json", fleet))[0]
+    assert info["sources"] == ["a", "b", "c"]
+    assert info["ticks"] == 60
+    assert info["size_bytes"] == sum(file.stat().st_size for file in fleet.glob("*/*/*.parquet"))
+    tool("convert", tmp_path / "b.rezlog", tmp_path / "c.rezlog", tmp_path / "both.rezlog")
+
+    def by_source(path, names):
+        rows = json.loads(tool("summary", "--json", "--by", "source", path))["rows"]
+        return {(names[row["labels"]["source"]], row["metric"]):
+                tuple(row.get(key) for key in ("increase", "count", "p99", "max", "last"))
+                for row in rows if row["labels"]["source"] in names}
+
+    wanted = by_source(tmp_path / "both.rezlog", {"rezolus": "b", "rezolus-2": "c"})
+    assert len(wanted) > 10
+    assert by_source(fleet, {"b": "b", "c": "c"}) == wanted
+    tool("convert", fleet, tmp_path / "wide.parquet")
+    table = pyarrow.parquet.read_table(tmp_path / "wide.parquet")
+    assert table.num_rows == 60
+    assert {metadata(field).get("source") for field in table.schema} - {None} >= {"a", "b", "c"}
+
+
 def test_a_missing_part_is_said(ours, tmp_path):
     """Two parts of a recording, of which the second says that it goes on."""
     path, table = ours

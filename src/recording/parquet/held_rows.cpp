@@ -85,6 +85,13 @@ void HeldRows::sort() {
   });
 }
 
+void HeldRows::fit() {
+  rows_.shrink_to_fit();
+  histograms_.shrink_to_fit();
+  indices_.shrink_to_fit();
+  counts_.shrink_to_fit();
+}
+
 void HeldRows::clear() {
   rows_.clear();
   histograms_.clear();

@@ -37,6 +37,8 @@ class HeldRows {
   // By time, then series.
   void sort();
   void clear();
+  // Gives back memory that the rows do not need.
+  void fit();
 
   [[nodiscard]] std::span<const HeldRow> rows() const { return rows_; }
   [[nodiscard]] SparseBuckets buckets(std::uint64_t position) const;

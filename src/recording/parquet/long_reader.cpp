@@ -57,7 +57,8 @@ class LongStream : public SnapshotStream {
     input_.metadata.erase(std::string(kMetaSamplers));
     slices_ = make_slices(input_.row_groups);
     for (const RowGroup& group : input_.row_groups) row_count_ += group.row_count;
-    select();
+    input_.select(fields_.fields, kBatchRows);
+    if (limits_.close_between) input_.close();
   }
 
   Result<SnapshotRef> next() override {
@@ -79,6 +80,7 @@ class LongStream : public SnapshotStream {
     rows_read_ = 0;
     tick_ = 0;
     deltas_seen_ = after_gap_ = false;
+    if (limits_.close_between) input_.close();
     series_.forget_values();
     gaps_.rewind();
     return {};
@@ -92,8 +94,6 @@ class LongStream : public SnapshotStream {
   [[nodiscard]] const std::string& name() const override { return input_.path; }
 
  private:
-  void select() { input_.select(fields_.fields, kBatchRows); }
-
   // The rows of the next stretch of time; false at the end.
   Result<bool> load() {
     held_.clear();
@@ -112,6 +112,10 @@ class LongStream : public SnapshotStream {
       to_ns = *kept;
     }
     held_.sort();
+    if (limits_.close_between) {
+      input_.close();
+      held_.fit();
+    }
     if (to_ns < slice.last_ns) {
       from_ns_ = to_ns + 1;
     } else {
@@ -323,7 +327,8 @@ Result<std::string> find_source(ParquetInput& input, const LongFields& fields) {
 }  // namespace
 
 Result<OpenedRecording> open_long(ParquetInput input, const OpenOptions& options,
-                                  const LongReadLimits& limits) {
+                                  const LongReadLimits& limits,
+                                  const std::string& called) {
   const std::string path = input.path;
   auto fields = find_long_fields(*input.schema);
   if (!fields) return context(path, fields.error());
@@ -344,6 +349,7 @@ Result<OpenedRecording> open_long(ParquetInput input, const OpenOptions& options
   opened.remarks = input.remarks;
   opened.files = input.files;
   LongSeriesTable series(input.metadata, std::move(source), options);
+  if (!called.empty()) input.metadata[key] = called;
   opened.stream =
       std::make_unique<LongStream>(std::move(input), std::move(*fields), std::move(series), limits);
   return opened;

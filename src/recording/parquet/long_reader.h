@@ -15,10 +15,14 @@ struct LongReadLimits {
   std::uint64_t held_bytes_max = 32u << 20;
   // How many times all rows may be read, where the rows of a tick stand far apart.
   std::uint64_t readings_max = 16;
+  // Whether files are closed while the rows that were read from them last.
+  bool close_between = false;
 };
 
+// source: what the recording's source is called, instead of what the file says; empty: nothing else.
 // An error: columns are missing or of the wrong type. What is wrong with rows, next() says.
 Result<OpenedRecording> open_long(ParquetInput input, const OpenOptions& options,
-                                  const LongReadLimits& limits = {});
+                                  const LongReadLimits& limits = {},
+                                  const std::string& source = {});
 
 }  // namespace rezolus

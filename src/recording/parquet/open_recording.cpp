@@ -9,6 +9,7 @@
 #include "base/fd.h"
 #include "base/glob.h"
 #include "recording/log/log_segment.h"
+#include "recording/parquet/fleet_folder.h"
 #include "recording/parquet/raw_file.h"
 
 namespace rezolus {
@@ -108,10 +109,18 @@ Result<OpenedRecording> open_recording(const std::string& path, const OpenOption
   if (begin == kParquetMagic) return open_parquet(path, options);
   if (begin == kZstdMagic) return open_raw(path, options);
   if (!begin.empty() && kSnapshotLeads.contains(begin[0])) return open_raw(path, options);
+  std::error_code ignored;
+  if (std::filesystem::is_directory(path, ignored)) {
+    const auto segments = list_segments(path);
+    if (segments && segments->empty()) {
+      const auto hosts = list_fleet(path);
+      if (!hosts) return std::unexpected(hosts.error());
+      if (!hosts->empty()) return open_fleet(path, *hosts, options);
+    }
+  }
   auto stream = open_log_stream(path);
   if (!stream) return std::unexpected(stream.error());
   OpenedRecording opened;
-  std::error_code ignored;
   opened.facts = std::filesystem::is_directory(path, ignored) ? "a folder of segments" : "one file";
   opened.stream = select_metrics(std::move(*stream), options);
   return opened;

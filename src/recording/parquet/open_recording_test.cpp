@@ -323,7 +323,7 @@ TEST_F(OpenRecordingTest, PartsAreReadAsOne) {
   opened = open_recording(last);
   ASSERT_TRUE(opened) << opened.error().message;
   ASSERT_EQ(opened->remarks.size(), 1u);
-  EXPECT_NE(opened->remarks[0].find("it is part 4 of a recording"), std::string::npos);
+  EXPECT_NE(opened->remarks[0].find("is part 4 of a recording"), std::string::npos);
   std::filesystem::rename(last, part_name(parquet_path_, 4));
 
   std::filesystem::remove(part_name(parquet_path_, 2));

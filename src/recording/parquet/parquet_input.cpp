@@ -2,6 +2,7 @@
 #include "recording/parquet/parquet_input.h"
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <filesystem>
 #include <set>
@@ -11,6 +12,8 @@
 #include <parquet/file_reader.h>
 #include <parquet/statistics.h>
 
+#include "base/clock.h"
+#include "recording/parquet/gap_finder.h"
 #include "recording/parquet/output.h"
 #include "recording/parquet/parts.h"
 
@@ -19,6 +22,9 @@ namespace {
 
 constexpr std::string_view kArrowSchemaKey = "ARROW:schema";
 constexpr std::string_view kTimesColumn = "timestamp_ns";
+// False of several recordings as a whole.
+constexpr std::array<std::string_view, 4> kOfOneRecording = {
+    "per_source_metadata", kMetaSamplerStatus, kMetaMissedTicks, kMetaMissedTicksBySource};
 constexpr std::int64_t kBufferBytes = 64 << 10;  // of each column that is read
 
 void add_leaves(const parquet::arrow::SchemaField& field, std::vector<int>& leaves) {
@@ -42,77 +48,96 @@ std::uint64_t part_number(const std::string& output, const std::string& name) {
 
 }  // namespace
 
-Result<ParquetInput> ParquetInput::open(const std::string& path) {
+Result<ParquetInput> ParquetInput::open_all(const std::string& name,
+                                            const std::vector<std::string>& paths) {
   ParquetInput input;
-  input.path = path;
-  input.find_parts();
+  input.path = name;
+  std::vector<std::size_t> begins;  // of each recording, in files
+  for (const std::string& path : paths) {
+    begins.push_back(input.files.size());
+    input.find_parts(path);
+  }
   try {
     std::int64_t row_count = 0;
-    std::int64_t group_count = 0;
     // From the last to the first, which stays open: a part that is damaged is known at once.
-    for (std::size_t part = input.files.size(); part-- > 0;) {
+    std::size_t end = input.files.size();
+    for (std::size_t part = end; part-- > 0;) {
       if (auto opened = input.open_part(part); !opened) return std::unexpected(opened.error());
       const auto file = input.reader_->parquet_reader()->metadata();
-      if (part + 1 == input.files.size()) input.find_missing_end(*file);
+      if (part + 1 == end) input.find_missing_end(part, *file);
       row_count += file->num_rows();
-      group_count += file->num_row_groups();
       input.note_row_groups(*file);
+      if (part != begins.back()) continue;
+      input.take_metadata(*file);
+      end = part;
+      begins.pop_back();
+    }
+    if (paths.size() > 1) {
+      for (const std::string_view key : kOfOneRecording) input.metadata.erase(std::string(key));
     }
     std::ranges::stable_sort(input.row_groups, {}, &RowGroup::part);
-    const auto file = input.reader_->parquet_reader()->metadata();
-    const auto& pairs = file->key_value_metadata();
-    for (std::int64_t i = 0; pairs && i < pairs->size(); ++i) {
-      const std::string& key = pairs->key(i);
-      if (key == kMetaPart) {
-        input.remarks.push_back(
-            fmt::format("it is part {} of a recording, and read alone: the parts before it are "
-                        "somewhere else",
-                        pairs->value(i)));
-      }
-      const bool own = key == kArrowSchemaKey || key == kMetaPart || key == kMetaNextPart;
-      if (!own) input.metadata[key] = pairs->value(i);
-    }
     input.facts =
         fmt::format("{} rows, {} columns, {} row groups{}, by {}", row_count,
-                    input.schema->num_fields(), group_count,
+                    input.schema->num_fields(), input.row_groups.size(),
                     input.files.size() > 1 ? fmt::format(" in {} files", input.files.size()) : "",
-                    file->created_by());
+                    input.reader_->parquet_reader()->metadata()->created_by());
     return input;
   } catch (const std::exception& cause) {
-    return error("read {}: {}", path, cause.what());
+    return error("read {}: {}", name, cause.what());
   }
 }
 
-void ParquetInput::find_parts() {
+// Of the file that is open and begins a recording. Those that come later in time are taken before.
+void ParquetInput::take_metadata(const parquet::FileMetaData& first) {
+  const std::uint64_t later_ns = metadata_interval_ns(metadata);
+  const auto& pairs = first.key_value_metadata();
+  metadata.clear();
+  for (std::int64_t i = 0; pairs && i < pairs->size(); ++i) {
+    const std::string& key = pairs->key(i);
+    if (key == kMetaPart) {
+      remarks.push_back(fmt::format(
+          "{} is part {} of a recording, of which the parts before are not beside it",
+          files[part_], pairs->value(i)));
+    }
+    const bool own = key == kArrowSchemaKey || key == kMetaPart || key == kMetaNextPart;
+    if (!own) metadata[key] = pairs->value(i);
+  }
+  // The longest: where the interval was changed, fewer ticks are no gap.
+  if (later_ns > metadata_interval_ns(metadata)) {
+    metadata[std::string(kMetaSamplingIntervalMs)] = std::to_string(later_ns / kNsPerMs);
+  }
+}
+
+void ParquetInput::find_parts(const std::string& first) {
   std::set<std::uint64_t> numbers;
-  const auto folder = std::filesystem::path(path).parent_path();
+  const auto folder = std::filesystem::path(first).parent_path();
   std::error_code failed;
   std::filesystem::directory_iterator entries(folder.empty() ? "." : folder, failed);
   for (; !failed && entries != std::filesystem::directory_iterator(); entries.increment(failed)) {
-    const std::uint64_t number = part_number(path, entries->path().filename());
+    const std::uint64_t number = part_number(first, entries->path().filename());
     if (number != 0) numbers.insert(number);
   }
-  files = {path};
+  files.push_back(first);
   std::uint64_t next = 2;
   for (const std::uint64_t number : numbers) {
     if (number != next) {
       remarks.push_back(fmt::format(
           "{} is missing though {} is there: its time is a gap; put it beside the others",
-          part_name(path, next), part_name(path, number)));
+          part_name(first, next), part_name(first, number)));
     }
-    files.push_back(part_name(path, number));
+    files.push_back(part_name(first, number));
     next = number + 1;
   }
 }
 
 // Files of before this was noted do not say that they go on.
-void ParquetInput::find_missing_end(const parquet::FileMetaData& last) {
+void ParquetInput::find_missing_end(std::size_t part, const parquet::FileMetaData& last) {
   const auto& pairs = last.key_value_metadata();
   const int at = pairs ? pairs->FindKey(std::string(kMetaNextPart)) : -1;
   if (at < 0) return;
   remarks.push_back(
       fmt::format("its end is missing: {} says that it goes on in part {}, which is not beside it",
-                  files.back(), pairs->value(at)));
+                  files[part], pairs->value(at)));
 }
 
 // Of the part that is open.
@@ -163,7 +188,7 @@ Result<void> ParquetInput::open_part(std::size_t part) {
   if (!status.ok()) return error("read {}: {}", files[part], status.message());
   if (schema && !schema->Equals(*found, false)) {
     return error(
-        "{} has other columns than the other parts of {}: it is of another recording; move "
+        "{} has other columns than the other files of {}: it is of another recording; move "
         "it elsewhere",
         files[part], path);
   }
@@ -211,13 +236,19 @@ Result<std::shared_ptr<arrow::RecordBatch>> ParquetInput::next_batch() {
 
 Result<void> ParquetInput::begin_run() {
   const Run& run = runs_[run_];
-  if (part_ != run.part) {
+  if (!reader_ || part_ != run.part) {
     if (auto opened = open_part(run.part); !opened) return opened;
   }
   auto batches = reader_->GetRecordBatchReader(run.groups, leaves_);
   if (!batches.ok()) return error("read {}: {}", files[part_], batches.status().message());
   batches_ = std::move(*batches);
   return {};
+}
+
+void ParquetInput::close() {
+  batches_.reset();
+  reader_.reset();
+  runs_.clear();
 }
 
 Result<void> ParquetInput::rewind() { return read(row_groups); }

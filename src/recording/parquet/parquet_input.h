@@ -34,11 +34,16 @@ struct ParquetInput {
   std::string facts;        // for people
   std::shared_ptr<arrow::Schema> schema;
   std::vector<std::string> remarks;  // parts that are missing
-  std::vector<std::string> files;    // the first is path, then its parts
+  std::vector<std::string> files;    // with all parts
   std::vector<RowGroup> row_groups;  // of all parts, in order
 
   // An error: it cannot be read or is damaged, or a part of it is.
-  static Result<ParquetInput> open(const std::string& path);
+  static Result<ParquetInput> open(const std::string& path) { return open_all(path, {path}); }
+
+  // Recordings of one source at different times, read one after the other. name: what they are called
+  // as a whole. Metadata is the first one's, less what is true of that alone. Requires: not empty.
+  static Result<ParquetInput> open_all(const std::string& name,
+                                       const std::vector<std::string>& paths);
 
   // What next_batch() returns: these top-level fields in this order.
   void select(const std::vector<int>& fields, std::int64_t rows_per_batch);
@@ -53,6 +58,9 @@ struct ParquetInput {
   // Requires: select() was called.
   Result<void> read(std::span<const RowGroup> groups);
 
+  // Gives up the file that is open, so that it takes no memory until the next rewind() or read().
+  void close();
+
  private:
   // Row groups of one part.
   struct Run {
@@ -62,11 +70,12 @@ struct ParquetInput {
 
   Result<void> open_part(std::size_t part);
   Result<void> begin_run();
-  void find_parts();
-  void find_missing_end(const parquet::FileMetaData& last);
+  void find_parts(const std::string& first);
+  void find_missing_end(std::size_t part, const parquet::FileMetaData& last);
+  void take_metadata(const parquet::FileMetaData& first);
   void note_row_groups(const parquet::FileMetaData& file);
 
-  std::size_t part_ = 0;   // that is open
+  std::size_t part_ = 0;   // of files, that is open if any is
   std::vector<Run> runs_;  // what is read
   std::size_t run_ = 0;
   std::int64_t rows_per_batch_ = 0;
