@@ -393,6 +393,10 @@ def test_a_missing_part_is_said(ours, tmp_path):
     assert result.returncode == 0
     assert said in result.stderr
     assert said in rezolus("recording", "summary", first).stderr
+    text = tool("upload", first, f"file://{tmp_path}/store/there.parquet")
+    assert text.endswith("there.parquet, 2 files\n")
+    for file, name in ((first, "there.parquet"), (second, "there.part2.parquet")):
+        assert (tmp_path / "store" / name).read_bytes() == file.read_bytes()
 
 
 def test_recover(ours, tmp_path):

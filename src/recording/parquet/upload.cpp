@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-// `upload`: a file as it is to an object store, and the JSON beside it.
+// `upload`: a file and its parts, as they are, to an object store, and the JSON beside it.
 
 #include <cerrno>
 #include <filesystem>
@@ -37,12 +37,21 @@ Result<void> make_folder(const std::string& url) {
   return {};
 }
 
-Result<void> upload_file(const std::string& path, const std::string& url) {
+// The file, and the parts in which it goes on.
+std::vector<std::string> files_of(const std::string& path) {
+  std::vector<std::string> files = {path};
+  std::string next = part_name(path, 2);
+  while (::access(next.c_str(), F_OK) == 0) {
+    files.push_back(next);
+    next = part_name(path, files.size() + 1);
+  }
+  return files;
+}
+
+Result<void> upload_part(const std::string& path, const std::string& url, Output& output) {
   auto source = Fd::open(path, O_RDONLY);
   if (!source) return std::unexpected(std::move(source.error()));
-  auto output = Output::open(url);
-  if (!output) return std::unexpected(std::move(output.error()));
-  auto sink = output->begin_part();
+  auto sink = output.begin_part();
   if (!sink) return std::unexpected(std::move(sink.error()));
   std::vector<char> block(kBlockBytes);
   while (true) {
@@ -55,7 +64,16 @@ Result<void> upload_file(const std::string& path, const std::string& url) {
       return arrow_error("write " + shown_store_url(url), written);
     }
   }
-  if (auto finished = output->finish_part(); !finished) return finished;
+  return output.finish_part();
+}
+
+// They appear under the URL as parts are named, the first one last.
+Result<void> upload_files(const std::vector<std::string>& files, const std::string& url) {
+  auto output = Output::open(url);
+  if (!output) return std::unexpected(std::move(output.error()));
+  for (const std::string& file : files) {
+    if (auto sent = upload_part(file, url, *output); !sent) return sent;
+  }
   return output->commit();
 }
 
@@ -73,8 +91,10 @@ int upload(const std::string& path, const std::string& url) {
     if (!suffix.empty() && ::access(file.c_str(), F_OK) != 0) continue;
     const std::string target = store_url_with_suffix(url, suffix);
     if (auto made = make_folder(target); !made) return fail(made.error());
-    if (auto sent = upload_file(file, target); !sent) return fail(sent.error());
-    fmt::print("{}\n", shown_store_url(target));
+    const auto files = suffix.empty() ? files_of(file) : std::vector<std::string>{file};
+    if (auto sent = upload_files(files, target); !sent) return fail(sent.error());
+    fmt::print("{}{}\n", shown_store_url(target),
+               files.size() > 1 ? fmt::format(", {} files", files.size()) : "");
   }
   return kExitOk;
 }
@@ -89,7 +109,9 @@ Command add_upload(CLI::App& app) {
   auto options = std::make_shared<UploadOptions>();
   CLI::App* parser =
       app.add_subcommand("upload", "Copy a file to an object store, and the JSON beside it");
-  parser->add_option("FILE", options->path, "Any file; FILE.json goes along where there is one")
+  parser
+      ->add_option("FILE", options->path,
+                   "Any file; its parts (FILE.part2.parquet …) and FILE.json go along where they are")
       ->required();
   parser->add_option("URL", options->url, "s3://bucket/key, gs://…, abfs://… or file:///path")
       ->required();
