@@ -44,7 +44,8 @@ PushAnswer understand_first(const HttpResponse& response) {
   const int status = response.status;
   if (succeeded(response)) return {.outcome = Outcome::kDelivered};
   if (status >= 500 || status == 429) return retry(response);
-  const bool divisible = status == 400 || status == 413 || status == 422;
+  if (status == 413) return {.outcome = Outcome::kTooLarge, .problem = problem_of(response)};
+  const bool divisible = status == 400 || status == 422;
   return {.outcome = divisible ? Outcome::kTooMuch : Outcome::kRefused,
           .problem = problem_of(response)};
 }
@@ -77,7 +78,7 @@ PushAnswer understand_otlp(const HttpResponse& response, std::size_t sample_coun
   const int status = response.status;
   if (status == 429 || status == 502 || status == 503 || status == 504) return retry(response);
   if (!succeeded(response)) {
-    return {.outcome = status == 413 ? Outcome::kTooMuch : Outcome::kRefused,
+    return {.outcome = status == 413 ? Outcome::kTooLarge : Outcome::kRefused,
             .problem = problem_of(response)};
   }
   PushAnswer delivered{.outcome = Outcome::kDelivered};
@@ -97,21 +98,29 @@ PushAnswer understand_otlp(const HttpResponse& response, std::size_t sample_coun
 
 }  // namespace
 
-Result<std::string> encode_push(const PushTarget& target, const Labels& resource,
-                                const RemoteWriteRequest& request) {
+Result<PushBody> encode_push(const PushTarget& target, const Labels& resource,
+                             const RemoteWriteRequest& request) {
+  Result<std::string> bytes;
   switch (target.protocol) {
     case PushProtocol::kRemoteWrite1:
-      return encode_remote_write_1(request);
-    case PushProtocol::kRemoteWrite2:
-      return encode_remote_write_2(request);
-    case PushProtocol::kOtlp:
+      bytes = encode_remote_write_1(request);
       break;
-  }
-  auto body = encode_otlp(request, {.naming = target.naming,
+    case PushProtocol::kRemoteWrite2:
+      bytes = encode_remote_write_2(request);
+      break;
+    case PushProtocol::kOtlp:
+      bytes = encode_otlp(request, {.naming = target.naming,
                                     .exponential = target.histograms == RemoteHistograms::kNative,
                                     .resource = resource});
-  if (!body || !target.gzip) return body;
-  return http::compress(http::Coding::kGzip, *body);
+      break;
+  }
+  if (!bytes) return std::unexpected(std::move(bytes.error()));
+  const std::size_t plain_size_bytes = bytes->size();
+  if (target.protocol == PushProtocol::kOtlp && target.gzip) {
+    bytes = http::compress(http::Coding::kGzip, *bytes);
+    if (!bytes) return std::unexpected(std::move(bytes.error()));
+  }
+  return PushBody{std::move(*bytes), plain_size_bytes};
 }
 
 void add_push_headers(const PushTarget& target, HttpPost& post) {

@@ -18,7 +18,8 @@ struct PushAnswer {
   enum class Outcome {
     kDelivered,
     kRefused,  // for good
-    kTooMuch,  // for good, but parts of it may be taken
+    kTooMuch,   // for good, but ticks of it may be taken
+    kTooLarge,  // the same for parts of a tick
     kRetry,
   };
   Outcome outcome = Outcome::kRetry;
@@ -27,8 +28,13 @@ struct PushAnswer {
   std::uint64_t unwritten = 0;  // delivered: samples that the target says it has not taken
 };
 
-// The body of a request, compressed as the target wants it. resource: OTLP's attributes.
-Result<std::string> encode_push(const PushTarget& target, const Labels& resource,
+struct PushBody {
+  std::string bytes;  // compressed as the target wants it
+  std::size_t plain_size_bytes = 0;  // before; where that is not known, of bytes
+};
+
+// The body of a request. resource: OTLP's attributes.
+Result<PushBody> encode_push(const PushTarget& target, const Labels& resource,
                                 const RemoteWriteRequest& request);
 
 // Content-Type and what goes with it, whole lines, but no credentials; and which headers of the answer

@@ -36,7 +36,7 @@ TEST(PushProtocolTest, OtlpRetriesWhatItsSpecificationNames) {
   for (const int status : {301, 400, 401, 403, 404, 415, 422, 500, 501, 505}) {
     EXPECT_EQ(understood(otlp_target(), status).outcome, Outcome::kRefused) << status;
   }
-  EXPECT_EQ(understood(otlp_target(), 413).outcome, Outcome::kTooMuch);
+  EXPECT_EQ(understood(otlp_target(), 413).outcome, Outcome::kTooLarge);
   EXPECT_EQ(understood(otlp_target(), 200).outcome, Outcome::kDelivered);
   // Nobody can have us wait for ever.
   EXPECT_EQ(understood(otlp_target(), 503, UINT64_MAX / 2).wait_ns, 600 * kNsPerSecond);
@@ -46,9 +46,10 @@ TEST(PushProtocolTest, RemoteWriteRetriesAllThatMayPass) {
   for (const int status : {429, 500, 501, 503}) {
     EXPECT_EQ(understood({}, status).outcome, Outcome::kRetry) << status;
   }
-  for (const int status : {400, 413, 422}) {
+  for (const int status : {400, 422}) {
     EXPECT_EQ(understood({}, status).outcome, Outcome::kTooMuch) << status;
   }
+  EXPECT_EQ(understood({}, 413).outcome, Outcome::kTooLarge);
   EXPECT_EQ(understood({}, 404).outcome, Outcome::kRefused);
   EXPECT_EQ(understood({}, 204).outcome, Outcome::kDelivered);
 }

@@ -19,6 +19,8 @@ constexpr std::uint64_t kMetadataNs = 60 * kNsPerSecond;
 constexpr std::uint64_t kSaveNs = kNsPerSecond;
 constexpr std::uint64_t kComplainNs = 60 * kNsPerSecond;
 constexpr std::uint64_t kIdleNs = kNsPerSecond;
+// Receivers take so much at least; the Collector 20 MiB, uncompressed.
+constexpr std::size_t kBodyBytesMax = 8u << 20;
 // Without ticks for so long, and for some intervals, series have ended in between.
 constexpr std::uint64_t kSilenceNs = 60 * kNsPerSecond;
 constexpr std::uint64_t kSilenceIntervals = 3;
@@ -269,6 +271,9 @@ void PushSender::complain(const std::string& problem, std::size_t sample_count) 
 
 // Until it is delivered or refused. False: told to stop.
 bool PushSender::send(const RemoteWriteRequest& request) {
+  const auto send_parts = [this](const std::vector<RemoteWriteRequest>& parts) {
+    return std::ranges::all_of(parts, [this](const auto& part) { return send(part); });
+  };
   const auto body = encode_push(target_, resource_, request);
   if (!body) {
     spdlog::warn("push to {}: {}", target_.name, body.error().message);
@@ -276,11 +281,15 @@ bool PushSender::send(const RemoteWriteRequest& request) {
     state_.refused_samples += request.sample_count;
     return true;
   }
+  if (body->plain_size_bytes > kBodyBytesMax) {
+    const auto parts = split(request);
+    if (parts.size() > 1) return send_parts(parts);
+  }
   std::uint64_t backoff_ns = kBackoffNsMin;
   while (true) {
-    const PushAnswer answer = post(*body, request.sample_count);
+    const PushAnswer answer = post(body->bytes, request.sample_count);
     const Outcome outcome = answer.outcome;
-    if (outcome == Outcome::kDelivered || outcome == Outcome::kRefused) set_problem("");
+    if (outcome != Outcome::kRetry) set_problem("");
     if (outcome == Outcome::kDelivered) {
       if (!answer.problem.empty()) complain(answer.problem, answer.unwritten);
       const std::lock_guard lock(mutex_);
@@ -288,13 +297,12 @@ bool PushSender::send(const RemoteWriteRequest& request) {
       state_.refused_samples += answer.unwritten;
       return true;
     }
-    if (outcome == Outcome::kRefused || outcome == Outcome::kTooMuch) {
+    if (outcome != Outcome::kRetry) {
       // One sample that is refused must not cost those beside it.
-      const auto parts =
-          outcome == Outcome::kTooMuch ? split_by_time(request) : std::vector<RemoteWriteRequest>();
-      if (parts.size() > 1) {
-        return std::ranges::all_of(parts, [this](const auto& part) { return send(part); });
-      }
+      std::vector<RemoteWriteRequest> parts;
+      if (outcome == Outcome::kTooMuch) parts = split_by_time(request);
+      if (outcome == Outcome::kTooLarge) parts = split(request);
+      if (parts.size() > 1) return send_parts(parts);
       complain(answer.problem, request.sample_count);
       const std::lock_guard lock(mutex_);
       state_.refused_samples += request.sample_count;

@@ -289,6 +289,24 @@ TEST_F(PushTest, WhatIsRefusedCostsNothingElse) {
   EXPECT_EQ(state.problem, "") << "a refusal is not an outage";
 }
 
+TEST_F(PushTest, WhatIsTooLargeIsSentInParts) {
+  Receiver receiver;
+  receiver.set_answer([](const Samples& samples) {
+    std::size_t count = 0;
+    for (const auto& [identity, points] : samples) count += points.size();
+    return count > 2 ? 413u : 204u;
+  });
+  target().batch_delay_ns = kNsPerSecond;
+  auto push = start(receiver);
+  put(*push, 0, 5);
+  ASSERT_TRUE(receiver.wait_until(ms(4)));
+  ASSERT_TRUE(all_delivered(*push));
+  const Samples samples = receiver.samples();
+  EXPECT_GT(samples.size(), 5u);
+  for (const auto& [identity, points] : samples) EXPECT_EQ(points.size(), 5u) << identity;
+  EXPECT_EQ(push->states()[0].refused_samples, 0u);
+}
+
 TEST_F(PushTest, RetryAfterIsHonoured) {
   Receiver receiver;
   bool first = true;

@@ -397,4 +397,17 @@ std::vector<RemoteWriteRequest> split_by_time(const RemoteWriteRequest& request)
   return parts;
 }
 
+std::vector<RemoteWriteRequest> split(const RemoteWriteRequest& request) {
+  std::vector<RemoteWriteRequest> parts = split_by_time(request);
+  if (parts.size() != 1 || parts[0].series.size() < 2) return parts;
+  std::vector<RemoteTimeSeries> all = std::move(parts[0].series);
+  parts.assign(2, {});
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    RemoteWriteRequest& part = parts[i < all.size() / 2 ? 0 : 1];
+    part.sample_count += all[i].samples.size();
+    part.series.push_back(std::move(all[i]));
+  }
+  return parts;
+}
+
 }  // namespace rezolus

@@ -96,6 +96,10 @@ Result<std::string> encode_remote_write_2(const RemoteWriteRequest& request);
 // that refuse all of a request because of one sample.
 std::vector<RemoteWriteRequest> split_by_time(const RemoteWriteRequest& request);
 
+// The same where there are several times; else the first and the second half of the series. One part
+// where there is one sample.
+std::vector<RemoteWriteRequest> split(const RemoteWriteRequest& request);
+
 // What a histogram of classic form and a summary become.
 enum class SampleForm : std::uint8_t {
   kSeries,  // a series for each of their lines on a page, as remote write has them
