@@ -260,6 +260,27 @@ def test_wide_to_long_to_wide_keeps_values(upstream, tmp_path):
     assert rows and all(row["a"] == row["b"] for row in rows)
 
 
+def test_log_to_long_to_log_keeps_values(agent, tmp_path):
+    """Of an agent's log, with all that it measures."""
+    log, long, again = tmp_path / "a.rezlog", tmp_path / "long.parquet", tmp_path / "b.rezlog"
+    result = rezolus("record", agent.url, log, "-d", "3s", "-i", "100ms", "--format", "log")
+    assert result.returncode == 0, result.stderr
+    tool("convert", log, long, "--layout", "long")
+    tool("convert", long, again)
+    tables = []
+    for file in (log, again):
+        wide = tmp_path / f"{file.name}.parquet"
+        tool("convert", file, wide)
+        tables.append(pyarrow.parquet.read_table(wide).drop_columns("duration"))
+    assert tables[0].num_rows > 20
+    assert tables[0].num_columns > 100
+    assert tables[1].schema.equals(tables[0].schema, check_metadata=True)
+    assert tables[1].equals(tables[0])
+    infos = [json.loads(tool("info", "--json", file))[0] for file in (log, again)]
+    for key in ("ticks", "missed", "sources", "interval_ns"):
+        assert infos[1][key] == infos[0][key], key
+
+
 def test_long_files_of_others_are_read(ours, tmp_path):
     """DuckDB and Polars write it in another order, with other types of Arrow and no notes in the footer."""
     path, _ = ours

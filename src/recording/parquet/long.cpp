@@ -238,6 +238,10 @@ class LongWriter {
         [this] {
           overview_.finish(recording_);
           auto footer = make_footer(overview_, options_.metadata, options_.interval_ms);
+          if (overview_.clock_set_back_count > 0) {
+            footer->Append(std::string(kMetaClockSetBack),
+                           std::to_string(overview_.clock_set_back_count));
+          }
           // In a wide file it stands with the columns.
           const auto endpoint = recording_.metadata().find(std::string(kMetaEndpoint));
           if (endpoint != recording_.metadata().end()) {

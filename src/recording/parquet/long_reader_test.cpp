@@ -232,6 +232,29 @@ TEST_F(LongReaderTest, GapsAndResets) {
   }
 }
 
+// Time alone orders the ticks: that it does not tell their order is said.
+TEST_F(LongReaderTest, AClockThatWasSetBackIsSaid) {
+  LogWriter log = create_log();
+  for (const std::uint64_t k : {0, 1, 2, 3, 4}) {
+    Snapshot snapshot = tick(k);
+    if (k >= 3) snapshot.realtime_ns -= 2'500'000'000;
+    ASSERT_TRUE(log.append(snapshot));
+  }
+  ASSERT_TRUE(log.finish());
+  convert({.slice_rows_max = 1, .chunks_per_part_max = 20});
+  ASSERT_GT(report_.parts, 2u);
+  auto opened = open_recording(path_);
+  ASSERT_TRUE(opened) << opened.error().message;
+  ASSERT_EQ(opened->remarks.size(), 1u);
+  EXPECT_HAS(opened->remarks[0], "the clock was set back while it was recorded (times: 1)");
+  const auto got = read_all(*opened->stream);
+  ASSERT_EQ(got.size(), 5u);
+  for (std::size_t i = 1; i < got.size(); ++i) {
+    EXPECT_LT(got[i - 1]->realtime_ns, got[i]->realtime_ns);
+  }
+  EXPECT_FALSE(opened->stream->metadata().contains("clock_set_back"));
+}
+
 TEST_F(LongReaderTest, OnlyTheMetricsAskedFor) {
   write_ticks(6);
   convert();

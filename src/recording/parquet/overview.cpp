@@ -56,6 +56,8 @@ std::map<std::string, std::string> read_text_map(const SourceMetadata& metadata,
 void Overview::add(const Snapshot& snapshot) {
   if (rows == 0) {
     first_ns = snapshot.realtime_ns;
+  } else if (snapshot.realtime_ns <= last_ns) {
+    ++clock_set_back_count;
   } else if (intervals_ns.size() < kIntervalsMax) {
     intervals_ns.push_back(snapshot.realtime_ns - last_ns);
   }

@@ -20,6 +20,10 @@ namespace rezolus {
 // In the footer of a long file, which has no metadata of fields: the sampler by metric, as JSON.
 inline constexpr std::string_view kMetaSamplers = "samplers";
 
+// In the footer of a long file, which has no order of ticks but time: how often the clock was set back
+// while it was recorded, where it was.
+inline constexpr std::string_view kMetaClockSetBack = "clock_set_back";
+
 // Texts by metric, as the footer's `descriptions` has them; what is not readable is left out.
 std::map<std::string, std::string> read_text_map(const SourceMetadata& metadata,
                                                  std::string_view key);
@@ -31,6 +35,7 @@ struct Overview {
   std::uint64_t rows = 0;
   std::uint64_t first_ns = 0;
   std::uint64_t last_ns = 0;
+  std::uint64_t clock_set_back_count = 0;  // times of ticks that did not grow
   // Of the whole recording: metadata and gaps may stand behind the last tick.
   SourceMetadata metadata;
   std::uint64_t missed_ticks = 0;

@@ -15,6 +15,7 @@
 #include "base/clock.h"
 #include "recording/parquet/gap_finder.h"
 #include "recording/parquet/output.h"
+#include "recording/parquet/overview.h"
 #include "recording/parquet/parts.h"
 
 namespace rezolus {
@@ -64,7 +65,10 @@ Result<ParquetInput> ParquetInput::open_all(const std::string& name,
     for (std::size_t part = end; part-- > 0;) {
       if (auto opened = input.open_part(part); !opened) return std::unexpected(opened.error());
       const auto file = input.reader_->parquet_reader()->metadata();
-      if (part + 1 == end) input.find_missing_end(part, *file);
+      if (part + 1 == end) {
+        input.find_missing_end(part, *file);
+        input.find_clock_set_back(*file);  // the last part knows of all
+      }
       row_count += file->num_rows();
       input.note_row_groups(*file);
       if (part != begins.back()) continue;
@@ -99,7 +103,8 @@ void ParquetInput::take_metadata(const parquet::FileMetaData& first) {
           "{} is part {} of a recording, of which the parts before are not beside it",
           files[part_], pairs->value(i)));
     }
-    const bool own = key == kArrowSchemaKey || key == kMetaPart || key == kMetaNextPart;
+    const bool own = key == kArrowSchemaKey || key == kMetaPart || key == kMetaNextPart ||
+                     key == kMetaClockSetBack;
     if (!own) metadata[key] = pairs->value(i);
   }
   // The longest: where the interval was changed, fewer ticks are no gap.
@@ -128,6 +133,16 @@ void ParquetInput::find_parts(const std::string& first) {
     files.push_back(part_name(first, number));
     next = number + 1;
   }
+}
+
+void ParquetInput::find_clock_set_back(const parquet::FileMetaData& file) {
+  const auto& pairs = file.key_value_metadata();
+  const int at = pairs ? pairs->FindKey(std::string(kMetaClockSetBack)) : -1;
+  if (at < 0) return;
+  remarks.push_back(fmt::format(
+      "the clock was set back while it was recorded (times: {}), and the long layout keeps no order "
+      "but time: counters may seem to start over there; take the log or the wide file instead",
+      pairs->value(at)));
 }
 
 // Files of before this was noted do not say that they go on.

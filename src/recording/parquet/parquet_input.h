@@ -71,6 +71,7 @@ struct ParquetInput {
   Result<void> open_part(std::size_t part);
   Result<void> begin_run();
   void find_parts(const std::string& first);
+  void find_clock_set_back(const parquet::FileMetaData& file);
   void find_missing_end(std::size_t part, const parquet::FileMetaData& last);
   void take_metadata(const parquet::FileMetaData& first);
   void note_row_groups(const parquet::FileMetaData& file);
