@@ -3,6 +3,7 @@
 
 #include <filesystem>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <CLI/CLI.hpp>
@@ -12,6 +13,7 @@
 #include "cli/access_options.h"
 #include "cli/subcommand.h"
 #include "flight_recorder/flight_recorder.h"
+#include "http/access_keys.h"
 #include "http/client.h"
 
 namespace rezolus::cli {
@@ -70,7 +72,8 @@ Result<FlightOptions> understand(const Arguments& arguments) {
     options.format = *format;
   }
   if (!arguments.buffer.empty()) options.buffer = arguments.buffer;
-  if (arguments.access != HttpAccess{}) options.access = arguments.access;
+  const HttpAccess of_file = std::exchange(options.access, arguments.access);
+  fill_in(options.access, of_file);
   if (arguments.verbose == 1) options.logging_level = "debug";
   if (arguments.verbose > 1) options.logging_level = "trace";
   return complete(std::move(options));

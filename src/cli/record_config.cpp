@@ -165,7 +165,7 @@ void fill_in(RecordArguments& command_line, RecordArguments file) {
   if (command_line.url.empty() && command_line.endpoints.empty()) {
     command_line.url = std::move(file.url);
     command_line.endpoints = std::move(file.endpoints);
-    if (command_line.access == HttpAccess{}) command_line.access = std::move(file.access);
+    rezolus::fill_in(command_line.access, file.access);
   }
   fill_in_pairs(command_line.labels, std::move(file.labels));
   fill_in_pairs(command_line.metadata, std::move(file.metadata));

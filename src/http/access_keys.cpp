@@ -2,6 +2,7 @@
 #include "http/access_keys.h"
 
 #include <array>
+#include <utility>
 
 #include "config/setters.h"
 
@@ -40,6 +41,21 @@ std::vector<config::Key> access_keys(std::string_view section, HttpAccess& acces
         return config::assign(access.tls.insecure_skip_verify, config::as_bool(value));
       }));
   return keys;
+}
+
+void fill_in(HttpAccess& access, const HttpAccess& other) {
+  HttpAccess both = other;
+  if (!access.tls.ca_file.empty()) both.tls.ca_file = access.tls.ca_file;
+  if (!access.tls.cert_file.empty() || !access.tls.key_file.empty()) {
+    both.tls.cert_file = access.tls.cert_file;
+    both.tls.key_file = access.tls.key_file;
+  }
+  both.tls.insecure_skip_verify |= access.tls.insecure_skip_verify;
+  const HttpTls tls = both.tls;
+  const bool named = !access.username.empty() || !access.password_file.empty() ||
+                     !access.bearer_token_file.empty();
+  if (!named) access = std::move(both);
+  access.tls = tls;
 }
 
 Result<bool> set_access(HttpAccess& access, std::string_view key, const std::string& value) {

@@ -19,4 +19,7 @@ std::vector<config::Key> access_keys(std::string_view section, HttpAccess& acces
 // have. False: there is no such key.
 Result<bool> set_access(HttpAccess& access, std::string_view key, const std::string& value);
 
+// What access does not say is as in other: files one by one, credentials as a whole.
+void fill_in(HttpAccess& access, const HttpAccess& other);
+
 }  // namespace rezolus

@@ -171,6 +171,22 @@ TEST(ClientAccess, WhatBelongsTogether) {
   EXPECT_THAT(refusal({.tls = {.ca_file = "/no/such/file"}}), HasSubstr("/no/such/file"));
 }
 
+TEST(ClientAccess, OptionsGoBeforeTheFile) {
+  const HttpAccess file{.tls = {.ca_file = "a", .cert_file = "b", .key_file = "c"},
+                        .username = "d",
+                        .password_file = "e"};
+  HttpAccess access;
+  fill_in(access, file);
+  EXPECT_EQ(access, file);
+  access = {.tls = {.ca_file = "x"}};
+  fill_in(access, file);
+  EXPECT_EQ(access.tls, (HttpTls{.ca_file = "x", .cert_file = "b", .key_file = "c"}));
+  EXPECT_EQ(access.username, "d");
+  access = {.bearer_token_file = "t"};
+  fill_in(access, file);
+  EXPECT_EQ(access, (HttpAccess{.tls = file.tls, .bearer_token_file = "t"}));
+}
+
 TEST(ClientAccess, KeysOfASection) {
   HttpAccess access;
   const auto keys = access_keys("exporter", access);

@@ -12,6 +12,7 @@ import urllib.error
 import urllib.parse
 import urllib.request
 
+import pyarrow.parquet
 import pytest
 
 from certificates import HASH, MUTUAL, PASSWORD, TLS, USERS, Authority
@@ -69,8 +70,8 @@ def served(start, tmp_path, agent, authority):
 
 def curl(*arguments):
     return subprocess.run([tool("curl"), "--silent", "--show-error", "--noproxy", "*", "--max-time",
-                           "20", *map(str, arguments)], text=True, capture_output=True, check=False,
-                          timeout=30)
+                           "120", *map(str, arguments)], text=True, capture_output=True, check=False,
+                          timeout=150)
 
 
 def test_tls_and_passwords_with_curl_and_python(served, authority):
@@ -202,8 +203,11 @@ def test_what_changes_is_read_again(served, authority, tmp_path):
     exporter.signal(signal.SIGHUP)
     wait_for(lambda: "the configuration stays as it is" in said.read_text(), "a word on the reload")
     assert Https(other, port).works()
-    # Back to no TLS at all.
+    # No TLS at all any more: only when somebody says so.
     authority.web(USERS)
+    wait_for(lambda: "TLS would be switched off" in said.read_text(), "the change to be refused")
+    assert Https(other, port).works()
+    exporter.signal(signal.SIGHUP)
 
     def plain():
         return curl("--user", f"alice:{PASSWORD}", f"http://localhost:{port}/healthz").stdout
@@ -263,6 +267,49 @@ def test_wrong_files_keep_it_from_starting(served, authority):
     assert ended.returncode == 2
     assert f"{authority.folder}/absent.pem" in ended.stderr
     assert HASH not in ended.stderr
+
+
+def test_the_flight_recorder_with_users_and_its_token(agent, authority, start, tmp_path):
+    port = free_port()
+    token = authority.folder / "token"
+    token.write_text("0123456789abcdef0123456789abcdef\n")
+    token.chmod(0o600)
+    output = tmp_path / "flight.parquet"
+    start("flight-recorder", write(tmp_path / "flight.toml", f"""
+        [flight_recorder]
+        url = "{agent.url}"
+        output = "{output}"
+        interval = "50ms"
+        listen = "127.0.0.1:{port}"
+        token_file = "{token}"
+        [web]
+        config_file = "{authority.web(TLS + USERS)}"
+    """))
+    url = f"https://localhost:{port}"
+    alert = json.dumps({"version": "4", "alerts": [
+        {"status": "firing", "fingerprint": "a", "labels": {"alertname": "x"}}]})
+
+    def status(path, *options):
+        return curl("--cacert", authority.ca, "--output", tmp_path / "body", "--write-out",
+                    "%{http_code}", *options, url + path).stdout
+
+    alice = ("--user", f"alice:{PASSWORD}")
+    bearer = ("--oauth2-bearer", "0123456789abcdef0123456789abcdef")
+    post = ("--header", "Content-Type: application/json", "--data", alert)
+    wait_for(lambda: status("/readyz", *alice) == "200", "the flight recorder to record")
+    assert status("/status") == "401"
+    assert status("/status", *bearer) == "200", "who may have the recording may have this"
+    assert status("/alertmanager?last=1s", *post) == "401"
+    for who in (alice, bearer):
+        assert status("/alertmanager?last=1s", *who, *post) == "200"
+        # A file as the answer, with its size said before, to its end.
+        assert status("/snapshot?last=2s", *who) == "200"
+        assert pyarrow.parquet.read_table(tmp_path / "body").num_rows > 0
+    # What a browser sends by itself is not enough.
+    assert status("/snapshot?last=2s", *alice, "--header", "Origin: https://evil.example") == "403"
+    # The Unix socket has its own permissions.
+    result = rezolus("flight-recorder", "snapshot", tmp_path / "flight.toml")
+    assert result.returncode == 0, result.stderr
 
 
 def links_of(url):
