@@ -98,6 +98,7 @@ class LongStream : public SnapshotStream {
   Result<bool> load() {
     held_.clear();
     position_ = 0;
+    ++load_;
     series_.drop_idle();
     if (slice_ == slices_.size()) return false;
     const Slice& slice = slices_[slice_];
@@ -166,8 +167,7 @@ class LongStream : public SnapshotStream {
     return error(
         "the rows of one tick, between {} and {}, are too far apart to be put together in memory; "
         "sort it by time first, as DuckDB does: COPY (FROM 'long.parquet' ORDER BY timestamp_ns) "
-        "TO "
-        "'sorted.parquet'",
+        "TO 'sorted.parquet'",
         format_utc(static_cast<std::uint64_t>(from_ns)),
         format_utc(static_cast<std::uint64_t>(to_ns)));
   }
@@ -230,6 +230,14 @@ class LongStream : public SnapshotStream {
       snapshot.scalars[item.index] = row.value;
       return row.value >= std::exchange(item.scalar, row.value);
     }
+    const Series& series = *snapshot.schema->series[item.index];
+    HistogramRef& place = snapshot.histograms[series.histogram_index];
+    if (item.load == load_ && item.position == row.value) {
+      place = item.histogram;
+      return true;
+    }
+    item.load = load_;
+    item.position = row.value;
     auto value = std::make_shared<HistogramValue>();
     value->buckets.resize(item.series.histogram.bucket_count());
     const SparseBuckets buckets = held_.buckets(row.value);
@@ -245,8 +253,7 @@ class LongStream : public SnapshotStream {
           std::ranges::equal(value->buckets, item.histogram->buckets, std::ranges::greater_equal());
     }
     if (!item.histogram || *item.histogram != *value) item.histogram = std::move(value);
-    const Series& series = *snapshot.schema->series[item.index];
-    snapshot.histograms[series.histogram_index] = item.histogram;
+    place = item.histogram;
     return grew;
   }
 
@@ -272,6 +279,7 @@ class LongStream : public SnapshotStream {
   std::uint64_t rows_read_ = 0;
   HeldRows held_;
   std::size_t position_ = 0;  // in the rows held
+  std::uint64_t load_ = 0;    // how many times rows were put there
   std::uint64_t tick_ = 0;    // counted from 1
   bool deltas_seen_ = false;
   bool after_gap_ = false;
@@ -327,8 +335,7 @@ Result<std::string> find_source(ParquetInput& input, const LongFields& fields) {
 }  // namespace
 
 Result<OpenedRecording> open_long(ParquetInput input, const OpenOptions& options,
-                                  const LongReadLimits& limits,
-                                  const std::string& called) {
+                                  const LongReadLimits& limits, const std::string& called) {
   const std::string path = input.path;
   auto fields = find_long_fields(*input.schema);
   if (!fields) return context(path, fields.error());

@@ -62,6 +62,7 @@ void LongSeriesTable::forget_values() {
   for (LongSeries& item : series_) {
     item.tick = 0;
     item.histogram = nullptr;
+    item.load = 0;
   }
 }
 

@@ -27,6 +27,8 @@ struct LongSeries {
   std::uint64_t tick = 0;  // counted from 1; 0: nothing was
   std::uint64_t scalar = 0;
   HistogramRef histogram;
+  std::uint64_t load = 0;      // the rows that the histogram is of; 0: of none
+  std::uint64_t position = 0;  // of it in them
 };
 
 class LongSeriesTable {
