@@ -129,6 +129,7 @@ std::string sampler_section(const SamplerName& sampler, std::span<const Metric> 
 std::string own_section() {
   AgentFacts facts;
   facts.collector.samplers.resize(1);
+  facts.http.certificate_expires_s = 1;  // with TLS there is one family more
   std::string text =
       "\n## The agent itself\n\nOnly on `/metrics`, lean or full.\n\n"
       "| Prometheus | Type | Labels | Help |\n| --- | --- | --- | --- |\n";

@@ -135,6 +135,8 @@ struct ServerCounters {
   std::atomic<std::uint64_t> too_large{0};            // requests with too long a header or body
   std::atomic<std::uint64_t> web_reloads{0};          // files of [web] that changed and were read
   std::atomic<std::uint64_t> web_reloads_failed{0};   // … and were wrong
+  std::atomic<bool> web_refused{false};               // they are wrong now, those before are in use
+  std::atomic<std::uint64_t> certificate_expires_s{0};  // since 1970; 0: no TLS
 };
 
 class ServerCore;

@@ -15,7 +15,9 @@ ServerCounts counts_of(const ServerCounters& counters) {
           .rate_limited = counters.rate_limited,
           .too_large = counters.too_large,
           .web_reloads = counters.web_reloads,
-          .web_reloads_failed = counters.web_reloads_failed};
+          .web_reloads_failed = counters.web_reloads_failed,
+          .web_refused = counters.web_refused,
+          .certificate_expires_s = counters.certificate_expires_s};
 }
 
 std::vector<ExtraFamily> server_families(const std::string& prefix, const ServerCounts& counts) {
@@ -34,7 +36,7 @@ std::vector<ExtraFamily> server_families(const std::string& prefix, const Server
         std::pair("unauthorized", counts.unauthorized)}) {
     refusals.samples.push_back({{{"reason", reason}}, static_cast<double>(value)});
   }
-  return {
+  std::vector<ExtraFamily> families = {
       family("requests_total", "counter", "HTTP requests received.", counts.requests),
       family("connections", "gauge", "Connections that are open now.", counts.connections_open),
       family("connections_refused_total", "counter",
@@ -43,7 +45,16 @@ std::vector<ExtraFamily> server_families(const std::string& prefix, const Server
       family("web_reload_failures_total", "counter",
              "Changes of the files of [web] that were wrong and not taken.",
              counts.web_reloads_failed),
+      family("web_files_refused", "gauge",
+             "Whether the files of [web] as they are now are wrong, so that those before are in use.",
+             counts.web_refused ? 1 : 0),
   };
+  if (counts.certificate_expires_s != 0) {
+    families.push_back(family("certificate_expiry_timestamp_seconds", "gauge",
+                              "When the certificate of this server expires, since unix epoch.",
+                              counts.certificate_expires_s));
+  }
+  return families;
 }
 
 nlohmann::ordered_json server_json(const ServerCounts& counts) {
@@ -58,7 +69,9 @@ nlohmann::ordered_json server_json(const ServerCounts& counts) {
           {"rate_limited", counts.rate_limited},
           {"too_large", counts.too_large},
           {"web_reloads", counts.web_reloads},
-          {"web_reloads_failed", counts.web_reloads_failed}};
+          {"web_reloads_failed", counts.web_reloads_failed},
+          {"web_refused", counts.web_refused},
+          {"certificate_expires", counts.certificate_expires_s}};
 }
 
 }  // namespace rezolus::http

@@ -26,6 +26,8 @@ struct ServerCounts {
   std::uint64_t too_large = 0;
   std::uint64_t web_reloads = 0;
   std::uint64_t web_reloads_failed = 0;
+  bool web_refused = false;
+  std::uint64_t certificate_expires_s = 0;
 };
 
 ServerCounts counts_of(const ServerCounters& counters);

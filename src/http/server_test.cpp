@@ -27,11 +27,14 @@ using testing::StartsWith;
 // A blocking client that never waits longer than five seconds.
 class Client {
  public:
-  explicit Client(const std::string& endpoint) : socket_(io_) {
+  // from: the address that it comes from, any of the loopback's.
+  explicit Client(const std::string& endpoint, const char* from = "127.0.0.1") : socket_(io_) {
     if (endpoint.starts_with("unix:")) {
       socket_.connect(asio::local::stream_protocol::endpoint(endpoint.substr(5)));
     } else {
       const auto port = std::stoi(endpoint.substr(endpoint.rfind(':') + 1));
+      socket_.open(asio::ip::tcp::v4());
+      socket_.bind(asio::ip::tcp::endpoint(asio::ip::make_address(from), 0));
       socket_.connect(asio::ip::tcp::endpoint(asio::ip::make_address("127.0.0.1"),
                                               static_cast<unsigned short>(port)));
     }
@@ -282,6 +285,23 @@ TEST_F(ServerTest, WhoWaitsLongestMakesRoom) {
   EXPECT_GE(server_->counters().connections_shed, 1u);
   kept_.send(make_response("text/plain", "at last"));
   EXPECT_THAT(busy.read_to_end(), testing::EndsWith("at last"));
+}
+
+TEST_F(ServerTest, WhoHasMostConnectionsLosesTheFirst) {
+  start({.limits = {.connections_max = 4}});
+  Client kept(server_->endpoints()[0]);  // the oldest by far, and it is idle
+  kept.send("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n");
+  EXPECT_THAT(kept.read_answer(), StartsWith("HTTP/1.1 200 "));
+  std::vector<std::unique_ptr<Client>> many;
+  for (int i = 0; i < 30; ++i) {
+    many.push_back(std::make_unique<Client>(server_->endpoints()[0], "127.0.0.2"));
+  }
+  while (server_->counters().connections < 31) std::this_thread::sleep_for(1ms);
+  kept.send("GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+  EXPECT_THAT(kept.read_to_end(), StartsWith("HTTP/1.1 200 "));
+  EXPECT_EQ(server_->counters().connections_shed, 27u);
+  EXPECT_EQ(many.front()->read_to_end(), "");
+  EXPECT_TRUE(many.front()->closed);
 }
 
 TEST_F(ServerTest, ARequestThatDripsInIsCutOff) {

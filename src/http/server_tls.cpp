@@ -2,6 +2,7 @@
 #include "http/server_tls.h"
 
 #include <algorithm>
+#include <ctime>
 #include <set>
 #include <string>
 #include <utility>
@@ -257,6 +258,16 @@ Result<std::shared_ptr<boost::asio::ssl::context>> make_server_tls(const TlsServ
     if (auto done = step(context, config); !done) return std::unexpected(std::move(done.error()));
   }
   return tls;
+}
+
+std::uint64_t certificate_expiry_s(boost::asio::ssl::context& tls) {
+  const X509* certificate = ::SSL_CTX_get0_certificate(tls.native_handle());
+  std::tm time{};
+  if (certificate == nullptr ||
+      ::ASN1_TIME_to_tm(::X509_get0_notAfter(certificate), &time) != 1) {
+    return 0;
+  }
+  return static_cast<std::uint64_t>(std::max<std::time_t>(::timegm(&time), 0));
 }
 
 }  // namespace rezolus::http

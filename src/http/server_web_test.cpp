@@ -2,6 +2,7 @@
 // TLS and credentials of the server, over real sockets of this host's loopback.
 #include <chrono>
 #include <cstdlib>
+#include <ctime>
 #include <filesystem>
 #include <thread>
 
@@ -165,6 +166,10 @@ class WebServerTest : public ::testing::Test {
 
 TEST_F(WebServerTest, SpeaksTls) {
   ASSERT_TRUE(try_start(tls_));
+  // Those of the tests are good for a day.
+  const auto now_s = static_cast<std::uint64_t>(std::time(nullptr));
+  EXPECT_GT(server_->counters().certificate_expires_s, now_s + 23 * 3600);
+  EXPECT_LE(server_->counters().certificate_expires_s, now_s + 24 * 3600);
   const std::string answer = secure("/who");
   EXPECT_THAT(answer, StartsWith("HTTP/1.1 200 "));
   EXPECT_THAT(answer, EndsWith("unknown"));
@@ -438,11 +443,13 @@ TEST_F(WebServerTest, FilesThatChangeAreReadAgain) {
     const std::uint64_t failed = server_->counters().web_reloads_failed;
     write("web.yml", text);
     EXPECT_TRUE(wait_for([&] { return server_->counters().web_reloads_failed > failed; })) << text;
+    EXPECT_TRUE(server_->counters().web_refused);
     EXPECT_THAT(secure("/who", "", {.authority = next.certificate()}), StartsWith("HTTP/1.1 401 "));
   }
   // Who says so means it.
   ASSERT_TRUE(server_->set_web({.config_file = folder_ + "/web.yml"}));
   EXPECT_THAT(secure("/who", "", {.authority = next.certificate()}), EndsWith("\r\nunknown"));
+  EXPECT_FALSE(server_->counters().web_refused);
 }
 
 TEST_F(WebServerTest, ConnectionsFromBeforeTlsChangedEnd) {

@@ -115,11 +115,17 @@ Result<void> WebGate::open(WebOptions options) {
   if (!state) return std::unexpected(std::move(state.error()));
   const std::lock_guard lock(mutex_);
   options_ = std::move(options);
-  state_ = std::move(*state);
+  take(std::move(*state));
   files_ = std::move(files);
   stamps_ = std::move(stamps);
   if (!files_.empty() && !thread_.joinable() && !stop_) thread_ = std::thread([this] { run(); });
   return {};
+}
+
+void WebGate::take(WebStateRef state) {
+  state_ = std::move(state);
+  counters_.web_refused = false;
+  counters_.certificate_expires_s = state_->tls ? certificate_expiry_s(*state_->tls) : 0;
 }
 
 void WebGate::stop() {
@@ -204,8 +210,13 @@ void WebGate::follow_files() {
   if (stamps_ != before) return;  // opened anew meanwhile
   files_ = std::move(files);
   stamps_ = std::move(stamps);
-  ++(state ? counters_.web_reloads : counters_.web_reloads_failed);
-  if (state) state_ = std::move(*state);
+  if (state) {
+    take(std::move(*state));
+    ++counters_.web_reloads;
+  } else {
+    counters_.web_refused = true;
+    ++counters_.web_reloads_failed;
+  }
 }
 
 }  // namespace rezolus::http

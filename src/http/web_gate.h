@@ -68,6 +68,8 @@ class WebGate {
   };
   void run();
   void follow_files();
+  // Requires: mutex_ is held.
+  void take(WebStateRef state);
 
   ServerCounters& counters_;
   mutable std::mutex mutex_;
