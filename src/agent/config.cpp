@@ -98,6 +98,27 @@ Result<void> set_files_interval(CgroupLimits& limits, const toml::node& value) {
   return {};
 }
 
+Result<void> set_histograms_off(CgroupLimits& limits, const toml::node& value) {
+  auto names = config::as_strings(value);
+  if (!names) return std::unexpected(names.error());
+  std::vector<std::string> known;
+  for (const SamplerMetrics& sampler : all_metrics()) {
+    for (const Metric& metric : sampler.metrics) {
+      const bool by_cgroup = metric.dimension == Dimension::kCgroup;
+      if (by_cgroup && metric.type == MetricType::kHistogram) known.emplace_back(metric.name);
+    }
+  }
+  for (const std::string& name : *names) {
+    if (std::ranges::find(known, name) != known.end()) continue;
+    const std::string near = config::nearest(name, known);
+    return usage_error("there is no histogram '{}' of cgroups{}", name,
+                       near.empty() ? "; docs/metrics.md lists them"
+                                    : fmt::format("; did you mean '{}'?", near));
+  }
+  limits.histograms_off = std::move(*names);
+  return {};
+}
+
 // A table of setters over one configuration.
 std::vector<Key> agent_keys(AgentConfig& agent) {
   using Policy = SchedulerConfig::Policy;
@@ -187,6 +208,8 @@ std::vector<Key> agent_keys(AgentConfig& agent) {
           [&](const toml::node& v) { return set_number(agent.collector.cgroups.depth, v, 0, 256); }),
       key("cgroups.files_interval",
           [&](const toml::node& v) { return set_files_interval(agent.collector.cgroups, v); }),
+      key("cgroups.histograms_off",
+          [&](const toml::node& v) { return set_histograms_off(agent.collector.cgroups, v); }),
       key("cgroups.include",
           [&](const toml::node& v) {
             return assign(agent.collector.cgroups.include, config::as_strings(v));

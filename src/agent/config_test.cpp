@@ -86,6 +86,9 @@ TEST(AgentConfig, ErrorsSayWhatToDo) {
   EXPECT_EQ(error_of("[external_metrics]\nenabled = true\n"),
             "agent.toml:2: external_metrics.enabled: external metrics are not part of this version; "
             "set it to false");
+  EXPECT_EQ(error_of("[cgroups]\nhistograms_off = [\"cgroup_tcp_srt\"]\n"),
+            "agent.toml:2: cgroups.histograms_off: there is no histogram 'cgroup_tcp_srt' of cgroups; "
+            "did you mean 'cgroup_tcp_srtt'?");
   EXPECT_EQ(error_of("[cgroups]\nfiles_interval = \"100ms\"\n"),
             "agent.toml:2: cgroups.files_interval: must be at least 1s");
   EXPECT_EQ(error_of("[logging]\nlevel = \"loud\"\n"),

@@ -74,7 +74,9 @@ std::string status_page(const AgentFacts& facts) {
         {"live", facts.collector.cgroups.live},
         {"named", facts.collector.cgroups.named},
         {"folded", facts.collector.cgroups.folded},
-        {"other", facts.collector.cgroups.other}}},
+        {"other", facts.collector.cgroups.other},
+        {"events_in_other", facts.collector.cgroup_folds.events},
+        {"histogram_events_in_other", facts.collector.cgroup_folds.histogram_events}}},
       {"memory",
        {{"resident_bytes", facts.memory.resident_bytes},
         {"mapped_bank_bytes", facts.memory.mapped_bank_bytes},
@@ -110,6 +112,13 @@ std::vector<ExtraFamily> own_families(const AgentFacts& facts) {
                          {{{"state", "named"}}, static_cast<double>(cgroups.named)},
                          {{{"state", "folded"}}, static_cast<double>(cgroups.folded)},
                          {{{"state", "other"}}, static_cast<double>(cgroups.other)}}});
+    const CgroupFolds& folds = facts.collector.cgroup_folds;
+    families.push_back(
+        {"rezolus_agent_cgroup_folded_events_total", "counter",
+         "Events that were counted in cgroup=\"other\": their cgroup has no slot, or one without "
+         "histograms.",
+         {{{{"for_want_of", "slot"}}, static_cast<double>(folds.events)},
+          {{{"for_want_of", "histograms"}}, static_cast<double>(folds.histogram_events)}}});
   }
   ExtraFamily up{"rezolus_agent_sampler_up", "gauge",
                  "Whether the sampler runs: 1, or 0 when it failed, is not supported or is off.",

@@ -140,7 +140,7 @@ static __always_inline void histogram_cell_add(struct histogram_cell *cell, u64 
 	} while (0)
 
 /* What could not be measured, by reason. */
-COUNTERS(loss, LOSS_REASON_COUNT);
+COUNTERS(loss, LOSS_ROW_COUNT);
 
 static __always_inline void count_loss(const enum loss_reason reason)
 {

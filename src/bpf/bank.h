@@ -151,6 +151,11 @@ enum loss_reason {
 	LOSS_SOCKET_TABLE_FULL,  /* the hash of sockets refused an insert */
 	LOSS_THROTTLE_TABLE_FULL, /* the hash of throttled run queues refused an insert */
 	LOSS_REASON_COUNT,
+	/* Nothing is lost by these: events that are counted for CGROUP_OTHER, since their cgroup has no slot, */
+	FOLDED_CGROUP = LOSS_REASON_COUNT,
+	/* or none of those that have histograms. */
+	FOLDED_CGROUP_HISTOGRAM,
+	LOSS_ROW_COUNT,
 };
 
 /* Entries of the fallback hash of tasks; each costs about 130 bytes. */

@@ -59,6 +59,7 @@ static __always_inline u32 cgroup_slot_of_id(u64 id)
 		if ((word ^ key) >> CGROUP_SLOT_BITS == 0 && word)
 			return word & ((1 << CGROUP_SLOT_BITS) - 1);
 	}
+	count_loss(FOLDED_CGROUP);
 	return CGROUP_OTHER;
 }
 
@@ -108,9 +109,15 @@ static __always_inline u32 cgroup_slot_of_current(void)
 			&bank##_cgroup_counters, &row_cgroup_);                 \
 	})
 
-/* The same of histograms, `count` for each slot and stripe. */
+/*
+ * The same of histograms, `count` for each slot and stripe. The loader says how many of them are on, and
+ * in which place each is, counted from 1; 0: it is off.
+ */
 #define CGROUP_HISTOGRAMS(bank, count)                               \
-	enum { bank##_cgroup_histogram_count = (count) };            \
+	const volatile unsigned int bank##_cgroup_histogram_count = (count);          \
+	const volatile unsigned char bank##_cgroup_histogram_places[count] = {        \
+		[0 ... (count) - 1] = 1,                             \
+	};                                                           \
 	struct {                                                     \
 		__uint(type, BPF_MAP_TYPE_ARRAY);                    \
 		__uint(map_flags, BPF_F_MMAPABLE);                   \
@@ -119,14 +126,22 @@ static __always_inline u32 cgroup_slot_of_current(void)
 		__type(value, struct histogram_cell);                \
 	} bank##_cgroup_histograms SEC(".maps")
 
+/* histogram must be a constant. */
 #define CGROUP_HISTOGRAM_ADD(bank, slot, histogram, amount)                       \
 	do {                                                                      \
-		u32 slot_ = (slot) < cgroup_histogram_slot_count ? (slot) : CGROUP_OTHER; \
+		u32 place_ = bank##_cgroup_histogram_places[histogram];           \
+		if (!place_)                                                      \
+			break;                                                    \
+		u32 slot_ = (slot);                                               \
+		if (slot_ >= cgroup_histogram_slot_count) {                       \
+			slot_ = CGROUP_OTHER;                                     \
+			count_loss(FOLDED_CGROUP_HISTOGRAM);                      \
+		}                                                                 \
 		u32 cell_index_ = ((bpf_get_smp_processor_id() &                  \
 				    cgroup_histogram_stripe_mask) *               \
 					   cgroup_histogram_slot_count +          \
 				   slot_) * bank##_cgroup_histogram_count +       \
-				  (histogram);                                    \
+				  place_ - 1;                                     \
 		struct histogram_cell *cell_ =                                    \
 			bpf_map_lookup_elem(&bank##_cgroup_histograms, &cell_index_); \
 		if (cell_)                                                        \

@@ -415,6 +415,7 @@ CollectorStatus Collector::status(StatusDetail detail) const {
     if (parts.cgroup_list) status.cgroups = parts.cgroup_list->counts();
   }
   for (const FamilyReader& family : parts.families) {
+    family.add_folds(status.cgroup_folds);
     const auto& statuses = family.statuses();
     status.samplers.insert(status.samplers.end(), statuses.begin(), statuses.end());
   }

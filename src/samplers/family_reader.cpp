@@ -124,7 +124,7 @@ Result<void> FamilyReader::load(const std::vector<bool>& enabled, const Core* co
   object_ = std::move(*object);
   if (!object_->loaded()) return {};
   auto losses = CounterBank::map(object_->map_fd("loss_counters"), host.cpus.possible_count,
-                                 LOSS_REASON_COUNT);
+                                 LOSS_ROW_COUNT);
   if (!losses) return std::unexpected(losses.error());
   losses_ = std::move(*losses);
   return {};
@@ -408,6 +408,12 @@ void FamilyReader::append_losses(std::vector<LossStatus>& losses) const {
   if (device_slots_) {
     losses.push_back({std::string(family_.name), "device_without_slot", unplaced_devices_});
   }
+}
+
+void FamilyReader::add_folds(CgroupFolds& folds) const {
+  if (!losses_) return;
+  folds.events += losses_->total(FOLDED_CGROUP);
+  folds.histogram_events += losses_->total(FOLDED_CGROUP_HISTOGRAM);
 }
 
 void FamilyReader::append_programs(std::vector<LoadedProgram>& programs) const {

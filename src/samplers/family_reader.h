@@ -52,6 +52,8 @@ class FamilyReader {
   [[nodiscard]] const std::vector<SamplerStatus>& statuses() const { return statuses_; }
   void append_maps(std::vector<MapStatus>& maps) const;
   void append_losses(std::vector<LossStatus>& losses) const;
+  // Events whose cgroup was not told apart.
+  void add_folds(CgroupFolds& folds) const;
   void append_programs(std::vector<LoadedProgram>& programs) const;
 
  private:

@@ -77,6 +77,7 @@ struct CollectorStatus {
   std::string cgroup_hierarchy;  // which one names the cgroups; empty when nobody asks
   std::uint32_t cgroup_slots = 0;
   CgroupCounts cgroups;
+  CgroupFolds cgroup_folds;
   std::vector<ProgramStatus> core_programs;  // those that keep it, whatever the samplers
 };
 

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <bit>
 #include <set>
+#include <span>
 
 namespace rezolus {
 namespace {
@@ -17,6 +18,23 @@ std::uint32_t count_of(const BpfSampler& sampler, bool histogram) {
       std::ranges::count_if(sampler.cgroup_metrics, [&](const Metric& metric) {
         return (metric.type == MetricType::kHistogram) == histogram;
       }));
+}
+
+// By slot of the histogram: its place in the bank, counted from 1; 0 where it is off.
+std::vector<std::uint32_t> histogram_places(const BpfSampler& sampler, const CgroupLimits& limits) {
+  std::vector<std::uint32_t> places;
+  std::uint32_t next = 0;
+  for (const Metric& metric : sampler.cgroup_metrics) {
+    if (metric.type != MetricType::kHistogram) continue;
+    const bool off = std::ranges::find(limits.histograms_off, metric.name) !=
+                     limits.histograms_off.end();
+    places.push_back(off ? 0 : ++next);
+  }
+  return places;
+}
+
+std::uint32_t on_count(const std::vector<std::uint32_t>& places) {
+  return static_cast<std::uint32_t>(std::ranges::count_if(places, [](auto place) { return place != 0; }));
 }
 
 std::string map_name(const BpfSampler& sampler, const char* suffix) {
@@ -58,8 +76,16 @@ void CgroupBanks::prepare(ObjectSettings& settings, const BpfSampler& sampler, b
   };
   size(map_name(sampler, "_cgroup_counters"), limits.slots * device_stripe_count(cpus));
   size(map_name(sampler, "_running_counters"), cpus);
-  size(map_name(sampler, "_cgroup_histograms"),
-       count_of(sampler, true) * limits.histogram_slots * cgroup_histogram_stripe_count(cpus));
+  const std::vector<std::uint32_t> places = histogram_places(sampler, limits);
+  if (places.empty()) return;
+  const std::uint32_t count = on_count(places);
+  const std::string bank = map_name(sampler, "_cgroup_histograms");
+  settings.set_knob(map_name(sampler, "_cgroup_histogram_count").c_str(), count);
+  const std::vector<std::uint8_t> bytes(places.begin(), places.end());
+  settings.set_knob(map_name(sampler, "_cgroup_histogram_places").c_str(),
+                    std::as_bytes(std::span(bytes)));
+  size(bank, std::max(count, 1u) * limits.histogram_slots * cgroup_histogram_stripe_count(cpus));
+  if (running && count == 0) settings.drop_map(bank);
 }
 
 Result<CgroupBanks> CgroupBanks::map(const Object& object, const BpfSampler& sampler,
@@ -71,7 +97,8 @@ Result<CgroupBanks> CgroupBanks::map(const Object& object, const BpfSampler& sam
   banks.slots_ = limits.slots;
   banks.histogram_slots_ = limits.histogram_slots;
   banks.counter_count_ = count_of(sampler, false);
-  banks.histogram_count_ = count_of(sampler, true);
+  banks.histogram_places_ = histogram_places(sampler, limits);
+  banks.histogram_count_ = on_count(banks.histogram_places_);
   const std::uint32_t cpus = host.cpus.possible_count;
   if (banks.counter_count_ != 0) {
     auto bank = CounterBank::map(object.map_fd(map_name(sampler, "_cgroup_counters")),
@@ -109,6 +136,7 @@ void CgroupBanks::declare(const CgroupSlots::Change::Added& cgroup, SchemaBuilde
   const Labels labels = cgroup_series_labels(cgroup.path, cgroup.names);
   for (const Metric& metric : sampler_->cgroup_metrics) {
     const bool histogram = metric.type == MetricType::kHistogram;
+    if (histogram && histogram_places_[metric.slot] == 0) continue;
     if (histogram && slot != kExited && slot >= histogram_slots_) continue;
     Series series = make_series(metric, sampler_->name, labels);
     if (metric.type == MetricType::kGauge) {  // which cgroup it is, and nothing else
@@ -123,7 +151,8 @@ void CgroupBanks::declare(const CgroupSlots::Change::Added& cgroup, SchemaBuilde
     const bool info = metric.type == MetricType::kGauge;
     const std::uint32_t index = schema.add(std::move(series));
     if (histogram) {
-      histogram_series_.push_back({index, 0, slot, metric.slot, nullptr, nullptr});
+      histogram_series_.push_back(
+          {index, 0, slot, histogram_places_[metric.slot] - 1, nullptr, nullptr});
     } else {
       counter_series_.push_back({index, slot, metric.slot, 0, info});
     }

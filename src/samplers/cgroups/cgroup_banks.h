@@ -69,7 +69,8 @@ class CgroupBanks {
   std::uint32_t slots_ = 0;
   std::uint32_t histogram_slots_ = 0;
   std::uint32_t counter_count_ = 0;
-  std::uint32_t histogram_count_ = 0;
+  std::uint32_t histogram_count_ = 0;  // of those that are on
+  std::vector<std::uint32_t> histogram_places_;  // by slot of the metric: counted from 1; 0: off
   std::optional<CounterBank> counters_;
   std::optional<CounterBank> running_;
   std::optional<HistogramBank> histograms_;

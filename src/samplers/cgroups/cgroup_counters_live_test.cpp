@@ -4,7 +4,10 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <memory>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include <sched.h>
 #include <sys/mman.h>
@@ -30,6 +33,14 @@ Labels with(Labels labels, const char* key, const char* value) {
 void expect_parts(const Snapshot& snapshot, const char* part, const char* whole) {
   EXPECT_LE(value(snapshot, part), value(snapshot, whole)) << part;
   EXPECT_GE(value(snapshot, part) + 1000, value(snapshot, whole)) << "while reading: " << part;
+}
+
+bool has_series(const Snapshot& snapshot, const std::string& cgroup) {
+  return std::ranges::any_of(snapshot.schema->series, [&](const auto& series) {
+    return series != nullptr && std::ranges::find(series->labels, std::pair<std::string, std::string>(
+                                                                      "cgroup", cgroup)) !=
+                                    series->labels.end();
+  });
 }
 
 int yield(int times) {
@@ -148,6 +159,92 @@ TEST_P(cgroup_counters, BlockRequests) {
   expect_count(delta.counter("cgroup_blockio_bytes", reads), kReads * kReadBytes, "bytes");
   expect_count(delta.histogram("cgroup_blockio_latency", reads).count(), kReads, "latencies");
   expect_parts(*collector->collect(), "cgroup_blockio_operations", "blockio_operations");
+}
+
+std::unique_ptr<Collector> collector_of(const std::vector<std::string>& samplers, Mode mode,
+                                        const CgroupLimits& limits) {
+  CollectorConfig config;
+  config.samplers_enabled = false;
+  for (const std::string& sampler : samplers) config.sampler_enabled[sampler] = true;
+  if (mode == Mode::kRawTracepoints) config.pretend_missing = {"tp_btf"};
+  if (mode == Mode::kTaskHash) config.pretend_missing = {"task_storage"};
+  config.cgroups = limits;
+  return Collector::create(read_host().value(), config).value();
+}
+
+// There is one slot beside `other`, and the root has it.
+TEST_P(cgroup_counters, EventsOfOneWithoutASlotAreCounted) {
+  constexpr std::uint64_t kCalls = 3000;
+  const NamedCgroup cgroup("rezolus_live_folded");
+  if (!cgroup.ok()) GTEST_SKIP() << "no cgroup can be made here";
+  const auto collector = collector_of({"syscall_counts"}, GetParam(), {.slots = 2});
+  ASSERT_TRUE(appears(*collector, {{"cgroup", "/"}}));
+  const auto in_other = [&] {
+    return value(*collector->collect(), "cgroup_syscall", {{"cgroup", "other"}});
+  };
+  const std::uint64_t other = in_other();
+  const std::uint64_t folded = collector->status().cgroup_folds.events;
+  EXPECT_TRUE(wait_for(cgroup.start([] { return yield(kCalls); })));
+  const std::uint64_t other_more = in_other() - other;
+  const std::uint64_t folded_more = collector->status().cgroup_folds.events - folded;
+  const std::uint64_t least = kernel_preempts_programs() ? kCalls * 9 / 10 : kCalls;
+  EXPECT_GE(other_more, least);
+  EXPECT_GE(folded_more, other_more) << "it was read later";
+  EXPECT_FALSE(has_series(*collector->collect(), cgroup.labels()[0].second));
+}
+
+TEST_P(cgroup_counters, ValuesOfOneWithoutHistogramsAreCounted) {
+  constexpr std::uint64_t kCalls = 3000;
+  const auto collector = collector_of({"syscall_counts", "syscall_latency"}, GetParam(),
+                                      {.slots = 64, .histogram_slots = 1});
+  const NamedCgroup cgroup("rezolus_live_flat");
+  if (!cgroup.ok()) GTEST_SKIP() << "no cgroup can be made here";
+  ASSERT_TRUE(appears(*collector, cgroup.labels()));
+  const CgroupFolds before = collector->status().cgroup_folds;
+  EXPECT_TRUE(wait_for(cgroup.start([] { return yield(kCalls); })));
+  const CgroupFolds after = collector->status().cgroup_folds;
+  EXPECT_GE(after.histogram_events - before.histogram_events, kCalls * 9 / 10);
+  EXPECT_LT(after.events - before.events, kCalls) << "it has a slot";
+  EXPECT_GE(value(*collector->collect(), "cgroup_syscall", cgroup.labels()), kCalls * 9 / 10);
+}
+
+TEST_P(cgroup_counters, AHistogramThatIsOffTakesNoMemory) {
+  const auto bytes_of = [](const Collector& collector) {
+    std::uint64_t bytes = 0;
+    for (const MapStatus& map : collector.status().maps) {
+      if (map.name == "runqueue_cgroup_histograms") bytes += map.size_bytes;
+    }
+    return bytes;
+  };
+  const auto count_of = [](const Snapshot& snapshot, const char* name) {
+    std::uint64_t count = 0;
+    for (const auto& series : snapshot.schema->series) {
+      if (series == nullptr || series->name != name) continue;
+      const auto& histogram = snapshot.histograms[series->histogram_index];
+      count += histogram ? histogram->count() : 0;
+    }
+    return count;
+  };
+  std::uint64_t bytes[3] = {};
+  const std::vector<std::string> off = {"cgroup_scheduler_runqueue_latency",
+                                        "cgroup_scheduler_blocked"};
+  for (std::size_t i = 0; i <= off.size(); ++i) {
+    const auto collector =
+        collector_of({"scheduler_runqueue"}, GetParam(),
+                     {.slots = 64, .histogram_slots = 64,
+                      .histograms_off = {off.begin(), off.begin() + static_cast<long>(i)}});
+    bytes[i] = bytes_of(*collector);
+    ASSERT_TRUE(appears(*collector, {{"cgroup", "/"}}));
+    for (int j = 0; j < 20; ++j) ::usleep(1000);
+    const SnapshotRef snapshot = collector->collect();
+    // The one that is on has its own values, and not the other's.
+    EXPECT_EQ(count_of(*snapshot, off[0].c_str()) != 0, i < 1);
+    EXPECT_EQ(count_of(*snapshot, off[1].c_str()) != 0, i < 2);
+    EXPECT_LE(count_of(*snapshot, off[1].c_str()),
+              value(*snapshot, "cgroup_scheduler_context_switch"));
+  }
+  EXPECT_LT(bytes[1], bytes[0] * 6 / 10);
+  EXPECT_EQ(bytes[2], 0u);
 }
 
 // Nothing of those that are gone stays, and every switch is somebody's.

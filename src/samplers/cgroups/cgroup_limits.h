@@ -17,7 +17,14 @@ struct CgroupLimits {
   std::uint32_t depth = 0;              // deeper ones count for their ancestor there; 0: no limit
   std::vector<std::string> include;     // globs of paths; empty: all
   std::vector<std::string> exclude;
+  std::vector<std::string> histograms_off;  // metrics: they take no memory then
   std::uint64_t files_interval_ns = 1'000'000'000;  // how often the files of each are read, at most
+};
+
+// Events that were counted in `other`, since the agent started.
+struct CgroupFolds {
+  std::uint64_t events = 0;            // look-ups of a cgroup that has no slot
+  std::uint64_t histogram_events = 0;  // values of one that has a slot and no histograms
 };
 
 struct CgroupCounts {

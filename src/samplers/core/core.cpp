@@ -148,7 +148,7 @@ Result<Core> Core::load_with_hash(const Request& request, const KernelFeatures& 
 
 Result<void> Core::map(const Request& request) {
   cpu_count_ = request.host->cpus.possible_count;
-  auto bank = CounterBank::map(object_.map_fd("loss_counters"), cpu_count_, LOSS_REASON_COUNT);
+  auto bank = CounterBank::map(object_.map_fd("loss_counters"), cpu_count_, LOSS_ROW_COUNT);
   if (!bank) return std::unexpected(bank.error());
   losses_ = std::move(*bank);
   cgroup_limits_ = request.limits;
