@@ -45,7 +45,7 @@ check-harness: setup ## test the VM harness itself
 	@tests/vm/run --self-test all && tests/vm/harness_test
 
 .PHONY: check-long
-check-long: build ## tests that take minutes: a hundred recordings killed
+check-long: build ## tests that take minutes: a hundred recordings killed, ten thousand cgroups
 	@scripts/check long
 
 .PHONY: check-peers

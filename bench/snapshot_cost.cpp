@@ -238,6 +238,30 @@ Result<void> measure_host(Host host, bool banks_only) {
   return {};
 }
 
+// What the maps of all samplers take, by CPUs and by slots of cgroups, all of which have histograms.
+Result<void> print_slot_memory(const Host& host) {
+  constexpr std::uint32_t kSlots[] = {64, 256, 1024};
+  fmt::print("\nmap memory in MiB, by slots of cgroups (the others are simulated hosts)\n  CPUs");
+  for (const std::uint32_t slots : kSlots) fmt::print(" {:>9}", slots);
+  fmt::print("\n");
+  for (const std::uint32_t cpus : {host.cpus.possible_count, 64u, 256u}) {
+    fmt::print("  {:>4}", cpus);
+    for (const std::uint32_t slots : kSlots) {
+      Host simulated = host;
+      simulated.cpus.possible_count = cpus;
+      CollectorConfig config;
+      config.cgroups.slots = slots;
+      config.cgroups.histogram_slots = slots;
+      auto collector = Collector::create(simulated, config);
+      if (!collector) return std::unexpected(collector.error());
+      const double bytes = static_cast<double>(map_memory_bytes((*collector)->status()));
+      fmt::print(" {:>9.1f}", bytes / kMib);
+    }
+    fmt::print("\n");
+  }
+  return {};
+}
+
 // A child process for each host: arguments are its CPUs and whether file sources are left out.
 int measure_in_child(std::uint32_t cpus, bool banks_only) {
   std::fflush(stdout);
@@ -278,6 +302,10 @@ int main(int argc, char** argv) {
   failed |= bench::measure_in_child(host->cpus.possible_count, false);
   for (const std::uint32_t cpus : {2u, 16u, 64u, 256u}) {
     if (cpus != host->cpus.possible_count) failed |= bench::measure_in_child(cpus, true);
+  }
+  if (const auto printed = bench::print_slot_memory(*host); !printed) {
+    fmt::print(stderr, "snapshot_cost: {}\n", printed.error().message);
+    return 1;
   }
   return failed;
 }

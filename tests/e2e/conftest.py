@@ -83,12 +83,12 @@ def wait_for(condition, what, timeout=15):
 
 
 class Agent:
-    def __init__(self, folder, instance, port=None, through=()):
+    def __init__(self, folder, instance, port=None, through=(), settings=""):
         self.port = port or free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.config = folder / f"agent-{instance}.toml"
         self.config.write_text(
-            f'[general]\nlisten = "127.0.0.1:{self.port}"\ninstance = "{instance}"\n')
+            f'[general]\nlisten = "127.0.0.1:{self.port}"\ninstance = "{instance}"\n{settings}')
         self.process = Process(self.config, through=through)
         wait_for(self.answers, "the agent to answer")
 
@@ -139,7 +139,7 @@ def start(request):
 
 @pytest.fixture
 def own_agent(tmp_path, request):
-    """own_agent(): an agent that the test may end."""
+    """own_agent(): an agent that the test may end; settings are further lines of its file."""
     def begin(port=None, **options):
         made = Agent(tmp_path, f"e2e-own-{os.getpid()}", port, **options)
         request.addfinalizer(made.process.kill)

@@ -22,10 +22,14 @@ bool is_culprit(std::uint32_t by, std::uint32_t slot) {
 
 std::string_view name_of(std::uint32_t by) {
   switch (kind_of(by)) {
-    case PREEMPTED_BY_CGROUP: return "cgroup";
-    case PREEMPTED_BY_SELF: return "self";
-    case PREEMPTED_BY_KERNEL: return "kernel";
-    default: return "throttled";
+    case PREEMPTED_BY_CGROUP:
+      return "cgroup";
+    case PREEMPTED_BY_SELF:
+      return "self";
+    case PREEMPTED_BY_KERNEL:
+      return "kernel";
+    default:
+      return "throttled";
   }
 }
 
@@ -47,8 +51,7 @@ void CgroupPairs::prepare(ObjectSettings& settings, const BpfSampler& sampler, b
 }
 
 Result<CgroupPairs> CgroupPairs::map(const Object& object, const BpfSampler& sampler,
-                                     std::uint32_t group, const Host& host,
-                                     SchemaBuilder& schema) {
+                                     std::uint32_t group, const Host& host, SchemaBuilder& schema) {
   const std::size_t cpus = host.cpus.possible_count;
   auto mapping =
       Mapping::map(object.map_fd(map_name(sampler)), cpus * sizeof(preemption_table), true);
@@ -67,7 +70,7 @@ CgroupPairs::CgroupPairs(std::span<preemption_table> tables, const BpfSampler& s
       taken_(tables.size()),
       places_(tables.size()),
       known_(tables.size(), std::vector<bool>(PREEMPTION_PAIRS)),
-      last_(tables.size(), std::vector<Sum>(PREEMPTION_PAIRS)),
+      last_(tables.size()),
       overflow_(tables.size()) {
   declare({CGROUP_OTHER, 0, "other", nullptr});
   show_other(*victims_[CGROUP_OTHER], schema);  // whoever finds no place is shown there
@@ -146,6 +149,7 @@ void CgroupPairs::scan(std::size_t cpu, SchemaBuilder& schema) {
     Sum* const sum = sum_of(key, schema);
     if (sum == nullptr) continue;
     known_[cpu][i] = true;
+    if (last_[cpu].empty()) last_[cpu].resize(PREEMPTION_PAIRS);
     places_[cpu].push_back({i, key, sum, false});
   }
 }

@@ -63,7 +63,7 @@ class CgroupPairs {
   struct Victim {
     Labels labels;  // empty: nobody has the slot
     std::string path;
-    Sum other;      // of pairs that are gone
+    Sum other;  // of pairs that are gone
     std::unique_ptr<Shown> shown_other;
     std::map<std::uint32_t, Pair> pairs;  // by what a key says of the culprit
   };
@@ -96,13 +96,14 @@ class CgroupPairs {
   std::span<preemption_table> tables_;
   const BpfSampler* sampler_;
   std::uint32_t group_;
-  std::vector<std::uint64_t> taken_;          // by CPU: of its table at the last scan
-  std::vector<std::vector<Place>> places_;    // by CPU
-  std::vector<std::vector<bool>> known_;      // by CPU and place: it is in places_
-  std::vector<std::vector<Sum>> last_;        // by CPU and place: what was read last, of whomever
-  std::vector<Sum> overflow_;                 // by CPU: of pairs without a place, at the last reading
+  std::vector<std::uint64_t> taken_;        // by CPU: of its table at the last scan
+  std::vector<std::vector<Place>> places_;  // by CPU
+  std::vector<std::vector<bool>> known_;    // by CPU and place: it is in places_
+  std::vector<std::vector<Sum>>
+      last_;                   // by CPU and place: what was read last, of whomever; empty: nothing
+  std::vector<Sum> overflow_;  // by CPU: of pairs without a place, at the last reading
   std::map<std::uint32_t, std::unique_ptr<Victim>> victims_;  // by slot
-  std::set<std::uint32_t> gone_;              // slots whose cgroup has gone, until they are rested
+  std::set<std::uint32_t> gone_;  // slots whose cgroup has gone, until they are rested
   std::unique_ptr<Sum> exited_ = std::make_unique<Sum>();
   std::unique_ptr<Shown> shown_exited_;
 };

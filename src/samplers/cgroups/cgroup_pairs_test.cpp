@@ -18,8 +18,7 @@ class CgroupPairsTest : public testing::Test {
   void happens(std::size_t cpu, std::uint32_t victim, std::uint32_t by, std::uint64_t count) {
     const std::uint64_t key = PREEMPTION_KEY(victim, by);
     for (std::uint32_t i = 0; i < PREEMPTION_PROBES; ++i) {
-      preemption_pair& pair =
-          tables_[cpu].pairs[(cgroup_hash(key) + i) & (PREEMPTION_PAIRS - 1)];
+      preemption_pair& pair = tables_[cpu].pairs[(cgroup_hash(key) + i) & (PREEMPTION_PAIRS - 1)];
       if (pair.key == 0) {
         pair.key = key;
         ++tables_[cpu].taken;

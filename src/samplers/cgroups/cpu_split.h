@@ -24,8 +24,7 @@ struct CpuSplit {
     const std::uint64_t ticks_ns = user_ticks_ns + system_ticks_ns;
     __extension__ using Wide = unsigned __int128;
     const std::uint64_t share_ns =
-        ticks_ns == 0 ? 0
-                      : static_cast<std::uint64_t>(Wide{total_ns} * system_ticks_ns / ticks_ns);
+        ticks_ns == 0 ? 0 : static_cast<std::uint64_t>(Wide{total_ns} * system_ticks_ns / ticks_ns);
     system_ns = std::clamp(share_ns, system_ns, total_ns - user_ns);
     user_ns = total_ns - system_ns;
   }

@@ -12,8 +12,8 @@ namespace {
 
 REZOLUS_LIVE_SUITE(cgroup_tcp);
 
-const std::vector<std::string_view> kSamplers = {"tcp_traffic", "tcp_receive",
-                                                 "tcp_packet_latency", "tcp_retransmit"};
+const std::vector<std::string_view> kSamplers = {"tcp_traffic", "tcp_receive", "tcp_packet_latency",
+                                                 "tcp_retransmit"};
 
 Labels with(Labels labels, const char* key, const char* value) {
   labels.emplace_back(key, value);
@@ -114,8 +114,7 @@ TEST_P(cgroup_tcp, AConnectionThatIsHandedOn) {
   collector.begin();
   EXPECT_TRUE(wait_for(maker.start([&] {
     const Connection connection(listener);
-    const bool used =
-        wait_for(user.start([&] { return send_all(connection.client, kBytes); }));
+    const bool used = wait_for(user.start([&] { return send_all(connection.client, kBytes); }));
     return used ? receive_all(connection.server, kBytes) : 1;
   })));
   const Delta delta = collector.end();
