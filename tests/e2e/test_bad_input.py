@@ -24,7 +24,8 @@ WRONG_COMMAND_LINES = [
     (["record", "-f", "csv"], 2, "parquet, log or raw"),
     (["record", "-o", "/nonexistent/folder/run.parquet"], 1, "/nonexistent/folder/run.parquet"),
     (["record", "-o", "/tmp"], 1, "is a directory"),
-    (["status", "http://user:secret@host"], 2, "user name"),
+    (["status", "--username", "me", "http://user:secret@host"], 2, "'http://host': its name"),
+    (["status", "http://user:secret@127.0.0.1:1"], 1, "cannot reach http://127.0.0.1:1"),
     (["top", "--interval", "1ms"], 2, "shortest is"),
     (["/nonexistent/agent.toml"], 2, "/nonexistent/agent.toml"),
 ]
@@ -35,6 +36,7 @@ WRONG_COMMAND_LINES = [
 def test_command_line(arguments, code, sentence, tmp_path):
     result = rezolus(*arguments, cwd=tmp_path)
     assert result.returncode == code, result.stderr
+    assert "secret" not in result.stdout + result.stderr
     assert sentence in result.stderr
     assert list(tmp_path.iterdir()) == []  # nothing is left behind
 
