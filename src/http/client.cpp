@@ -190,6 +190,10 @@ Result<Url> parse_url(std::string_view text) {
   }
   url.access.username = url_part(parsed.get(), CURLUPART_USER, CURLU_URLDECODE);
   url.access.password = url_part(parsed.get(), CURLUPART_PASSWORD, CURLU_URLDECODE);
+  if (url.access.username.empty() && !url.access.password.empty()) {
+    return usage_error("'{}': a password without a name before it; write NAME:PASSWORD@",
+                       shown_url(text));
+  }
   url.loopback = is_loopback(host);
   const std::string port = url_part(parsed.get(), CURLUPART_PORT);
   const std::string query = url_part(parsed.get(), CURLUPART_QUERY);
@@ -206,13 +210,18 @@ Result<Url> parse_url(std::string_view text, const HttpAccess& access) {
   if (wants_tls && full.find("://") == std::string::npos && !full.starts_with(kUnixPrefix)) {
     full = "https://" + full;
   }
+  const bool named = !access.username.empty() || !access.bearer_token_file.empty();
   auto url = parse_url(full);
+  // Secrets leave this host in the clear only where it is written that they shall.
+  if (url && named && !url->loopback && url->unix_socket.empty() &&
+      full.find("://") == std::string::npos) {
+    url = parse_url("https://" + full);
+  }
   if (!url) return url;
   if (wants_tls && !url->origin.starts_with("https:")) {
     return usage_error("'{}' speaks no TLS, and so ca_file and its like are for nothing; write https://",
                        shown_url(text));
   }
-  const bool named = !access.username.empty() || !access.bearer_token_file.empty();
   if (!url->access.username.empty() && named) {
     return usage_error(
         "'{}': its name and password stand beside those of the options; leave one of them out",
@@ -228,8 +237,8 @@ Result<Url> parse_url(std::string_view text, const HttpAccess& access) {
 std::string shown_url(std::string_view text) {
   const std::size_t scheme = text.find("://");
   const std::size_t begin = scheme == std::string_view::npos ? 0 : scheme + 3;
-  const std::size_t end = std::min(text.find_first_of("/?#", begin), text.size());
-  const std::size_t at = text.substr(0, end).rfind('@');
+  // The last, wherever it stands: a password may have a slash in it, which belongs there escaped.
+  const std::size_t at = text.rfind('@');
   if (text.starts_with(kUnixPrefix) || at == std::string_view::npos || at < begin) {
     return std::string(text);
   }

@@ -140,10 +140,20 @@ TEST(ClientAccess, NoMessageHasAPassword) {
   EXPECT_EQ(url->access.password, "secret");
   EXPECT_EQ(url->display(), "https://node7:4241/stream?x=1");
   EXPECT_EQ(url->at("/other").access.password, "secret");
-  EXPECT_EQ(shown_url("https://alice:secret@node7:4241/a@b"), "https://node7:4241/a@b");
+  EXPECT_EQ(shown_url("https://alice:secret@node7:4241/a"), "https://node7:4241/a");
+  EXPECT_EQ(shown_url("http://alice:se/cr?e#t@node7:4241/"), "http://node7:4241/");
   EXPECT_EQ(shown_url("alice:se@cret@node7"), "node7");
   EXPECT_EQ(shown_url("unix:/run/a@b"), "unix:/run/a@b");
-  EXPECT_EQ(shown_url("node7:4241/?a@b"), "node7:4241/?a@b");
+  EXPECT_EQ(shown_url("node7:4241/?a"), "node7:4241/?a");
+  for (const char* wrong : {"http://alice:se/cret@node7", "https://:secret@node7", "alice:sec ret@node7"}) {
+    const auto refused = parse_url(wrong);
+    ASSERT_FALSE(refused) << wrong;
+    EXPECT_THAT(refused.error().message, Not(HasSubstr("cret")));
+  }
+  const HttpAccess token{.bearer_token_file = "/token"};
+  EXPECT_EQ(parse_url("node7:4241", token)->origin, "https://node7:4241");
+  EXPECT_EQ(parse_url("127.0.0.1:4241", token)->origin, "http://127.0.0.1:4241");
+  EXPECT_EQ(parse_url("http://node7:4241", token)->origin, "http://node7:4241");
   for (const char* wrong : {"ftp://alice:secret@host", "http://alice:secret@",
                             "http://alice:secret@a b", "http://alice:secret@host:port"}) {
     const auto refused = parse_url(wrong);

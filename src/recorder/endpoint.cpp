@@ -30,6 +30,11 @@ Result<Endpoint> parse_endpoint(std::string_view text) {
   while (!rest.empty()) {
     const std::string_view option = rest.substr(0, rest.find(','));
     rest.remove_prefix(std::min(rest.size(), option.size() + 1));
+    if (option.find('@') != option.npos) {  // not repeated: it may be a part of a password
+      return usage_error(
+          "what stands behind a comma of '{}' is no option; a comma in a password is written %2C",
+          shown_url(text));
+    }
     const std::size_t equals = option.find('=');
     const std::string_view key = option.substr(0, equals);
     const std::string_view value = equals == option.npos ? "" : option.substr(equals + 1);

@@ -214,6 +214,10 @@ TEST(JoinedSource, FactsAreKeptApart) {
 }
 
 TEST(Endpoint, IsUnderstood) {
+  const auto leaking = parse_endpoint("https://me:hun,ter2@host:4241");
+  ASSERT_FALSE(leaking);
+  EXPECT_EQ(leaking.error().message.find("ter2"), std::string::npos);
+  EXPECT_EQ(leaking.error().message.find("hun"), std::string::npos);
   const auto full = parse_endpoint("http://host:9100/metrics,source=node,role=db,protocol=auto");
   ASSERT_TRUE(full.has_value());
   EXPECT_EQ(full->url.display(), "http://host:9100/metrics");
