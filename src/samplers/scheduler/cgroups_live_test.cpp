@@ -1,17 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 // Cgroups with known work, against what the kernel says of the tasks in them.
 
+#include <cstdio>
 #include <ctime>
 #include <string>
 #include <vector>
 
 #include <fcntl.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "live/cgroup.h"
 #include "live/live.h"
+#include "samplers/cgroups/cgroup_walk.h"
 
 namespace rezolus::live {
 namespace {
@@ -236,6 +239,47 @@ TEST_P(cgroup_cpu_usage, WhatIsGoneStaysInExited) {
             value(*before, "cgroup_scheduler_context_switch", exited) + switches);
   EXPECT_GE(value(*after, "cgroup_cpu_time", exited), value(*before, "cgroup_cpu_time", exited) +
                                                           value(*before, "cgroup_cpu_time", labels));
+}
+
+TEST_P(cgroup_cpu_usage, ThirtyDeepAndRenamed) {
+  const auto hierarchy = find_cgroup_hierarchy(read_host().value());
+  if (!hierarchy) GTEST_SKIP() << hierarchy.error().message;
+  LiveCollector collector(kSamplers, GetParam());
+  const NamedCgroup top("rezolus_live_deep");
+  if (!top.ok()) GTEST_SKIP() << "no cgroup can be made here";
+  std::vector<std::string> paths = {"/rezolus_live_deep"};
+  while (paths.size() < 30) {
+    paths.push_back(paths.back() + "/level_" + std::to_string(paths.size()));
+    ASSERT_EQ(::mkdir((hierarchy->mount + paths.back()).c_str(), 0755), 0);
+  }
+  const Labels deepest = {{"cgroup", paths.back()}};
+  EXPECT_TRUE(appears(*collector, deepest));
+  while (paths.size() > 1) {
+    EXPECT_EQ(::rmdir((hierarchy->mount + paths.back()).c_str()), 0);
+    paths.pop_back();
+  }
+  EXPECT_TRUE(appears(*collector, deepest, false));
+  if (hierarchy->version_2) return;  // it refuses to rename
+  EXPECT_TRUE(wait_for(top.start([] {
+    for (const std::uint64_t begin = now_ns(); now_ns() - begin < 50'000'000;) {
+    }
+    return 0;
+  })));
+  const Labels exited = {{"cgroup", "exited"}};
+  const SnapshotRef first = collector->collect();
+  const std::uint64_t before = value(*first, "cgroup_cpu_time", top.labels());
+  EXPECT_GT(before, 0u);
+  const std::string folder = hierarchy->mount + "/rezolus_live_deep";
+  const std::string renamed = hierarchy->mount + "/rezolus_live_renamed";
+  ASSERT_EQ(std::rename(folder.c_str(), renamed.c_str()), 0);
+  const Labels labels = {{"cgroup", "/rezolus_live_renamed"}};
+  EXPECT_TRUE(appears(*collector, labels));
+  EXPECT_TRUE(appears(*collector, top.labels(), false));
+  const SnapshotRef last = collector->collect();
+  EXPECT_GE(value(*last, "cgroup_cpu_time", labels) + value(*last, "cgroup_cpu_time", exited),
+            before + value(*first, "cgroup_cpu_time", exited))
+      << "what it did is under its new name, or exited";
+  ASSERT_EQ(std::rename(renamed.c_str(), folder.c_str()), 0);
 }
 
 TEST_P(cgroup_cpu_usage, AnyNameIsShown) {
