@@ -143,7 +143,13 @@ disabled_plugins = ["io.containerd.snapshotter.v1.btrfs", "io.containerd.snapsho
         if not self.answers():
             self.end()
             pytest.skip("containerd does not start here: " + self.log.read_text()[-600:])
-        image = folder / "image.tar"
+        try:
+            self.import_image(folder / "image.tar")
+        except BaseException:  # also a skip: nobody else can end it yet
+            self.end()
+            raise
+
+    def import_image(self, image):
         write_image(image, tool("busybox"))
         subprocess.run([tool("ctr"), "--address", self.socket, "--namespace", "k8s.io", "images",
                         "import", "--snapshotter", "native", image], check=True, timeout=60,
@@ -212,17 +218,29 @@ disabled_plugins = ["io.containerd.snapshotter.v1.btrfs", "io.containerd.snapsho
         self.pods.remove(pod_id)
 
     def end(self):
-        if self.process.poll() is None:
-            for container in list(self.containers):
-                self.stop_container(container)
-            for pod in list(self.pods):
-                self.stop_pod(pod)
-            self.process.terminate()
-            try:
-                self.process.wait(20)
-            except subprocess.TimeoutExpired:
-                self.process.kill()
-                self.process.wait()
-        for cgroup in self.cgroups:
-            remove_cgroup(cgroup)
-        shutil.rmtree(STATE, ignore_errors=True)
+        try:
+            if self.process.poll() is None:
+                self.stop_all()
+        finally:
+            if self.process.poll() is None:
+                self.process.terminate()
+                try:
+                    self.process.wait(20)
+                except subprocess.TimeoutExpired:
+                    self.process.kill()
+                    self.process.wait()
+            for cgroup in self.cgroups:
+                remove_cgroup(cgroup)
+            shutil.rmtree(STATE, ignore_errors=True)
+
+    def stop_all(self):
+        """Whatever runs. One that cannot be stopped does not keep the others."""
+        failures = []
+        for stop, ids in ((self.stop_container, self.containers), (self.stop_pod, self.pods)):
+            for each in list(ids):
+                try:
+                    stop(each)
+                except (RuntimeError, subprocess.SubprocessError) as failure:
+                    failures.append(failure)
+        if failures:
+            raise failures[0]

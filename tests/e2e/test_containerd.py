@@ -11,20 +11,23 @@ from pathlib import Path
 import pytest
 
 from conftest import wait_for
-from containerd import IMAGE, LOCAL_DISK, Containerd
+from containerd import IMAGE, LOCAL_DISK, STATE, Containerd
 
 
 @pytest.fixture
-def containerd():
+def containerd_folder():
     folder = Path(tempfile.mkdtemp(prefix="rz", dir=LOCAL_DISK))
-    daemon = None
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+def containerd(containerd_folder):
+    daemon = Containerd(containerd_folder)
     try:
-        daemon = Containerd(folder)
         yield daemon
     finally:
-        if daemon is not None:
-            daemon.end()
-        shutil.rmtree(folder, ignore_errors=True)
+        daemon.end()
 
 
 def samples(page, name, **labels):
@@ -79,3 +82,29 @@ def test_pods_have_the_names_that_kubernetes_gives_them(agent, containerd):
         containerd.stop_container(container)
     containerd.stop_pod(pod[0])
     wait_for(lambda: "web-0" not in page(), "the pod's series to go")
+
+
+def test_a_daemon_whose_images_cannot_be_made_is_ended(containerd_folder):
+    class WithoutImages(Containerd):
+        def import_image(self, image):
+            started.append(self)
+            raise RuntimeError("no image")
+
+    started = []
+    with pytest.raises(RuntimeError, match="no image"):
+        WithoutImages(containerd_folder)
+    assert started[0].process.poll() is not None
+    assert not STATE.exists()
+
+
+def test_a_daemon_ends_although_a_container_cannot_be_stopped(containerd_folder):
+    def no_answer(*_):
+        raise RuntimeError("no answer")
+
+    daemon = Containerd(containerd_folder)
+    daemon.containers.append("nobody-knows-it")
+    daemon.call = no_answer
+    with pytest.raises(RuntimeError, match="no answer"):
+        daemon.end()
+    assert daemon.process.poll() is not None
+    assert not STATE.exists()
