@@ -155,6 +155,12 @@ void CgroupSlots::take_names(const std::vector<ListedCgroup>& cgroups, Change& c
     const auto found = placed_.find(cgroup.id);
     if (found == placed_.end() || found->second.names == cgroup.names) continue;
     found->second.names = cgroup.names;
+    const std::uint32_t slot = found->second.slot;
+    const auto added = std::ranges::find(change.added, slot, &Change::Added::slot);
+    if (added != change.added.end()) {  // born since the last update: nobody knows its old names
+      added->names = cgroup.names;
+      continue;
+    }
     change.named.push_back({found->second.slot, cgroup.id, cgroup.path, cgroup.names});
   }
 }

@@ -118,6 +118,25 @@ TEST(CgroupSlots, ABornCgroupKeepsTheSlotThatItTook) {
   EXPECT_EQ(f.slots.update(kThree).freed, std::vector{offered[0]});
 }
 
+// A walk that finds its names comes with the news of its birth: it has one set of series.
+TEST(CgroupSlots, ABirthAndItsNamesInOneUpdateAreOneAddition) {
+  Fixture f({});
+  f.slots.update(kThree);
+  const std::uint32_t slot = f.slots.offer(1).at(0);
+  const std::size_t place = cgroup_hash(50) & (f.table.size() - 1);
+  f.table[place] = cgroup_key(50) | slot;
+  auto four = kThree;
+  four.push_back({50, "/new", 1, 0});
+  four.back().names = std::make_shared<const CgroupNames>(
+      CgroupNames{.labels = {{"container", "web"}}, .info = {}, .final = true});
+  const auto change =
+      f.slots.update(four, {{50, slot, static_cast<std::uint32_t>(place), "/new"}});
+  EXPECT_TRUE(change.named.empty());
+  ASSERT_EQ(change.added.size(), 1u);
+  EXPECT_EQ(change.added[0].names, four.back().names);
+  EXPECT_TRUE(f.slots.update(four).named.empty());
+}
+
 TEST(CgroupSlots, OffersLeaveHalfToTheWalks) {
   Fixture f({.slots = 9});
   EXPECT_EQ(f.slots.offer(256).size(), 4u);
