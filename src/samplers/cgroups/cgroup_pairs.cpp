@@ -2,6 +2,7 @@
 #include "samplers/cgroups/cgroup_pairs.h"
 
 #include <algorithm>
+#include <cmath>
 #include <utility>
 
 #include "samplers/cgroups/cgroup_walk.h"
@@ -9,6 +10,11 @@
 namespace rezolus {
 namespace {
 
+// What a culprit did counts half after this time, when the five worst are chosen.
+constexpr double kHalfLifeNs = 60e9;
+// How far a sixth one has to be ahead: a quarter and some events, so that chance changes nothing.
+constexpr double kAheadFactor = 1.25;
+constexpr double kAheadEvents = 4;
 constexpr std::uint32_t kSlotMask = (1u << CGROUP_SLOT_BITS) - 1;
 
 std::uint32_t victim_of(std::uint64_t key) { return static_cast<std::uint32_t>(key >> 32); }
@@ -57,14 +63,15 @@ Result<CgroupPairs> CgroupPairs::map(const Object& object, const BpfSampler& sam
       Mapping::map(object.map_fd(map_name(sampler)), cpus * sizeof(preemption_table), true);
   if (!mapping) return context("map the pairs of cgroups", mapping.error());
   CgroupPairs pairs({reinterpret_cast<preemption_table*>(mapping->data()), cpus}, sampler, group,
-                    schema);
+                    schema, host.clock);
   pairs.mapping_ = std::move(*mapping);
   return pairs;
 }
 
 CgroupPairs::CgroupPairs(std::span<preemption_table> tables, const BpfSampler& sampler,
-                         std::uint32_t group, SchemaBuilder& schema)
-    : tables_(tables),
+                         std::uint32_t group, SchemaBuilder& schema, Clock clock)
+    : clock_(std::move(clock)),
+      tables_(tables),
       sampler_(&sampler),
       group_(group),
       taken_(tables.size()),
@@ -73,8 +80,9 @@ CgroupPairs::CgroupPairs(std::span<preemption_table> tables, const BpfSampler& s
       last_(tables.size()),
       overflow_(tables.size()) {
   declare({CGROUP_OTHER, 0, "other", nullptr});
-  show_other(*victims_[CGROUP_OTHER], schema);  // whoever finds no place is shown there
+  show_other(*victims_[CGROUP_OTHER], schema);
   shown_exited_ = add_series({{"cgroup", "exited"}, {"by", "other"}}, schema);
+  shown_overflow_ = add_series({{"cgroup", "other"}, {"by", "overflow"}}, schema);
 }
 
 std::unique_ptr<CgroupPairs::Shown> CgroupPairs::add_series(const Labels& labels,
@@ -164,7 +172,6 @@ void CgroupPairs::find_new(SchemaBuilder& schema) {
 }
 
 void CgroupPairs::take_growth() {
-  Sum& other = victims_.at(CGROUP_OTHER)->other;
   const auto take = [](const preemption_pair& pair, Sum& last, Sum& sum) {
     const Sum now = {load(pair.count), load(pair.wait_ns)};
     sum.count += now.count - last.count;
@@ -175,7 +182,7 @@ void CgroupPairs::take_growth() {
     for (const Place& place : places_[cpu]) {
       take(tables_[cpu].pairs[place.index], last_[cpu][place.index], *place.sum);
     }
-    take(tables_[cpu].other, overflow_[cpu], other);
+    take(tables_[cpu].other, overflow_[cpu], *overflow_sum_);
   }
 }
 
@@ -190,6 +197,11 @@ void CgroupPairs::give_places_away() {
   }
 }
 
+void CgroupPairs::retire(std::size_t cpu, Place& place) {
+  place.retiring = true;
+  __atomic_store_n(&tables_[cpu].pairs[place.index].key, PREEMPTION_RETIRED, __ATOMIC_RELEASE);
+}
+
 void CgroupPairs::retire_places(std::uint32_t slot) {
   for (std::size_t cpu = 0; cpu < tables_.size(); ++cpu) {
     for (Place& place : places_[cpu]) {
@@ -198,9 +210,7 @@ void CgroupPairs::retire_places(std::uint32_t slot) {
       if (!is_victim && !is_culprit(by_of(place.key), slot)) continue;
       const auto found = victims_.find(victim);
       place.sum = is_victim || found == victims_.end() ? exited_.get() : &found->second->other;
-      if (place.retiring) continue;
-      place.retiring = true;
-      __atomic_store_n(&tables_[cpu].pairs[place.index].key, PREEMPTION_RETIRED, __ATOMIC_RELEASE);
+      if (!place.retiring) retire(cpu, place);
     }
   }
 }
@@ -262,22 +272,65 @@ void CgroupPairs::rank(Victim& victim, SchemaBuilder& schema) {
   std::size_t shown = 0;
   for (Entry& entry : victim.pairs) {
     if (!is_cgroup(entry.first)) continue;
-    const std::uint64_t count = entry.second.sum.count;
+    const double recent = entry.second.recent;
     if (entry.second.shown) {
       ++shown;
-      if (last == nullptr || count < last->second.sum.count) last = &entry;
-    } else if (next == nullptr || count > next->second.sum.count) {
+      if (last == nullptr || recent < last->second.recent) last = &entry;
+    } else if (next == nullptr || recent > next->second.recent) {
       next = &entry;
     }
   }
   if (next == nullptr) return;
   if (shown == kCulpritsShown) {
-    const std::uint64_t count = last->second.sum.count;
-    if (next->second.sum.count <= count + count / 4) return;
+    if (next->second.recent <= last->second.recent * kAheadFactor + kAheadEvents) return;
     retire_series(last->second.shown, schema);
     last->second.before = {};
   }
   show(victim, next->first, next->second, schema);
+}
+
+void CgroupPairs::weigh_growth(std::uint64_t now_ns) {
+  const double kept =
+      weighed_ns_ == 0 ? 1 : std::exp2(-static_cast<double>(now_ns - weighed_ns_) / kHalfLifeNs);
+  weighed_ns_ = now_ns;
+  for (auto& [slot, victim] : victims_) {
+    for (auto& [by, pair] : victim->pairs) {
+      const std::uint64_t growth = pair.sum.count - pair.weighed_count;
+      pair.recent = pair.recent * kept + static_cast<double>(growth);
+      pair.weighed_count = pair.sum.count;
+      if (growth != 0 || pair.grown_ns == 0) pair.grown_ns = now_ns;
+    }
+  }
+}
+
+// A pair that comes again takes a new place, and goes on in its series where it has one.
+void CgroupPairs::age(std::uint64_t now_ns, SchemaBuilder& schema) {
+  std::map<const Sum*, Sum*> idle;  // where the growth of their places goes from now on
+  for (auto& [slot, victim] : victims_) {
+    for (auto& [by, pair] : victim->pairs) {
+      if (now_ns - pair.grown_ns < kIdleNs) continue;
+      idle[&pair.sum] = pair.shown ? &pair.sum : &victim->other;
+    }
+  }
+  if (idle.empty()) return;
+  for (std::size_t cpu = 0; cpu < tables_.size(); ++cpu) {
+    for (Place& place : places_[cpu]) {
+      const auto found = idle.find(place.sum);
+      if (found == idle.end()) continue;
+      place.sum = found->second;
+      if (!place.retiring) retire(cpu, place);
+    }
+  }
+  for (auto& [slot, victim] : victims_) {
+    std::erase_if(victim->pairs, [&](const auto& entry) {
+      const Pair& pair = entry.second;
+      if (pair.shown || !idle.contains(&pair.sum)) return false;
+      show_other(*victim, schema);
+      victim->other.count += pair.sum.count;
+      victim->other.wait_ns += pair.sum.wait_ns;
+      return true;
+    });
+  }
 }
 
 void CgroupPairs::update(const CgroupSlots::Change& change, SchemaBuilder& schema) {
@@ -297,7 +350,10 @@ void CgroupPairs::update(const CgroupSlots::Change& change, SchemaBuilder& schem
     declare(cgroup);
   }
   for (std::size_t cpu = 0; cpu < tables_.size(); ++cpu) scan(cpu, schema);
+  const std::uint64_t now_ns = clock_.monotonic_ns();
+  weigh_growth(now_ns);
   for (auto& [slot, victim] : victims_) rank(*victim, schema);
+  age(now_ns, schema);
 }
 
 void CgroupPairs::take_indexes(const std::vector<std::uint32_t>& new_index) {
@@ -306,6 +362,7 @@ void CgroupPairs::take_indexes(const std::vector<std::uint32_t>& new_index) {
     for (std::uint32_t& series : shown->series) series = new_index[series];
   };
   take(shown_exited_);
+  take(shown_overflow_);
   for (auto& [slot, victim] : victims_) {
     take(victim->shown_other);
     for (auto& [by, pair] : victim->pairs) take(pair.shown);
@@ -321,6 +378,7 @@ void CgroupPairs::put(Snapshot& snapshot, const Shown& shown, const Sum& sum) {
 void CgroupPairs::read(Snapshot& snapshot) {
   take_growth();
   put(snapshot, *shown_exited_, *exited_);
+  put(snapshot, *shown_overflow_, *overflow_sum_);
   for (const auto& [slot, victim] : victims_) {
     Sum other = victim->other;
     for (const auto& [by, pair] : victim->pairs) {

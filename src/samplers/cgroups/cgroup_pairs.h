@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 #pragma once
 // Pairs of a cgroup and what took its CPU (bpf/bank.h): found in the CPUs' tables, added up, and shown
-// for each victim: self, kernel, throttled, the five cgroups that did it most often, and `other`, which
-// is the rest. What victims did that are gone stands in cgroup="exited". All together are every event.
+// for each victim: self, kernel, throttled, the five cgroups that did it most often of late, and `other`,
+// which is the rest. What victims did that are gone stands in cgroup="exited", what found no place in a
+// table in by="overflow". All together are every event.
 
 #include <array>
 #include <cstdint>
@@ -13,6 +14,7 @@
 #include <string>
 #include <vector>
 
+#include "base/clock.h"
 #include "base/fd.h"
 #include "base/host.h"
 #include "bpf/bank.h"
@@ -26,6 +28,8 @@ namespace rezolus {
 class CgroupPairs {
  public:
   static constexpr std::size_t kCulpritsShown = 5;
+  // A pair that did not grow for so long gives its places away.
+  static constexpr std::uint64_t kIdleNs = 600 * kNsPerSecond;
 
   // Sizes the tables of a sampler with pair metrics before loading; drops them if it does not run.
   static void prepare(ObjectSettings& settings, const BpfSampler& sampler, bool running,
@@ -34,7 +38,7 @@ class CgroupPairs {
                                  std::uint32_t group, const Host& host, SchemaBuilder& schema);
   // Of tables that are mapped already, one for each CPU, which stay where they are.
   CgroupPairs(std::span<preemption_table> tables, const BpfSampler& sampler, std::uint32_t group,
-              SchemaBuilder& schema);
+              SchemaBuilder& schema, Clock clock = {});
   CgroupPairs(CgroupPairs&&) = default;
   CgroupPairs& operator=(CgroupPairs&&) = default;
 
@@ -59,6 +63,9 @@ class CgroupPairs {
     Sum sum;
     Sum before;  // what it was when it was shown: that part stands in `other`
     std::unique_ptr<Shown> shown;
+    double recent = 0;                // events, each counting half after a minute
+    std::uint64_t weighed_count = 0;  // of sum, that is in `recent`
+    std::uint64_t grown_ns = 0;       // when it was last seen to have grown
   };
   struct Victim {
     Labels labels;  // empty: nobody has the slot
@@ -80,6 +87,11 @@ class CgroupPairs {
   Sum* sum_of(std::uint64_t key, SchemaBuilder& schema);
   void take_growth();
   void give_places_away();
+  // Marks a place, to be given away at the next update.
+  void retire(std::size_t cpu, Place& place);
+  void weigh_growth(std::uint64_t now_ns);
+  // Takes the places of pairs that do not grow any more.
+  void age(std::uint64_t now_ns, SchemaBuilder& schema);
   // What the pairs of a slot add from now on, and did, goes where nobody has it.
   void retire_places(std::uint32_t slot);
   void drop(std::uint32_t slot, SchemaBuilder& schema);
@@ -92,6 +104,8 @@ class CgroupPairs {
   static void retire_series(std::unique_ptr<Shown>& shown, SchemaBuilder& schema);
   static void put(Snapshot& snapshot, const Shown& shown, const Sum& sum);
 
+  Clock clock_;
+  std::uint64_t weighed_ns_ = 0;  // 0: never
   Mapping mapping_;
   std::span<preemption_table> tables_;
   const BpfSampler* sampler_;
@@ -106,6 +120,8 @@ class CgroupPairs {
   std::set<std::uint32_t> gone_;  // slots whose cgroup has gone, until they are rested
   std::unique_ptr<Sum> exited_ = std::make_unique<Sum>();
   std::unique_ptr<Shown> shown_exited_;
+  std::unique_ptr<Sum> overflow_sum_ = std::make_unique<Sum>();
+  std::unique_ptr<Shown> shown_overflow_;
 };
 
 }  // namespace rezolus

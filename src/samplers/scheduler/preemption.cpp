@@ -49,11 +49,12 @@ const BpfSampler kSchedulerPreemptions = {
              "whose task came instead in `by_cgroup`, `self` for the same cgroup, `kernel` "
              "for kernel threads and the idle task, `throttled` where a CPU quota was used "
              "up. The wait until the task runs again goes to the same pair. Each cgroup shows "
-             "the five that took its CPU most often; `by=\"other\"` is the rest, those that "
+             "the five that took its CPU most often of late; `by=\"other\"` is the rest, those that "
              "are gone, and what the five did before they were among them.",
          .cost =
              "For each involuntary switch two look-ups in a table of the CPU's own; 24 KiB a CPU, "
-             "for 1,024 pairs. What finds no place there is in `cgroup=\"other\", by=\"other\"`.",
+             "for 1,024 pairs. One without an event for ten minutes gives its place away; what finds "
+             "none is in `cgroup=\"other\", by=\"overflow\"`.",
          .needs = "The tracepoint sched_switch, and a mounted cgroup hierarchy.",
          .reading =
              "All pairs add up to the host's involuntary switches. A cgroup whose run-queue "
