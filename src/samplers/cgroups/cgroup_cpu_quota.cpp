@@ -119,7 +119,7 @@ constinit const FileSampler kCgroupCpuQuota = {
              "version 1. What is counted is the kernel's, since the cgroup was made.",
          .cost =
              "Nothing per event. A reading is at most once a second, one file for each cgroup and "
-             "its quota at every tenth: some 4 µs for each; at most 256 cgroups in one reading, "
+             "its quota every tenth second: some 4 µs for each; at most 256 cgroups in one reading, "
              "where there are more they take turns.",
          .needs = "The cpu controller, mounted and switched on for the cgroup. Without a quota its "
                   "metrics and that of the period are absent.",

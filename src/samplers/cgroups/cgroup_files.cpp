@@ -6,6 +6,7 @@
 #include <cerrno>
 #include <charconv>
 #include <string>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -22,8 +23,11 @@ namespace {
 class CgroupFileSource final : public Source {
  public:
   CgroupFileSource(const CgroupFileTable& table, CgroupMount mount,
-                   std::shared_ptr<const CgroupList> cgroups)
-      : table_(table), mount_(std::move(mount)), cgroups_(std::move(cgroups)) {
+                   std::shared_ptr<const CgroupList> cgroups, Clock clock)
+      : table_(table),
+        mount_(std::move(mount)),
+        cgroups_(std::move(cgroups)),
+        clock_(std::move(clock)) {
     for (const CgroupFile& file : table_.files) {
       if (file.version_2 == mount_.version_2) files_.push_back(&file);
     }
@@ -67,12 +71,35 @@ class CgroupFileSource final : public Source {
     std::string folder;
     std::vector<std::shared_ptr<const Series>> series;  // by the metric's slot
     std::vector<std::optional<std::uint64_t>> values;
-    std::uint32_t passes = 0;
+    bool inner = false;  // the name is that of one around it
+    std::optional<std::uint64_t> settings_read_ns;
   };
 
-  Entry make_entry(const CgroupSlots::Change::Added& cgroup) const {
-    Entry entry{.id = cgroup.id, .names = cgroup.names, .folder = mount_.place + cgroup.path + "/"};
-    const Labels labels = cgroup_series_labels(cgroup.path, cgroup.names);
+  // Those that have names, by path.
+  using Named = std::unordered_map<std::string_view, const CgroupNames*>;
+
+  // Whether one around it has the same names.
+  static bool is_inner(const CgroupSlots::Change::Added& cgroup, const Named& named) {
+    if (!cgroup.names || cgroup.names->labels.empty()) return false;
+    std::string_view path = cgroup.path;
+    for (std::size_t end = path.rfind('/'); end != 0 && end != std::string_view::npos;
+         end = path.rfind('/')) {
+      path = path.substr(0, end);
+      const auto outer = named.find(path);
+      if (outer != named.end() && outer->second->labels == cgroup.names->labels) return true;
+    }
+    return false;
+  }
+
+  Entry make_entry(const CgroupSlots::Change::Added& cgroup, bool inner) const {
+    Entry entry{.id = cgroup.id,
+                .names = cgroup.names,
+                .folder = mount_.place + cgroup.path + "/",
+                .series = {},
+                .values = {},
+                .inner = inner,
+                .settings_read_ns = {}};
+    const Labels labels = cgroup_series_labels(cgroup.path, inner ? nullptr : cgroup.names);
     for (const Metric& metric : table_.metrics) {
       entry.series.push_back(
           std::make_shared<const Series>(make_series(metric, table_.sampler, labels)));
@@ -89,12 +116,17 @@ class CgroupFileSource final : public Source {
     std::vector<Entry> before = std::exchange(entries_, {});
     auto known = before.begin();
     std::vector<std::shared_ptr<const Series>> all;
+    Named named;
     for (const auto& cgroup : *placed) {
+      if (cgroup.names) named.emplace(cgroup.path, cgroup.names.get());
+    }
+    for (const auto& cgroup : *placed) {
+      const bool inner = is_inner(cgroup, named);
       while (known != before.end() && known->id < cgroup.id) ++known;
       const bool same = known != before.end() && known->id == cgroup.id &&
-                        known->names == cgroup.names &&
+                        known->names == cgroup.names && known->inner == inner &&
                         known->folder == mount_.place + cgroup.path + "/";
-      entries_.push_back(same ? std::move(*known) : make_entry(cgroup));
+      entries_.push_back(same ? std::move(*known) : make_entry(cgroup, inner));
       all.insert(all.end(), entries_.back().series.begin(), entries_.back().series.end());
     }
     list_ = std::make_shared<const std::vector<std::shared_ptr<const Series>>>(std::move(all));
@@ -103,7 +135,10 @@ class CgroupFileSource final : public Source {
   // Whether any file could be read.
   bool read_cgroup(Entry& entry, std::optional<Error>& failure) {
     bool any = false;
-    const bool settings = entry.passes++ % kPassesPerSetting == 0;
+    const std::uint64_t now_ns = clock_.monotonic_ns();
+    const bool settings =
+        !entry.settings_read_ns || now_ns - *entry.settings_read_ns >= kSettingAgeNs;
+    if (settings) entry.settings_read_ns = now_ns;
     // What a file does not say this time is absent.
     std::vector<std::optional<std::uint64_t>> values(entry.values.size());
     if (!settings) values = entry.values;
@@ -132,6 +167,7 @@ class CgroupFileSource final : public Source {
   const CgroupFileTable& table_;
   const CgroupMount mount_;
   const std::shared_ptr<const CgroupList> cgroups_;
+  const Clock clock_;
   std::vector<const CgroupFile*> files_;
   PlacedCgroups placed_;
   std::vector<Entry> entries_;  // by id
@@ -176,7 +212,8 @@ Result<std::unique_ptr<Source>> cgroup_file_source(const CgroupFileTable& table,
         "cgroup_disable={0}",
         table.controller);
   }
-  return std::make_unique<CgroupFileSource>(table, std::move(*mount), std::move(cgroups));
+  return std::make_unique<CgroupFileSource>(table, std::move(*mount), std::move(cgroups),
+                                            host.clock);
 }
 
 std::optional<std::uint64_t> cgroup_number(std::string_view text) {

@@ -2,6 +2,8 @@
 #pragma once
 // Reads what the kernel keeps for each cgroup in files: memory, limits, pressure. A sampler of this kind
 // is a table of metrics and a table of files; its series come and go with the cgroups that have slots.
+// The kernel counts a cgroup with those in it. Of several of one name, one within the other, only the
+// outermost series have the name, so that what adds series of a name up counts nothing twice.
 
 #include <cstdint>
 #include <memory>
@@ -9,6 +11,7 @@
 #include <span>
 #include <string_view>
 
+#include "base/clock.h"
 #include "samplers/cgroups/cgroup_lister.h"
 #include "samplers/source.h"
 
@@ -22,7 +25,7 @@ struct CgroupFile {
   bool version_2;  // of which version of the hierarchy it is
   const char* name;
   void (*parse)(std::string_view text, CgroupValues values);
-  // Settings, which rarely change: read at every tenth pass only.
+  // Settings, which rarely change: read where the last reading is kSettingAgeNs old.
   bool setting = false;
 };
 
@@ -36,7 +39,8 @@ struct CgroupFileTable {
 
 // At most so many cgroups are read in one pass; where there are more, they take turns.
 inline constexpr std::size_t kCgroupsPerPass = 256;
-inline constexpr std::uint32_t kPassesPerSetting = 10;
+// With passes a second apart, a setting that changes is seen within ten seconds.
+inline constexpr std::uint64_t kSettingAgeNs = 9 * kNsPerSecond;
 
 // An error says why this host cannot have it: nothing mounted, or no such controller.
 Result<std::unique_ptr<Source>> cgroup_file_source(const CgroupFileTable& table, const Host& host,

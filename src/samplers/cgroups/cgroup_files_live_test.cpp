@@ -39,7 +39,7 @@ void end(pid_t child) {
   ::waitpid(child, &status, 0);
 }
 
-// Reads until the series says so: sources are read once a second, settings at every tenth.
+// Reads until the series says so: sources are read once a second, settings every tenth second.
 template <typename Condition>
 bool comes_true(Collector& collector, const Condition& condition) {
   for (int i = 0; i < 200; ++i) {

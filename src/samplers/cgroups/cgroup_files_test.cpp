@@ -9,6 +9,8 @@
 
 #include "samplers/files.h"
 #include "samplers/source_test_support.h"
+#include "wire/prometheus.h"
+#include "wire/test_snapshot.h"
 
 namespace rezolus {
 namespace {
@@ -116,8 +118,10 @@ TEST_F(CgroupFiles, QuotaOfVersion1) {
   EXPECT_EQ(quota.present_count(), 5u) << "b has no quota, and so no period";
 }
 
-TEST_F(CgroupFiles, QuotaOfVersion2IsSeenToChangeAtTheTenthPass) {
+TEST_F(CgroupFiles, QuotaOfVersion2IsSeenToChangeByTime) {
   mount_version_2();
+  std::uint64_t now_ns = 5;
+  host_.clock.monotonic_ns = [&] { return now_ns; };
   write("cg/a/cpu.max", "20000 100000\n");
   write("cg/a/cpu.stat", "usage_usec 9\nnr_periods 10\nnr_throttled 4\nthrottled_usec 55\n");
   place({"/a"});
@@ -128,14 +132,21 @@ TEST_F(CgroupFiles, QuotaOfVersion2IsSeenToChangeAtTheTenthPass) {
   EXPECT_EQ(quota.value("cgroup_cpu_bandwidth_throttled_time{cgroup=\"/a\"}"), 55'000u);
   write("cg/a/cpu.max", "max 100000\n");
   write("cg/a/cpu.stat", "usage_usec 9\nnr_periods 11\n");
-  for (std::uint32_t i = 1; i < kPassesPerSetting; ++i) {
+  for (int i = 0; i < 20; ++i) {  // however often it is read
+    now_ns += kSettingAgeNs / 21;
     ASSERT_TRUE(quota.read().has_value());
     EXPECT_EQ(quota.value("cgroup_cpu_bandwidth_quota{cgroup=\"/a\"}"), 20'000'000u);
     EXPECT_EQ(quota.value("cgroup_cpu_bandwidth_periods{cgroup=\"/a\"}"), 11u);
     EXPECT_EQ(quota.value("cgroup_cpu_bandwidth_throttled_periods{cgroup=\"/a\"}"), std::nullopt);
   }
+  now_ns = 5 + kSettingAgeNs;
   ASSERT_TRUE(quota.read().has_value());
   EXPECT_EQ(quota.value("cgroup_cpu_bandwidth_quota{cgroup=\"/a\"}"), std::nullopt);
+  write("cg/a/cpu.max", "30000 100000\n");
+  now_ns += 15 * kNsPerSecond;
+  ASSERT_TRUE(quota.read().has_value());
+  EXPECT_EQ(quota.value("cgroup_cpu_bandwidth_quota{cgroup=\"/a\"}"), 30'000'000u)
+      << "at the next pass, where passes are rare";
 }
 
 TEST_F(CgroupFiles, PressureAndTasks) {
@@ -199,6 +210,51 @@ TEST_F(CgroupFiles, WhereThereAreManyTheyTakeTurns) {
   EXPECT_EQ(tasks.present_count(), kCgroupsPerPass);
   ASSERT_TRUE(tasks.read().has_value());
   EXPECT_EQ(tasks.present_count(), kCgroupsPerPass + 50);
+}
+
+// What the kernel counts for a cgroup has those in it: the page adds series of one name up.
+TEST_F(CgroupFiles, OfOneNameOnlyTheOutermostHasIt) {
+  mount_version_2();
+  write("cg/s/x.scope/memory.current", "1000\n");
+  write("cg/s/x.scope/in/memory.current", "700\n");
+  write("cg/s/x.scope/in/side/memory.current", "400\n");
+  write("cg/s/y/memory.current", "50\n");
+  const auto names = [](const char* name) {
+    return std::make_shared<const CgroupNames>(
+        CgroupNames{.labels = {{"systemd_unit", name}}, .info = {}, .final = true});
+  };
+  using Placed = std::vector<CgroupSlots::Change::Added>;
+  const CgroupSlots::Change::Added inner = {2, 8, "/s/x.scope/in", names("x.scope")};
+  const CgroupSlots::Change::Added deep = {3, 9, "/s/x.scope/in/side", names("x.scope")};
+  // A replica elsewhere has the name as well, and is no part of the first.
+  const CgroupSlots::Change::Added other = {4, 10, "/s/y", names("x.scope")};
+  const CgroupSlots::Change::Added outer = {1, 20, "/s/x.scope", names("x.scope")};
+  list_->put_placed(std::make_shared<const Placed>(Placed{inner, deep, other, outer}));
+  SourceReader memory = reader(kCgroupMemory);
+  ASSERT_TRUE(memory.read().has_value());
+  const auto page = [&] {
+    test::SnapshotBuilder snapshot;
+    for (const Series& series : memory.series()) {
+      const auto value = memory.value(series_name(series.name, series.labels));
+      if (value) snapshot.scalar(series, *value);
+    }
+    return snapshot.build();
+  };
+  const std::string text = encode_prometheus(page(), {});
+  const auto has = [](const std::string& all, const std::string& line) {
+    return all.find("rezolus_cgroup_memory_usage_bytes" + line + "\n") != std::string::npos;
+  };
+  EXPECT_TRUE(has(text, "{systemd_unit=\"x.scope\"} 1050")) << text;
+  EXPECT_TRUE(has(text, "{cgroup=\"/s/x.scope/in\"} 700")) << text;
+  EXPECT_TRUE(has(text, "{cgroup=\"/s/x.scope/in/side\"} 400")) << text;
+  const std::string upstream =
+      encode_prometheus(page(), {.naming = PrometheusNaming::kUpstream});
+  EXPECT_NE(upstream.find("cgroup_memory_usage{name=\"/s/x.scope\"} 1000\n"), std::string::npos)
+      << upstream;
+  // Where the outer one has no slot any more, the next one stands for the name.
+  list_->put_placed(std::make_shared<const Placed>(Placed{inner, deep, other}));
+  ASSERT_TRUE(memory.read().has_value());
+  EXPECT_TRUE(has(encode_prometheus(page(), {}), "{systemd_unit=\"x.scope\"} 750"));
 }
 
 TEST_F(CgroupFiles, GarbageIsAbsent) {

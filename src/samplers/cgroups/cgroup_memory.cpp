@@ -128,7 +128,7 @@ constinit const FileSampler kCgroupMemory = {
              "hits do on version 2 only), and count since it was made.",
          .cost =
              "Nothing per event. A reading is at most once a second, three files for each cgroup "
-             "and its limits at every tenth: some 12 µs for each; at most 256 cgroups in one "
+             "and its limits every tenth second: some 12 µs for each; at most 256 cgroups in one "
              "reading, where there are more they take turns.",
          .needs =
              "The memory controller, mounted and switched on for the cgroup; on version 1 swap "

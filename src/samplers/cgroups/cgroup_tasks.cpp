@@ -60,7 +60,7 @@ constinit const FileSampler kCgroupTasks = {
                      "cgroups in it included, and its limit.",
          .cost =
              "Nothing per event. A reading is at most once a second, one file for each cgroup and "
-             "its limit at every tenth: some 3 µs for each; at most 256 cgroups in one "
+             "its limit every tenth second: some 3 µs for each; at most 256 cgroups in one "
              "reading, where there are more they take turns.",
          .needs =
              "The pids controller, mounted and switched on for the cgroup. Without a limit its "
