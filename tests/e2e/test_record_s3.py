@@ -45,10 +45,12 @@ class Store:
     def url(self, key):
         return f"s3://{key}?scheme=http&endpoint_override={self.where}"
 
+    def files(self):
+        return pyarrow.fs.S3FileSystem(access_key="testing", secret_key="testing", scheme="http",
+                                       endpoint_override=self.where, region="us-east-1")
+
     def read(self, key):
-        files = pyarrow.fs.S3FileSystem(access_key="testing", secret_key="testing", scheme="http",
-                                        endpoint_override=self.where, region="us-east-1")
-        return pyarrow.parquet.read_table(key, filesystem=files)
+        return pyarrow.parquet.read_table(key, filesystem=self.files())
 
     def stop(self):
         self.popen.kill()
@@ -137,6 +139,26 @@ def test_a_large_file_is_not_in_memory(tmp_path, store):
          store.url("large/large.parquet")], capture_output=True, text=True, check=False, timeout=120,
         env=os.environ | ACCOUNT | {"ARROW_DEFAULT_MEMORY_POOL": "system", "MALLOC_ARENA_MAX": "2"})
     assert sent.returncode == 0, sent.stderr
+
+
+def test_a_shorter_recording_over_a_longer_one(tmp_path, store):
+    """Parts that the longer one left would be read with the shorter one."""
+    store.create("again")
+    files = [tmp_path / name for name in ("run.parquet", "run.part2.parquet", "run.part3.parquet")]
+
+    def upload():
+        subprocess.run([BUILD / "rezolus-recording", "upload", files[0],
+                        store.url("again/hosts/run.parquet")], check=True, timeout=120,
+                       env=os.environ | ACCOUNT, stdout=subprocess.DEVNULL)
+        found = store.files().get_file_info(pyarrow.fs.FileSelector("again", recursive=True))
+        return sorted(file.base_name for file in found if file.is_file)
+
+    for file in files:
+        file.write_bytes(file.name.encode() * 100)
+    assert upload() == ["run.parquet", "run.part2.parquet", "run.part3.parquet"]
+    files[1].unlink()
+    files[2].unlink()
+    assert upload() == ["run.parquet"]
 
 
 def test_no_secret_is_in_a_file_name(tmp_path, agent, begin_store):

@@ -414,9 +414,27 @@ def test_a_missing_part_is_said(ours, tmp_path):
     assert result.returncode == 0
     assert said in result.stderr
     assert said in rezolus("recording", "summary", first).stderr
-    text = tool("upload", first, f"file://{tmp_path}/store/there.parquet")
-    assert text.endswith("there.parquet, 2 files\n")
-    for file, name in ((first, "there.parquet"), (second, "there.part2.parquet")):
+    upload = ("recording", "upload", first, f"file://{tmp_path}/store/there.parquet")
+    result = rezolus(*upload)
+    assert result.returncode == 1 and said in result.stderr
+    pyarrow.parquet.write_table(half.replace_schema_metadata({**footer, "parquet_part": "3"}),
+                                tmp_path / "run.part3.parquet")
+    second.rename(tmp_path / "away")
+    result = rezolus(*upload)
+    assert result.returncode == 1
+    assert "run.part2.parquet is missing though" in result.stderr
+    assert not list((tmp_path / "store").iterdir()), "nothing was sent"
+    (tmp_path / "away").rename(second)
+    # Left over of an earlier recording: what is before it says that it is the last.
+    pyarrow.parquet.write_table(half.replace_schema_metadata({**footer, "parquet_part": "4"}),
+                                tmp_path / "run.part4.parquet")
+    result = rezolus(*upload)
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.endswith("there.parquet, 3 files\n")
+    assert "run.part4.parquet is not sent" in result.stderr
+    names = ("there.parquet", "there.part2.parquet", "there.part3.parquet")
+    assert {path.name for path in (tmp_path / "store").iterdir()} == set(names)
+    for file, name in zip((first, second, tmp_path / "run.part3.parquet"), names):
         assert (tmp_path / "store" / name).read_bytes() == file.read_bytes()
 
 

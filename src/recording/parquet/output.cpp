@@ -172,7 +172,7 @@ Result<void> Output::commit() {
       return arrow_error("close " + parts_.front().path, closed);
     }
     committed_ = true;
-    return {};
+    return remove_stale_parts();
   }
   for (auto part = parts_.rbegin(); part != parts_.rend(); ++part) {
     if (::rename(part->temporary.c_str(), part->path.c_str()) != 0) {
@@ -189,6 +189,14 @@ Result<void> Output::commit() {
 Result<void> Output::remove_stale_parts() {
   for (std::uint64_t part = parts_.size() + 1;; ++part) {
     const std::string path = part_name(path_, part);
+    if (store_) {
+      // Who may write but not look or list is told 403: then what is left over is for readers to find.
+      const auto there = store_->GetFileInfo(path);
+      if (!there.ok() || !there->IsFile()) return {};
+      const auto removed = store_->DeleteFile(path);
+      if (removed.ok()) continue;
+      return arrow_error("remove the earlier recording's " + path, removed);
+    }
     if (::unlink(path.c_str()) == 0) continue;
     if (errno == ENOENT) return {};
     return system_error("remove the earlier recording's " + path, errno);

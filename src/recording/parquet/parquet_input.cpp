@@ -3,9 +3,7 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
-#include <filesystem>
-#include <set>
+#include <iterator>
 #include <string_view>
 
 #include <parquet/arrow/schema.h>
@@ -14,8 +12,8 @@
 
 #include "base/clock.h"
 #include "recording/parquet/gap_finder.h"
-#include "recording/parquet/output.h"
 #include "recording/parquet/overview.h"
+#include "recording/parquet/part_files.h"
 #include "recording/parquet/parts.h"
 
 namespace rezolus {
@@ -33,20 +31,6 @@ void add_leaves(const parquet::arrow::SchemaField& field, std::vector<int>& leav
   for (const auto& child : field.children) add_leaves(child, leaves);
 }
 
-// The number of a part of this output, by its file's name; 0: it is none.
-std::uint64_t part_number(const std::string& output, const std::string& name) {
-  const std::string second = std::filesystem::path(part_name(output, 2)).filename();
-  const std::size_t at = second.rfind('2');
-  const std::string_view head = std::string_view(second).substr(0, at);
-  const std::string_view tail = std::string_view(second).substr(at + 1);
-  if (!name.starts_with(head) || !name.ends_with(tail)) return 0;
-  if (name.size() <= head.size() + tail.size()) return 0;
-  std::uint64_t number = 0;
-  const char* end = name.data() + name.size() - tail.size();
-  const auto parsed = std::from_chars(name.data() + head.size(), end, number);
-  return parsed.ec == std::errc() && parsed.ptr == end && number > 1 ? number : 0;
-}
-
 }  // namespace
 
 Result<ParquetInput> ParquetInput::open_all(const std::string& name,
@@ -54,9 +38,10 @@ Result<ParquetInput> ParquetInput::open_all(const std::string& name,
   ParquetInput input;
   input.path = name;
   std::vector<std::size_t> begins;  // of each recording, in files
+  PartFinder finder;
   for (const std::string& path : paths) {
     begins.push_back(input.files.size());
-    input.find_parts(path);
+    input.find_parts(finder, path);
   }
   try {
     std::int64_t row_count = 0;
@@ -113,26 +98,22 @@ void ParquetInput::take_metadata(const parquet::FileMetaData& first) {
   }
 }
 
-void ParquetInput::find_parts(const std::string& first) {
-  std::set<std::uint64_t> numbers;
-  const auto folder = std::filesystem::path(first).parent_path();
-  std::error_code failed;
-  std::filesystem::directory_iterator entries(folder.empty() ? "." : folder, failed);
-  for (; !failed && entries != std::filesystem::directory_iterator(); entries.increment(failed)) {
-    const std::uint64_t number = part_number(first, entries->path().filename());
-    if (number != 0) numbers.insert(number);
+void ParquetInput::find_parts(PartFinder& finder, const std::string& first) {
+  PartFiles found = finder.find(first);
+  for (const PartFiles::Hole& hole : found.holes) {
+    remarks.push_back(
+        fmt::format("{} is missing though {} is there: its time is a gap; put it beside the others",
+                    hole.missing, hole.there));
   }
-  files.push_back(first);
-  std::uint64_t next = 2;
-  for (const std::uint64_t number : numbers) {
-    if (number != next) {
-      remarks.push_back(fmt::format(
-          "{} is missing though {} is there: its time is a gap; put it beside the others",
-          part_name(first, next), part_name(first, number)));
-    }
-    files.push_back(part_name(first, number));
-    next = number + 1;
+  if (!found.left_over.empty()) {
+    remarks.push_back(fmt::format(
+        "{}{} {} not read: {} says that the recording ends there, so they are of an earlier one; "
+        "remove them",
+        found.left_over.front(),
+        found.left_over.size() > 1 ? fmt::format(" and {} more", found.left_over.size() - 1) : "",
+        found.left_over.size() > 1 ? "are" : "is", found.last));
   }
+  std::ranges::move(found.files, std::back_inserter(files));
 }
 
 void ParquetInput::find_clock_set_back(const parquet::FileMetaData& file) {

@@ -17,6 +17,8 @@
 
 namespace rezolus {
 
+class PartFinder;
+
 // Rows that stand together in a file.
 struct RowGroup {
   std::uint32_t part = 0;  // of the input, from 0
@@ -33,7 +35,7 @@ struct ParquetInput {
   SourceMetadata metadata;  // of the footer, less what is Arrow's own
   std::string facts;        // for people
   std::shared_ptr<arrow::Schema> schema;
-  std::vector<std::string> remarks;  // parts that are missing
+  std::vector<std::string> remarks;  // parts that are missing, or not read
   std::vector<std::string> files;    // with all parts
   std::vector<RowGroup> row_groups;  // of all parts, in order
 
@@ -70,7 +72,7 @@ struct ParquetInput {
 
   Result<void> open_part(std::size_t part);
   Result<void> begin_run();
-  void find_parts(const std::string& first);
+  void find_parts(PartFinder& finder, const std::string& first);
   void find_clock_set_back(const parquet::FileMetaData& file);
   void find_missing_end(std::size_t part, const parquet::FileMetaData& last);
   void take_metadata(const parquet::FileMetaData& first);

@@ -17,6 +17,8 @@
 #include "recording/parquet/commands.h"
 #include "recording/parquet/interruption.h"
 #include "recording/parquet/output.h"
+#include "recording/parquet/part_files.h"
+#include "recording/parquet/parts.h"
 
 namespace rezolus {
 namespace {
@@ -37,15 +39,23 @@ Result<void> make_folder(const std::string& url) {
   return {};
 }
 
-// The file, and the parts in which it goes on.
-std::vector<std::string> files_of(const std::string& path) {
-  std::vector<std::string> files = {path};
-  std::string next = part_name(path, 2);
-  while (::access(next.c_str(), F_OK) == 0) {
-    files.push_back(next);
-    next = part_name(path, files.size() + 1);
+// The file, and the parts in which it goes on. An error: one of them is not there.
+Result<std::vector<std::string>> files_of(const std::string& path) {
+  PartFiles found = PartFinder().find(path);
+  if (!found.holes.empty()) {
+    return error("{} is missing though {} is there; put it beside the others, nothing was sent",
+                 found.holes.front().missing, found.holes.front().there);
   }
-  return files;
+  if (const auto next = read_footer_value(found.files.back(), std::string(kMetaNextPart))) {
+    return error(
+        "{} says that it goes on in part {}, which is not beside it; put it there, nothing was sent",
+        found.files.back(), *next);
+  }
+  for (const std::string& file : found.left_over) {
+    fmt::print(stderr, "rezolus-recording: {} is not sent: {} says that the recording ends there\n",
+               file, found.last);
+  }
+  return std::move(found.files);
 }
 
 Result<void> upload_part(const std::string& path, const std::string& url, Output& output) {
@@ -92,9 +102,10 @@ int upload(const std::string& path, const std::string& url) {
     const std::string target = store_url_with_suffix(url, suffix);
     if (auto made = make_folder(target); !made) return fail(made.error());
     const auto files = suffix.empty() ? files_of(file) : std::vector<std::string>{file};
-    if (auto sent = upload_files(files, target); !sent) return fail(sent.error());
+    if (!files) return fail(files.error());
+    if (auto sent = upload_files(*files, target); !sent) return fail(sent.error());
     fmt::print("{}{}\n", shown_store_url(target),
-               files.size() > 1 ? fmt::format(", {} files", files.size()) : "");
+               files->size() > 1 ? fmt::format(", {} files", files->size()) : "");
   }
   return kExitOk;
 }
@@ -116,7 +127,8 @@ Command add_upload(CLI::App& app) {
   parser->add_option("URL", options->url, "s3://bucket/key, gs://…, abfs://… or file:///path")
       ->required();
   parser->footer(
-      "What was there is replaced. A file appears under its name when all of it is there.\n"
+      "What was there is replaced, parts of a longer recording of that name are removed. Nothing is sent\n"
+      "where a part is missing. A file appears under its name when all of it is there.\n"
       "Credentials are those of the environment (AWS_ACCESS_KEY_ID, …) or of the machine's "
       "role.\n\n"
       "Examples:\n"

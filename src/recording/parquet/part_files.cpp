@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+#include "recording/parquet/part_files.h"
+
+#include <algorithm>
+#include <charconv>
+#include <exception>
+#include <filesystem>
+#include <set>
+#include <string_view>
+#include <utility>
+
+#include <parquet/file_reader.h>
+
+#include "recording/parquet/output.h"
+#include "recording/parquet/parts.h"
+
+namespace rezolus {
+namespace {
+
+constexpr std::string_view kInfix = ".part";
+
+// What names of parts begin and end with, around their number.
+std::pair<std::string, std::string> affixes_of(const std::string& output) {
+  const std::string second = part_name(output, 2);
+  const std::size_t at = second.rfind('2');
+  return {second.substr(0, at), second.substr(at + 1)};
+}
+
+}  // namespace
+
+std::uint64_t part_number(const std::string& output, const std::string& name) {
+  const auto [head, tail] = affixes_of(output);
+  if (!name.starts_with(head) || !name.ends_with(tail)) return 0;
+  if (name.size() <= head.size() + tail.size()) return 0;
+  const char* begin = name.data() + head.size();
+  if (*begin == '0') return 0;  // ours have no zeros before: another file than part_name() names
+  std::uint64_t number = 0;
+  const char* end = name.data() + name.size() - tail.size();
+  const auto parsed = std::from_chars(begin, end, number);
+  return parsed.ec == std::errc() && parsed.ptr == end && number > 1 ? number : 0;
+}
+
+std::optional<std::string> read_footer_value(const std::string& path, const std::string& key) {
+  try {
+    const auto file = parquet::ParquetFileReader::OpenFile(path, false)->metadata();
+    const auto& pairs = file->key_value_metadata();
+    const int at = pairs ? pairs->FindKey(key) : -1;
+    return at < 0 ? std::nullopt : std::optional(pairs->value(at));
+  } catch (const std::exception&) {
+    return std::nullopt;  // who reads its rows says what is wrong
+  }
+}
+
+void PartFinder::list(const std::string& folder) {
+  if (listed_ && folder == folder_) return;
+  folder_ = folder;
+  listed_ = true;
+  names_.clear();
+  std::error_code failed;
+  std::filesystem::directory_iterator entries(folder.empty() ? "." : folder, failed);
+  for (; !failed && entries != std::filesystem::directory_iterator(); entries.increment(failed)) {
+    std::string name = entries->path().filename();
+    if (name.find(kInfix) != std::string::npos) names_.push_back(std::move(name));
+  }
+  std::ranges::sort(names_);
+}
+
+PartFiles PartFinder::find(const std::string& first) {
+  const std::filesystem::path path = first;
+  list(path.parent_path());
+  const std::string own = path.filename();
+  const std::string head = affixes_of(own).first;
+  std::set<std::uint64_t> numbers;
+  for (auto name = std::ranges::lower_bound(names_, head);
+       name != names_.end() && name->starts_with(head); ++name) {
+    if (const std::uint64_t number = part_number(own, *name); number != 0) numbers.insert(number);
+  }
+  PartFiles found;
+  found.files.push_back(first);
+  std::uint64_t next = 2;
+  for (const std::uint64_t number : numbers) {
+    std::string file = part_name(first, number);
+    // Files of before parts had their number in the footer do not say that they go on.
+    if (!found.left_over.empty() ||
+        (read_footer_value(file, std::string(kMetaPart)) &&
+         !read_footer_value(found.files.back(), std::string(kMetaNextPart)))) {
+      found.last = found.files.back();
+      found.left_over.push_back(std::move(file));
+      continue;
+    }
+    if (number != next) found.holes.push_back({part_name(first, next), file});
+    found.files.push_back(std::move(file));
+    next = number + 1;
+  }
+  return found;
+}
+
+}  // namespace rezolus

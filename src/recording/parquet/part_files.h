@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+#pragma once
+// The files of one recording in parts, as they lie in a folder: NAME.parquet, NAME.part2.parquet, …
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace rezolus {
+
+struct PartFiles {
+  struct Hole {
+    std::string missing;  // the first file that is not there
+    std::string there;    // a later one that is
+  };
+
+  std::vector<std::string> files;  // in order, the first one first
+  std::vector<Hole> holes;
+  // Parts of an earlier, longer recording of the same name: what is before them says that it ends.
+  std::vector<std::string> left_over;
+  std::string last;  // of files, where there is something left over
+};
+
+// The number of a part of this output, by its file's name; 0: it is none. Both without a folder.
+std::uint64_t part_number(const std::string& output, const std::string& name);
+
+// What a file's footer says under this key. Nothing: not that key, or it is no whole Parquet file.
+std::optional<std::string> read_footer_value(const std::string& path, const std::string& key);
+
+// Finds the parts of files; a folder is listed once for all files of it that are asked for in a row.
+class PartFinder {
+ public:
+  // The file and those in which it goes on. Whether the file itself is there is not looked at.
+  PartFiles find(const std::string& first);
+
+ private:
+  void list(const std::string& folder);
+
+  std::string folder_;
+  bool listed_ = false;
+  std::vector<std::string> names_;  // in the folder, that may be of a part; sorted
+};
+
+}  // namespace rezolus

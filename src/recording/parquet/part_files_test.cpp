@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+#include "recording/parquet/part_files.h"
+
+#include <filesystem>
+
+#include <arrow/api.h>
+#include <gtest/gtest.h>
+
+#include "base/fd.h"
+#include "recording/parquet/open_recording.h"
+#include "recording/parquet/output.h"
+#include "recording/parquet/parquet_testing.h"
+#include "recording/parquet/wide.h"
+
+namespace rezolus {
+namespace {
+
+TEST(PartFiles, NumbersOfNames) {
+  EXPECT_EQ(part_number("x.parquet", "x.part2.parquet"), 2u);
+  EXPECT_EQ(part_number("x.parquet", "x.part10.parquet"), 10u);
+  EXPECT_EQ(part_number("x.rezlog", "x.rezlog.part3"), 3u);
+  // What part_name() does not give is another file.
+  for (const char* name : {"x.part02.parquet", "x.part0.parquet", "x.part1.parquet", "x.part.parquet",
+                           "x.part2", "y.part2.parquet", "x.part2x.parquet", "x.part-2.parquet",
+                           "x.part99999999999999999999.parquet", "x.parquet"}) {
+    EXPECT_EQ(part_number("x.parquet", name), 0u) << name;
+  }
+}
+
+class PartFilesTest : public ::testing::Test {
+ protected:
+  // A file of two rows, with these pairs in its footer.
+  void write(const std::string& name, const std::vector<std::string>& keys,
+             const std::vector<std::string>& values) {
+    auto metadata = std::make_shared<arrow::KeyValueMetadata>(keys, values);
+    arrow::UInt64Builder builder;
+    EXPECT_TRUE(builder.AppendValues({1, 2}).ok());
+    const auto table = arrow::Table::Make(
+        arrow::schema({arrow::field("timestamp", arrow::uint64())}, metadata),
+        {builder.Finish().ValueOrDie()});
+    testing::write_parquet(folder_.file(name), *table, 10);
+  }
+
+  testing::TestFolder folder_;
+  std::string first_ = folder_.file("x.parquet");
+};
+
+TEST_F(PartFilesTest, HolesAndNamesWithZeros) {
+  for (const char* name : {"x.parquet", "x.part3.parquet", "x.part02.parquet", "xy.part2.parquet"}) {
+    write(name, {}, {});
+  }
+  const PartFiles found = PartFinder().find(first_);
+  EXPECT_EQ(found.files, (std::vector<std::string>{first_, part_name(first_, 3)}));
+  ASSERT_EQ(found.holes.size(), 1u);
+  EXPECT_EQ(found.holes[0].missing, part_name(first_, 2));
+  EXPECT_EQ(found.holes[0].there, part_name(first_, 3));
+  EXPECT_TRUE(found.left_over.empty());
+}
+
+// A shorter recording over a longer one, where the longer one's parts stayed.
+TEST_F(PartFilesTest, PartsBehindTheEndAreNotRead) {
+  write("x.parquet", {"parquet_next_part"}, {"2"});
+  write("x.part2.parquet", {"parquet_part"}, {"2"});
+  write("x.part3.parquet", {"parquet_part", "parquet_next_part"}, {"3", "4"});
+  write("x.part4.parquet", {"parquet_part"}, {"4"});
+  const PartFiles found = PartFinder().find(first_);
+  EXPECT_EQ(found.files, (std::vector<std::string>{first_, part_name(first_, 2)}));
+  EXPECT_EQ(found.left_over,
+            (std::vector<std::string>{part_name(first_, 3), part_name(first_, 4)}));
+  EXPECT_EQ(found.last, part_name(first_, 2));
+  const auto opened = open_recording(first_);
+  ASSERT_TRUE(opened) << opened.error().message;
+  EXPECT_NE(opened->facts.find("4 rows"), std::string::npos) << opened->facts;
+  ASSERT_EQ(opened->remarks.size(), 1u);
+  EXPECT_NE(opened->remarks[0].find("x.part3.parquet and 1 more are not read"), std::string::npos)
+      << opened->remarks[0];
+  EXPECT_NE(opened->remarks[0].find("x.part2.parquet says that the recording ends there"),
+            std::string::npos);
+}
+
+// Before parts had their number in the footer, none said that it goes on.
+TEST_F(PartFilesTest, PartsOfOldFilesAreRead) {
+  for (const char* name : {"x.parquet", "x.part2.parquet"}) write(name, {}, {});
+  EXPECT_EQ(PartFinder().find(first_).files.size(), 2u);
+}
+
+TEST_F(PartFilesTest, AFolderIsListedOnce) {
+  for (const char* name : {"x.parquet", "x.part2.parquet", "y.parquet", "y.part2.parquet"}) {
+    write(name, {}, {});
+  }
+  PartFinder finder;
+  EXPECT_EQ(finder.find(first_).files.size(), 2u);
+  std::filesystem::remove(folder_.file("y.part2.parquet"));
+  EXPECT_EQ(finder.find(folder_.file("y.parquet")).files.size(), 2u);
+  EXPECT_EQ(PartFinder().find(folder_.file("y.parquet")).files.size(), 1u);
+  // Another folder, and this one again.
+  EXPECT_EQ(finder.find("/none/x.parquet").files.size(), 1u);
+  EXPECT_EQ(finder.find(folder_.file("y.parquet")).files.size(), 1u);
+}
+
+}  // namespace
+}  // namespace rezolus
