@@ -60,3 +60,24 @@ def test_peak_is_bounded(ticks, layout, tmp_path):
     rows = sum(pyarrow.parquet.read_metadata(part).num_rows
                for part in tmp_path.glob("back*.parquet"))
     assert rows == ticks
+
+
+def test_a_fleet_in_bounded_memory(tmp_path):
+    """Many hosts, one of which has so many series that a tick of it is more than an equal part of memory."""
+    if not (BUILD / "rezolus-recording").exists():
+        pytest.skip("rezolus-recording is not built: there is no Arrow")
+    files = {}
+    for name, series, histograms in (("small", 100, 10), ("large", 12_000, 10)):
+        log, files[name] = tmp_path / f"{name}.rezlog", tmp_path / f"{name}.parquet"
+        subprocess.run([BUILD / "rezolus-synthesize", log, "--ticks", "20", "--series", str(series),
+                        "--histograms", str(histograms)], check=True, stdout=subprocess.DEVNULL)
+        peak_bytes("convert", "--layout", "long", log, files[name])
+    for host in range(150):
+        folder = tmp_path / "fleet" / "date=2026-01-01" / f"host=web-{host:03}"
+        folder.mkdir(parents=True)
+        os.link(files["large" if host == 75 else "small"], folder / "00.parquet")
+    peak = peak_bytes("convert", "--layout", "long", tmp_path / "fleet", tmp_path / "all.parquet")
+    print(f"a fleet of 150: {peak / 2**20:.0f} MiB")
+    assert peak <= LIMIT_BYTES
+    rows = sum(pyarrow.parquet.read_metadata(part).num_rows for part in tmp_path.glob("all*.parquet"))
+    assert rows == 20 * (149 * 110 + 12_010)

@@ -11,6 +11,7 @@
 
 #include "recording/parquet/joined_stream.h"
 #include "recording/parquet/long_reader.h"
+#include "recording/parquet/part_files.h"
 
 namespace rezolus {
 namespace {
@@ -18,9 +19,11 @@ namespace {
 constexpr std::string_view kHost = "host=";
 constexpr std::array<std::string_view, 6> kTimes = {
     "date=", "year=", "month=", "day=", "hour=", "time="};
-constexpr std::uint64_t kHeldBytesOfAll = 32u << 20;
-constexpr std::uint64_t kHeldBytesMin = 128u << 10;
-constexpr std::uint64_t kReadingsMax = 64;
+constexpr std::uint64_t kHeldBytesOfAll = 48u << 20;
+constexpr std::uint64_t kReadingsMax = 64;            // of one host's files
+constexpr std::uint64_t kReadingsOfManyMax = 256;     // of each of several
+constexpr std::size_t kIdleSeriesOfAll = 10'000;
+constexpr std::size_t kIdleSeriesMin = 100;
 
 bool hidden(const std::filesystem::path& path) {
   const std::string name = path.filename();
@@ -31,10 +34,11 @@ bool hidden(const std::filesystem::path& path) {
 bool follows_another(const std::filesystem::path& path) {
   const std::string stem = path.stem();
   const std::size_t at = stem.rfind(".part");
-  if (at == std::string::npos || at + 5 == stem.size()) return false;
-  if (stem.find_first_not_of("0123456789", at + 5) != std::string::npos) return false;
+  if (at == std::string::npos) return false;
+  const std::string first = stem.substr(0, at) + ".parquet";
+  if (part_number(first, path.filename()) == 0) return false;
   std::error_code ignored;
-  return std::filesystem::exists(path.parent_path() / (stem.substr(0, at) + ".parquet"), ignored);
+  return std::filesystem::exists(path.parent_path() / first, ignored);
 }
 
 std::string host_of(const std::filesystem::path& within) {
@@ -89,10 +93,12 @@ Result<std::vector<FleetHost>> list_fleet(const std::string& folder) {
 
 Result<OpenedRecording> open_fleet(const std::string& folder, const std::vector<FleetHost>& hosts,
                                    const OpenOptions& options) {
-  const LongReadLimits limits{
-      .held_bytes_max = std::max(kHeldBytesMin, kHeldBytesOfAll / hosts.size()),
-      .readings_max = kReadingsMax,
-      .close_between = true};
+  LongReadLimits limits{.readings_max = kReadingsMax, .close_between = true};
+  if (hosts.size() > 1) {
+    limits.readings_max = kReadingsOfManyMax;
+    limits.shared = std::make_shared<SharedHold>(SharedHold{.bytes_max = kHeldBytesOfAll});
+    limits.idle_series_max = std::max(kIdleSeriesMin, kIdleSeriesOfAll / hosts.size());
+  }
   OpenedRecording fleet;
   fleet.format = RecordingFormat::kLong;
   std::vector<std::unique_ptr<SnapshotStream>> streams;

@@ -52,13 +52,14 @@ class LongStream : public SnapshotStream {
       : input_(std::move(input)),
         fields_(std::move(fields)),
         series_(std::move(series)),
-        limits_(limits),
+        limits_(std::move(limits)),
         gaps_(metadata_interval_ns(input_.metadata)) {
     input_.metadata.erase(std::string(kMetaSamplers));
     slices_ = make_slices(input_.row_groups);
     for (const RowGroup& group : input_.row_groups) row_count_ += group.row_count;
     input_.select(fields_.fields, kBatchRows);
     if (limits_.close_between) input_.close();
+    if (limits_.shared) ++limits_.shared->waiting_count;
   }
 
   Result<SnapshotRef> next() override {
@@ -74,6 +75,8 @@ class LongStream : public SnapshotStream {
 
   Result<void> rewind() override {
     held_.clear();
+    give_back();
+    if (limits_.shared && std::exchange(loaded_, false)) ++limits_.shared->waiting_count;
     position_ = 0;
     slice_ = 0;
     from_ns_.reset();
@@ -100,6 +103,7 @@ class LongStream : public SnapshotStream {
     position_ = 0;
     ++load_;
     series_.drop_idle();
+    find_room();
     if (slice_ == slices_.size()) return false;
     const Slice& slice = slices_[slice_];
     const std::int64_t from_ns = from_ns_.value_or(slice.first_ns);
@@ -117,6 +121,10 @@ class LongStream : public SnapshotStream {
       input_.close();
       held_.fit();
     }
+    if (limits_.shared) {
+      taken_bytes_ = held_.size_bytes();
+      limits_.shared->used_bytes += taken_bytes_;
+    }
     if (to_ns < slice.last_ns) {
       from_ns_ = to_ns + 1;
     } else {
@@ -124,6 +132,40 @@ class LongStream : public SnapshotStream {
       ++slice_;
     }
     return true;
+  }
+
+  void give_back() {
+    if (limits_.shared) limits_.shared->used_bytes -= std::exchange(taken_bytes_, 0);
+  }
+
+  // How much may be held until the next load.
+  void find_room() {
+    room_bytes_ = tick_bytes_max_ = limits_.held_bytes_max;
+    if (limits_.shared) {
+      give_back();
+      if (!std::exchange(loaded_, true)) --limits_.shared->waiting_count;
+      tick_bytes_max_ = limits_.shared->free_bytes();
+      room_bytes_ = tick_bytes_max_ / (limits_.shared->waiting_count + 2);
+    }
+    check_at_bytes_ = room_bytes_;
+  }
+
+  // Drops later rows until what is held has room. A tick alone may take more than its part of what
+  // is shared. The last moment that is kept.
+  Result<std::int64_t> make_room(std::int64_t from_ns, std::int64_t to_ns) {
+    while (held_.size_bytes() > room_bytes_) {
+      const auto kept = held_.keep_earlier();
+      if (kept) {
+        to_ns = *kept;
+        continue;
+      }
+      const std::uint64_t held_bytes = held_.size_bytes();
+      if (held_bytes > tick_bytes_max_) return spread_error(from_ns, to_ns);
+      check_at_bytes_ = std::min(tick_bytes_max_, held_bytes + held_bytes / 4);
+      return to_ns;
+    }
+    check_at_bytes_ = room_bytes_;
+    return to_ns;
   }
 
   // Holds the rows from one moment to another; where that is too much, to an earlier one, which is
@@ -153,10 +195,10 @@ class LongStream : public SnapshotStream {
           number_known = true;
         }
         if (auto held = hold(batch, row, number); !held) return std::unexpected(held.error());
-      }
-      while (held_.size_bytes() > limits_.held_bytes_max) {
-        const auto kept = held_.keep_earlier();
-        if (!kept) return spread_error(from_ns, to_ns);
+        // Rows differ in size by a thousand times: a batch of them may be more than all that has room.
+        if (held_.size_bytes() <= check_at_bytes_) continue;
+        const auto kept = make_room(from_ns, to_ns);
+        if (!kept) return kept;
         to_ns = *kept;
       }
     }
@@ -164,6 +206,14 @@ class LongStream : public SnapshotStream {
 
   [[nodiscard]] std::unexpected<Error> spread_error(std::int64_t from_ns,
                                                     std::int64_t to_ns) const {
+    if (limits_.shared) {
+      return error(
+          "too many hosts at once: the rows between {} and {} have {} KiB of the memory that all "
+          "share, which is too little; name fewer, as a folder of one host, or ask the folder with "
+          "SQL (docs/fleet.md)",
+          format_utc(static_cast<std::uint64_t>(from_ns)),
+          format_utc(static_cast<std::uint64_t>(to_ns)), room_bytes_ >> 10);
+    }
     return error(
         "the rows of one tick, between {} and {}, are too far apart to be put together in memory; "
         "sort it by time first, as DuckDB does: COPY (FROM 'long.parquet' ORDER BY timestamp_ns) "
@@ -278,6 +328,11 @@ class LongStream : public SnapshotStream {
   std::optional<std::int64_t> from_ns_;  // within it; nothing: from its beginning
   std::uint64_t rows_read_ = 0;
   HeldRows held_;
+  bool loaded_ = false;               // rows were held since the beginning
+  std::uint64_t taken_bytes_ = 0;     // of what is shared
+  std::uint64_t room_bytes_ = 0;      // for what is held
+  std::uint64_t tick_bytes_max_ = 0;  // for one tick
+  std::uint64_t check_at_bytes_ = 0;  // where it is time to drop later rows
   std::size_t position_ = 0;  // in the rows held
   std::uint64_t load_ = 0;    // how many times rows were put there
   std::uint64_t tick_ = 0;    // counted from 1
@@ -355,7 +410,7 @@ Result<OpenedRecording> open_long(ParquetInput input, const OpenOptions& options
   opened.facts = input.facts;
   opened.remarks = input.remarks;
   opened.files = input.files;
-  LongSeriesTable series(input.metadata, std::move(source), options);
+  LongSeriesTable series(input.metadata, std::move(source), options, limits.idle_series_max);
   if (!called.empty()) input.metadata[key] = called;
   opened.stream =
       std::make_unique<LongStream>(std::move(input), std::move(*fields), std::move(series), limits);

@@ -129,6 +129,59 @@ TEST_F(LongReaderTest, BoundedMemoryTakesSeveralReadings) {
   EXPECT_HAS(failure(open_limited({.held_bytes_max = 100})), "too far apart");
 }
 
+// Streams that share memory, read side by side. A tick may take more than a stream's part of it.
+TEST_F(LongReaderTest, StreamsThatShareMemory) {
+  write_ticks(60);
+  convert();
+  const auto wanted = log_ticks(log_path_);
+  const auto open_shared = [this](std::uint64_t bytes_max, std::uint64_t readings_max) {
+    const auto shared = std::make_shared<SharedHold>(SharedHold{.bytes_max = bytes_max});
+    const LongReadLimits limits{
+        .readings_max = readings_max, .close_between = true, .shared = shared};
+    std::vector<std::unique_ptr<SnapshotStream>> streams;
+    for (int i = 0; i < 4; ++i) {
+      auto opened = open_limited(limits);
+      EXPECT_TRUE(opened) << opened.error().message;
+      if (opened) streams.push_back(std::move(opened->stream));
+    }
+    return std::pair(std::move(streams), shared);
+  };
+  // A tick takes about 500 bytes.
+  for (const std::uint64_t bytes_max : {3'000, 20'000, 1'000'000}) {
+    auto [streams, shared] = open_shared(bytes_max, 200);
+    for (int pass = 0; pass < 2; ++pass) {
+      std::vector<std::vector<SnapshotRef>> got(streams.size());
+      for (std::size_t k = 0; k <= wanted.size(); ++k) {
+        for (std::size_t i = 0; i < streams.size(); ++i) {
+          auto snapshot = streams[i]->next();
+          ASSERT_TRUE(snapshot) << snapshot.error().message;
+          EXPECT_LE(shared->used_bytes, bytes_max);
+          if (*snapshot) got[i].push_back(*snapshot);
+        }
+      }
+      for (const auto& ticks : got) expect_equal_ticks(wanted, ticks);
+      EXPECT_EQ(shared->used_bytes, 0u);
+      for (auto& stream : streams) ASSERT_TRUE(stream->rewind());
+    }
+  }
+  for (const auto& [bytes_max, readings_max] : {std::pair(100, 200), std::pair(3'000, 2)}) {
+    auto [streams, shared] = open_shared(static_cast<std::uint64_t>(bytes_max),
+                                         static_cast<std::uint64_t>(readings_max));
+    std::string said;
+    while (said.empty()) {
+      const auto snapshot = streams.front()->next();
+      if (!snapshot) {
+        said = snapshot.error().message;
+      } else {
+        ASSERT_TRUE(*snapshot);
+      }
+    }
+    EXPECT_HAS(said, "too many hosts at once");
+    EXPECT_HAS(said, "name fewer");
+    EXPECT_EQ(said.find("ORDER BY"), std::string::npos) << said;
+  }
+}
+
 TEST_F(LongReaderTest, LateSeriesAndSeriesThatEnd) {
   LogWriter log = create_log();
   for (std::uint64_t k = 0; k < 12; ++k) {

@@ -10,8 +10,6 @@
 namespace rezolus {
 namespace {
 
-constexpr std::size_t kIdleSeriesMax = 10'000;
-
 // Two rows with the same key are of one series. Zero bytes stand between the texts, so that none runs
 // into the next.
 std::string key_of(const Series& series) {
@@ -27,9 +25,10 @@ std::string key_of(const Series& series) {
 }  // namespace
 
 LongSeriesTable::LongSeriesTable(const SourceMetadata& metadata, std::string source,
-                                 OpenOptions options)
+                                 OpenOptions options, std::size_t idle_series_max)
     : source_(std::move(source)),
       options_(std::move(options)),
+      idle_series_max_(idle_series_max),
       help_(read_text_map(metadata, kMetaDescriptions)),
       samplers_(read_text_map(metadata, kMetaSamplers)) {}
 
@@ -70,7 +69,7 @@ void LongSeriesTable::drop_idle() {
   ++use_;
   const auto idle = [this](const LongSeries& item) { return item.last_use + 1 < use_; };
   const auto idle_count = static_cast<std::size_t>(std::ranges::count_if(series_, idle));
-  if (idle_count <= std::max(kIdleSeriesMax, series_.size() / 2)) return;
+  if (idle_count <= std::max(idle_series_max_, series_.size() / 2)) return;
   std::erase_if(series_, idle);
   number_by_key_.clear();
   builder_ = {};

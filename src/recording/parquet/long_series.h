@@ -3,6 +3,7 @@
 // The series of a long file as they appear, under numbers of our own and in a schema; those that
 // stopped appearing are forgotten by and by, so that memory does not grow with a recording's length.
 
+#include <cstddef>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -33,8 +34,9 @@ struct LongSeries {
 
 class LongSeriesTable {
  public:
-  // source: the recording's own, which makes no label.
-  LongSeriesTable(const SourceMetadata& metadata, std::string source, OpenOptions options);
+  // source: the recording's own, which makes no label. idle_series_max: see drop_idle().
+  LongSeriesTable(const SourceMetadata& metadata, std::string source, OpenOptions options,
+                  std::size_t idle_series_max);
 
   // The number of a row's series. An error: the row is none of ours.
   Result<std::uint32_t> number_of(const LongBatch& batch, std::int64_t row);
@@ -45,8 +47,8 @@ class LongSeriesTable {
   // Forgets values, as before the first tick; series keep their numbers.
   void forget_values();
 
-  // Drops series that were not used since the last call but one, once there are many of them. Numbers
-  // are given out anew then.
+  // Drops series that were not used since the last call but one, once they are more than
+  // idle_series_max and half of all. Numbers are given out anew then.
   void drop_idle();
 
  private:
@@ -54,6 +56,7 @@ class LongSeriesTable {
 
   std::string source_;
   OpenOptions options_;
+  std::size_t idle_series_max_;
   std::map<std::string, std::string> help_;      // by metric
   std::map<std::string, std::string> samplers_;  // by metric
   SchemaBuilder builder_;
