@@ -19,6 +19,7 @@ constexpr std::uint64_t kMetadataNs = 60 * kNsPerSecond;
 constexpr std::uint64_t kSaveNs = kNsPerSecond;
 constexpr std::uint64_t kComplainNs = 60 * kNsPerSecond;
 constexpr std::uint64_t kIdleNs = kNsPerSecond;
+constexpr std::uint64_t kRecentNs = 5 * kNsPerSecond;
 // Receivers take so much at least; the Collector 20 MiB, uncompressed.
 constexpr std::size_t kBodyBytesMax = 8u << 20;
 // Without ticks for so long, and for some intervals, series have ended in between.
@@ -228,8 +229,10 @@ bool PushSender::deliver() {
   const std::uint64_t now_ns = monotonic_ns();
   if (collector_.sample_count() > 0) {
     // Not while old ticks are made up for: a receiver takes what is much older than the newest that
-    // it has for out of order.
-    if (at_end_) collector_.add_extra(extra_(), realtime_ns());
+    // it has for out of order. Where one tick fills a request, the end is not seen.
+    const std::uint64_t wall_ns = realtime_ns();
+    const bool recent = wall_ns < read_.realtime_ns + kRecentNs + target_.batch_delay_ns;
+    if (at_end_ || recent) collector_.add_extra(extra_(), wall_ns);
     if (metadata_ns_ == 0 || now_ns >= metadata_ns_ + kMetadataNs) {
       collector_.add_metadata();
       metadata_ns_ = now_ns;

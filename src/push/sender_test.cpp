@@ -225,6 +225,22 @@ TEST_F(PushTest, TheSameReadingTwiceIsOne) {
   EXPECT_EQ(push->states()[0].sent_samples, 2 * samples_a_tick);
 }
 
+TEST_F(PushTest, FamiliesOfTheProcessComeAlsoWhereATickFillsARequest) {
+  Receiver receiver;
+  target().address = receiver.url();
+  target().name = "test";
+  target().url = parse_url(target().address).value();
+  target().samples_per_request_max = 10;  // a tick has 34
+  auto started = Push::start(config_, {}, {}, kNsPerSecond, "rezolus_exporter_push", [] {
+    return std::vector<ExtraFamily>{{"process_x", "gauge", "X.", {{{}, 1}}}};
+  });
+  ASSERT_TRUE(started) << started.error().message;
+  auto snapshot = std::make_shared<Snapshot>(source_.tick(0));
+  snapshot->realtime_ns = realtime_ns();
+  (*started)->put(snapshot, "");
+  ASSERT_TRUE(receiver.wait_for([&] { return receiver.samples_.contains("process_x"); }));
+}
+
 TEST_F(PushTest, AnOutageOfTheReceiverLosesNothing) {
   Receiver receiver;
   receiver.set_answer([](const Samples&) { return 503u; });

@@ -72,7 +72,7 @@ class Receiver:
                 body = gzip.decompress(body)
             request = service.ExportMetricsServiceRequest()
             request.ParseFromString(body)
-            if unknown_fields(request):
+            if len(self.headers) <= 5 and unknown_fields(request):  # which takes long
                 self.problems.append("unknown fields")
             status, more, answer = self.answer(request)
             if status == 200:
@@ -100,9 +100,10 @@ class Receiver:
 
     def times(self, name):
         """Of its first series."""
-        points = [point for _, _, _, point in self.all().get(name, [])]
+        with self.lock:
+            points = [point for _, _, _, point in self.points.get(name, [])]
         return [point.time_unix_nano / 1e9 for point in points if point.flags != ENDED
-                and attributes(point.attributes) == attributes(points[0].attributes)]
+                and point.attributes == points[0].attributes]
 
     def close(self):
         self.server.shutdown()

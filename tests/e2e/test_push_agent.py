@@ -52,7 +52,8 @@ class Pusher:
         return {family.name: family for family in text(self.get("/metrics"))}
 
     def own(self, metric):
-        return self.page()["rezolus_agent_push_" + metric].samples[0].value
+        return float(re.search(rf"^rezolus_agent_push_{metric}(?:_total)?(?:{{.*}})? (\S+)$",
+                               self.get("/metrics"), re.MULTILINE)[1])
 
     def stop(self):
         self.process.signal(signal.SIGTERM)
@@ -88,9 +89,10 @@ def test_two_receivers_get_what_the_page_says(request, tmp_path, receiver, otlp)
                      if labels["kind"] == kind]
         now = min(float(value) for when, value in series if when > asked)
         assert low.value <= now <= high.value
+    wait_for(lambda: receiver.query("rezolus_agent_push_up"), "families of the agent's process")
     (up,) = receiver.query('rezolus_agent_push_up{target="prometheus"}')
     assert up[0]["instance"] == os.uname().nodename and up[1][0][1] == "1"
-    assert receiver.query("rezolus_agent_sampler_up"), "families of the agent's process"
+    assert receiver.query("rezolus_agent_sampler_up")
     status = json.loads(agent.get("/status"))["push"]
     assert [target["target"] for target in status] == ["prometheus", "otel"]
     assert all(target["problem"] == "" and target["sent_samples"] > 0 for target in status)
