@@ -41,10 +41,15 @@ sigset_t handled_signals() {
 // What the routes share. The encoders belong to the server thread.
 class Agent {
  public:
-  Agent(const AgentConfig& config, Collector& collector, std::string system_info)
+  // counting_since_ns: CLOCK_REALTIME before the collector was made, when its programs began to count.
+  Agent(const AgentConfig& config, Collector& collector, std::string system_info,
+        std::uint64_t counting_since_ns)
       : config_(config),
         full_detail_(config.full_detail),
         upstream_names_(config.upstream_names),
+        created_lines_(config.created_lines),
+        counting_since_ns_(counting_since_ns),
+        counting_samplers_(bpf_sampler_names()),
         collector_(collector),
         system_info_(std::make_shared<const std::string>(std::move(system_info))),
         metadata_{{"source", "rezolus"}, {"version", std::string(kVersion)}},
@@ -59,9 +64,10 @@ class Agent {
   // Null: there is none, or it is about to go.
   void set_push(const AgentPush* push) { push_ = push; }
   Result<std::unique_ptr<AgentPush>> start_push(const Host& host);
-  void set_page(bool full_detail, bool upstream_names) {
-    full_detail_ = full_detail;
-    upstream_names_ = upstream_names;
+  void set_page(const AgentConfig& config) {
+    full_detail_ = config.full_detail;
+    upstream_names_ = config.upstream_names;
+    created_lines_ = config.created_lines;
   }
   [[nodiscard]] std::string scheduler_error() const { return sampling_.scheduler_error(); }
 
@@ -84,6 +90,9 @@ class Agent {
   const AgentConfig& config_;
   std::atomic<bool> full_detail_;
   std::atomic<bool> upstream_names_;
+  std::atomic<bool> created_lines_;
+  const std::uint64_t counting_since_ns_;
+  const std::vector<std::string_view> counting_samplers_;
   Collector& collector_;
   const std::shared_ptr<const std::string> system_info_;
   const SourceMetadata metadata_;
@@ -125,6 +134,10 @@ PrometheusOptions Agent::page() const {
   options.naming =
       upstream_names_.load() ? PrometheusNaming::kUpstream : PrometheusNaming::kPrometheus;
   options.folds = upstream_label_folds();
+  options.starts = {.counters_ns = counting_since_ns_,
+                    .samplers = counting_samplers_,
+                    .process_ns = started_realtime_ns_};
+  options.created_lines = created_lines_.load();
   return options;
 }
 
@@ -321,7 +334,7 @@ void reload(const std::string& path, const AgentConfig& running, const std::stri
     spdlog::error("the configuration stays as it is: {}", set.error().message);
     return;
   }
-  agent.set_page(config->full_detail, config->upstream_names);
+  agent.set_page(*config);
   config->allowed_hosts.push_back(hostname);
   server.set_allowed_hosts(config->allowed_hosts);
   spdlog::set_level(spdlog::level::from_str(config->logging_level));
@@ -359,12 +372,13 @@ Result<void> run_agent(const AgentConfig& config, const std::string& config_path
     give_up_capabilities(config.scheduler.policy != SchedulerConfig::Policy::kNormal ||
                          config.scheduler.niceness < 0);
   };
+  const std::uint64_t counting_since_ns = realtime_ns();
   auto collector = Collector::create(*host, collector_config);
   if (!collector) return std::unexpected(collector.error());
   const CollectorStatus status = (*collector)->status();
   if (auto runs = check_something_runs(status); !runs) return runs;
 
-  Agent agent(config, **collector, system_info_json(*host));
+  Agent agent(config, **collector, system_info_json(*host), counting_since_ns);
   const std::string refused = agent.scheduler_error();
   give_up_capabilities(false);
   http::ServerConfig server_config;

@@ -227,6 +227,8 @@ std::vector<Key> agent_keys(AgentConfig& agent) {
             return choose<bool>(agent.upstream_names, v,
                                 {{"prometheus", false}, {"upstream", true}});
           }),
+      key("metrics.created",
+          [&](const toml::node& v) { return assign(agent.created_lines, config::as_bool(v)); }),
       key("external_metrics.enabled", [](const toml::node& v) { return set_external_metrics(v); }),
   };
   for (Key& one : http::web_keys(agent.web)) keys.push_back(std::move(one));

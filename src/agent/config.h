@@ -31,6 +31,7 @@ struct AgentConfig {
   std::string logging_level = "info";
   bool full_detail = false;     // of /metrics
   bool upstream_names = false;  // on /metrics
+  bool created_lines = false;   // on /metrics as OpenMetrics
   SchedulerConfig scheduler;
   CollectorConfig collector;
   PushConfig push;

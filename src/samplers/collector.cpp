@@ -267,6 +267,14 @@ std::vector<SamplerName> sampler_names() {
   return names;
 }
 
+std::vector<std::string_view> bpf_sampler_names() {
+  std::vector<std::string_view> names;
+  for (const Family* family : families()) {
+    for (const BpfSampler* sampler : family->samplers) names.push_back(sampler->name);
+  }
+  return names;
+}
+
 std::vector<SamplerMetrics> all_metrics() {
   std::vector<SamplerMetrics> all;
   for (const Family* family : families()) {

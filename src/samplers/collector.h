@@ -41,6 +41,9 @@ struct SamplerName {
 };
 std::vector<SamplerName> sampler_names();
 
+// Those whose counters and histograms of the host begin at 0 when a collector is made.
+std::vector<std::string_view> bpf_sampler_names();
+
 // Every metric row of every sampler, for documentation and checks.
 struct SamplerMetrics {
   std::string_view sampler;

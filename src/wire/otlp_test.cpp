@@ -218,6 +218,23 @@ TEST_F(Otlp, AfterARestartRunsBeginWithTheirFirstSample) {
   }
 }
 
+TEST_F(Otlp, AStartThatIsKnownIsSaid) {
+  constexpr std::string_view kCounting[] = {"blockio_latency"};
+  PrometheusOptions page;
+  page.starts = {.counters_ns = kExampleNs + kNsPerSecond, .samplers = kCounting};
+  RemoteWriteCollector collector(page, {}, RemoteHistograms::kClassic, SampleForm::kPoint);
+  for (std::uint64_t k = 0; k < 4; ++k) collector.add(example(k * kNsPerSecond));
+  const OtlpRead all = read(collector);
+  const auto& latency = all.metrics.at(kLatency).points.at(kRead);
+  ASSERT_EQ(latency.size(), 4u);
+  EXPECT_EQ(latency[0].start_ns, kExampleNs) << "of an earlier life, which waited in the queue";
+  EXPECT_EQ(latency[1].start_ns, kExampleNs + kNsPerSecond);
+  EXPECT_EQ(latency[3].start_ns, kExampleNs + kNsPerSecond);
+  EXPECT_EQ(all.metrics.at("system.cpu.time").points.at("cpu.mode=user ").at(3).start_ns,
+            kExampleNs)
+      << "another sampler's";
+}
+
 TEST_F(Otlp, TheEndOfASeriesHasNoValue) {
   for (const RemoteHistograms histograms :
        {RemoteHistograms::kClassic, RemoteHistograms::kNative}) {

@@ -77,6 +77,8 @@ class TextPage {
                const PrometheusPage::HistogramTotal& total);
   void quantiles(const Snapshot& snapshot, std::string_view name, const Family& family,
                  const Row& row);
+  void created(std::string_view name, std::string_view labels,
+               std::optional<std::uint64_t> start_ns);
 
   Buffer& out_;
   const PrometheusOptions& options_;
@@ -105,7 +107,20 @@ void TextPage::extra(const ExtraFamily& family) {
     append_sample_name(out_, family.name, labels);
     append_double(out_, sample.value);
     out_.push_back('\n');
+    if (family.type == "counter" && options_.starts.process_ns != 0) {
+      created(family.name, labels, options_.starts.process_ns);
+    }
   }
+}
+
+void TextPage::created(std::string_view name, std::string_view labels,
+                       std::optional<std::uint64_t> start_ns) {
+  if (!open_metrics_ || !options_.created_lines || !start_ns) return;
+  if (name.ends_with("_total")) name.remove_suffix(6);
+  append(out_, name);
+  append_sample_name(out_, "_created", labels);
+  append_seconds(out_, *start_ns);
+  out_.push_back('\n');
 }
 
 bool TextPage::scalar(const Snapshot& snapshot, std::string_view name, const Family& family,
@@ -119,6 +134,7 @@ bool TextPage::scalar(const Snapshot& snapshot, std::string_view name, const Fam
     append_quantity(out_, *total, family.seconds);
   }
   out_.push_back('\n');
+  created(name, row.text, PrometheusPage::start_ns(snapshot, row, options_.starts));
   return true;
 }
 
@@ -182,6 +198,7 @@ bool TextPage::histogram(const Snapshot& snapshot, std::string_view name, const 
   append_sample_name(out_, "_count", row.text);
   append_integer(out_, total->count);
   out_.push_back('\n');
+  created(name, row.text, PrometheusPage::start_ns(snapshot, row, options_.starts));
   return true;
 }
 

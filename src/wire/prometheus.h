@@ -19,7 +19,7 @@ namespace rezolus {
 
 enum class PrometheusFormat : std::uint8_t {
   kText,         // 0.0.4
-  kOpenMetrics,  // 1.0.0, no `_created` lines: they would double the page
+  kOpenMetrics,  // 1.0.0
   kProtobuf,     // MetricFamily messages, each with its length before it; histograms are both
                  // classic and native (exponential)
 };
@@ -82,6 +82,14 @@ struct HistogramRule {
   HistogramForm form = HistogramForm::kClassic;
 };
 
+// Since when a source counts, where it knows: what counts from another moment is not named. Times are
+// CLOCK_REALTIME in nanoseconds; 0: not known.
+struct StartTimes {
+  std::uint64_t counters_ns = 0;  // of series of the host and its CPUs, of these samplers:
+  std::span<const std::string_view> samplers;
+  std::uint64_t process_ns = 0;  // of PrometheusOptions::extra
+};
+
 struct PrometheusOptions {
   // false, lean: only Series::lean, CPUs summed, 13 bounds a histogram.
   // true: every series, a label for its CPU where there is one, 62 bounds a histogram.
@@ -95,6 +103,9 @@ struct PrometheusOptions {
   // Applied under upstream's names only; the same at each call, since plans are kept.
   std::span<const LabelFold> folds;
   std::span<const ExtraFamily> extra;
+  // In protobuf always; in OpenMetrics by lines `_created`. The same at each call, since plans are kept.
+  StartTimes starts;
+  bool created_lines = false;
   // Of the rules that match, the one with the longest pattern decides; without one it is classic.
   // The same at each call, since plans are kept.
   std::span<const HistogramRule> histograms;

@@ -27,6 +27,50 @@ TEST(OpenMetrics, NamesUnitsAndEnd) {
   EXPECT_EQ(page.find("_created"), std::string::npos);
 }
 
+constexpr std::string_view kCounting[] = {"scheduler_runqueue", "blockio_latency", "cpu_usage"};
+constexpr std::uint64_t kStartNs = 1'600'000'000'250'000'000;
+
+TEST(OpenMetrics, CreatedLinesWhereTheStartIsKnown) {
+  const std::vector<ExtraFamily> extra = {
+      {"process_cpu_seconds_total", "counter", "CPU.", {{{}, 2}}},
+      {"process_resident_memory_bytes", "gauge", "Resident.", {{{}, 2}}}};
+  PrometheusOptions options{.full = true,
+                            .format = PrometheusFormat::kOpenMetrics,
+                            .extra = extra,
+                            .starts = {.counters_ns = kStartNs,
+                                       .samplers = kCounting,
+                                       .process_ns = kStartNs + 1'000'000'000},
+                            .created_lines = true};
+  const std::string page = encode_prometheus(test::example_snapshot(), options);
+  EXPECT_TRUE(has(page,
+                  "rezolus_scheduler_context_switches_total{cpu=\"0\",kind=\"voluntary\"} 0\n"
+                  "rezolus_scheduler_context_switches_created{cpu=\"0\",kind=\"voluntary\"} "
+                  "1600000000.25"))
+      << page;
+  EXPECT_TRUE(has(page, "rezolus_blockio_latency_seconds_created{op=\"read\"} 1600000000.25"));
+  EXPECT_TRUE(has(page, "process_cpu_seconds_total 2\nprocess_cpu_seconds_created 1600000001.25"));
+  // Neither a gauge, nor a sampler that was not named, nor what comes and goes.
+  EXPECT_EQ(page.find("memory_bytes_created"), std::string::npos);
+  EXPECT_EQ(page.find("rezolus_blockio_size_bytes_created"), std::string::npos);
+  EXPECT_EQ(page.find("rezolus_cgroup_cpu_usage_seconds_created"), std::string::npos);
+  options.created_lines = false;
+  EXPECT_EQ(encode_prometheus(test::example_snapshot(), options).find("_created"),
+            std::string::npos);
+  options.created_lines = true;
+  options.format = PrometheusFormat::kText;
+  EXPECT_EQ(encode_prometheus(test::example_snapshot(), options).find("_created"),
+            std::string::npos);
+}
+
+TEST(OpenMetrics, AStartThatIsAheadIsNone) {
+  const PrometheusOptions options{
+      .format = PrometheusFormat::kOpenMetrics,
+      .starts = {.counters_ns = UINT64_MAX / 2, .samplers = kCounting},
+      .created_lines = true};
+  EXPECT_EQ(encode_prometheus(test::example_snapshot(), options).find("_created"),
+            std::string::npos);
+}
+
 TEST(OpenMetrics, BoundsLookLikeFloatingNumbers) {
   Series series = test::series("m", MetricType::kHistogram, {});
   series.prometheus = "rezolus_sizes";

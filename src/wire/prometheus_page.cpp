@@ -111,6 +111,13 @@ HistogramForm form_of(const Series& series, std::span<const HistogramRule> rules
   return best == nullptr ? HistogramForm::kClassic : best->form;
 }
 
+bool counts_since_start(const Series& series, const StartTimes& starts) {
+  const bool whole_host =
+      series.dimension == Dimension::kHost || series.dimension == Dimension::kCpu;
+  return whole_host && series.type != MetricType::kGauge &&
+         std::ranges::find(starts.samplers, series.sampler) != starts.samplers.end();
+}
+
 void add_histogram_facts(PrometheusPage::Family& family, const Series& series,
                          const PrometheusOptions& options) {
   for (const int power : bound_powers(series.unit, options.full)) {
@@ -228,7 +235,9 @@ PrometheusPage::PrometheusPage(const Schema& schema, const PrometheusOptions& op
     std::string text;
     for (const auto& [key, value] : labels) append_prometheus_label(text, key, value);
     Row& row = rows[name][text];
-    if (row.series.empty()) row = {std::move(labels), text, {}};
+    const bool since_start = counts_since_start(*series, options.starts);
+    if (row.series.empty()) row = {std::move(labels), text, {}, since_start};
+    row.since_start = row.since_start && since_start;
     row.series.push_back(index);
   }
   for (auto& [name, by_labels] : rows) {
@@ -317,6 +326,13 @@ std::optional<std::uint64_t> PrometheusPage::quantile(const Snapshot& snapshot, 
     }
   }
   return std::nullopt;
+}
+
+std::optional<std::uint64_t> PrometheusPage::start_ns(const Snapshot& snapshot, const Row& row,
+                                                      const StartTimes& starts) {
+  if (!row.since_start || starts.counters_ns == 0) return std::nullopt;
+  if (starts.counters_ns > snapshot.realtime_ns) return std::nullopt;
+  return starts.counters_ns;
 }
 
 double PrometheusPage::base_value(const Family& family, std::uint64_t stored, bool is_signed) {

@@ -33,6 +33,7 @@ struct PrometheusPage {
     Labels labels;     // valid names and UTF-8, in the order of the page
     std::string text;  // the same as `key="value",…`, escaped
     std::vector<std::uint32_t> series;
+    bool since_start = false;  // all of them count since StartTimes::counters_ns
   };
   struct Bound {
     std::uint64_t value;  // inclusive, in the stored unit
@@ -81,6 +82,10 @@ struct PrometheusPage {
   // The inclusive upper bound of the bucket that holds the quantile, in the stored unit.
   static std::optional<std::uint64_t> quantile(const Snapshot& snapshot, const Row& row,
                                                const HistogramValue& growth, double q);
+  // Since when the row counts; nothing where that is not known, or lies ahead of the snapshot, which is
+  // of an earlier life of the source then.
+  static std::optional<std::uint64_t> start_ns(const Snapshot& snapshot, const Row& row,
+                                               const StartTimes& starts);
   // A scalar, a bound or a count in the base unit.
   static double base_value(const Family& family, std::uint64_t stored, bool is_signed);
   // The sum in the base unit.

@@ -2,11 +2,13 @@
 #include "wire/prometheus_protobuf.h"
 
 #include <cstdlib>
+#include <optional>
 
 #include <google/protobuf/io/coded_stream.h>
 #include <google/protobuf/io/zero_copy_stream_impl_lite.h>
 #include <google/protobuf/util/delimited_message_util.h>
 
+#include "base/clock.h"
 #include "io/prometheus/client/metrics.pb.h"
 #include "wire/native_spans.h"
 
@@ -21,6 +23,15 @@ void set_labels(proto::Metric& metric, const Labels& labels) {
     pair.set_name(key);
     pair.set_value(value);
   }
+}
+
+// Of a counter, a histogram or a summary.
+template <typename Message>
+void set_created(Message& message, std::optional<std::uint64_t> start_ns) {
+  if (!start_ns) return;
+  message.mutable_created_timestamp()->set_seconds(
+      static_cast<std::int64_t>(*start_ns / kNsPerSecond));
+  message.mutable_created_timestamp()->set_nanos(static_cast<std::int32_t>(*start_ns % kNsPerSecond));
 }
 
 void set_native(proto::Histogram& histogram, const PrometheusPage::HistogramTotal& total,
@@ -85,10 +96,13 @@ bool add_row(proto::MetricFamily& message, const Snapshot& snapshot,
     if (!total) return false;
     proto::Metric& metric = *message.add_metric();
     set_labels(metric, row.labels);
+    const auto start_ns = PrometheusPage::start_ns(snapshot, row, options.starts);
     if (family.form == HistogramForm::kSummary) {
       set_summary(*metric.mutable_summary(), snapshot, family, row, *total, options);
+      set_created(*metric.mutable_summary(), start_ns);
     } else {
       set_histogram(*metric.mutable_histogram(), family, *total, options.native_schema);
+      set_created(*metric.mutable_histogram(), start_ns);
     }
     return true;
   }
@@ -98,6 +112,7 @@ bool add_row(proto::MetricFamily& message, const Snapshot& snapshot,
   set_labels(metric, row.labels);
   if (family.type == MetricType::kCounter) {
     metric.mutable_counter()->set_value(PrometheusPage::base_value(family, *total, false));
+    set_created(*metric.mutable_counter(), PrometheusPage::start_ns(snapshot, row, options.starts));
   } else {
     metric.mutable_gauge()->set_value(PrometheusPage::base_value(family, *total, true));
   }
@@ -111,7 +126,7 @@ proto::MetricType type_of(const PrometheusPage::Family& family) {
                                                   : proto::HISTOGRAM;
 }
 
-void add_extra(proto::MetricFamily& message, const ExtraFamily& family) {
+void add_extra(proto::MetricFamily& message, const ExtraFamily& family, const StartTimes& starts) {
   message.set_name(family.name);
   message.set_help(family.help);
   message.set_type(family.type == "counter" ? proto::COUNTER
@@ -122,6 +137,7 @@ void add_extra(proto::MetricFamily& message, const ExtraFamily& family) {
     set_labels(metric, sample.labels);
     if (message.type() == proto::COUNTER) {
       metric.mutable_counter()->set_value(sample.value);
+      if (starts.process_ns != 0) set_created(*metric.mutable_counter(), starts.process_ns);
     } else if (message.type() == proto::GAUGE) {
       metric.mutable_gauge()->set_value(sample.value);
     } else {
@@ -162,7 +178,7 @@ std::string encode_prometheus_protobuf(const Snapshot& snapshot, const Prometheu
       }
     }
     for (const auto& [name, family] : extras) {
-      add_extra(message, *family);
+      add_extra(message, *family, options.starts);
       write();
     }
   }

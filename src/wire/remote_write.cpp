@@ -92,6 +92,7 @@ struct RemoteWriteCollector::Plan {
   std::vector<RemoteSample> now;        // of the tick at hand
   std::vector<std::uint8_t> now_there;  // whether it has one
   std::vector<Run> runs;                // SampleForm::kPoint
+  std::vector<const Row*> rows;         // by series
 };
 
 RemoteWriteCollector::RemoteWriteCollector(const PrometheusOptions& page, Labels labels,
@@ -153,7 +154,9 @@ void RemoteWriteCollector::plan(const std::shared_ptr<const Schema>& schema, std
   }
   plan_ = std::make_unique<Plan>(schema, options_);
   std::unordered_set<std::string_view> identities;
+  const Row* row_at_hand = nullptr;
   const auto add = [&](std::shared_ptr<const RemoteSeries> series) {
+    plan_->rows.push_back(row_at_hand);
     if (!identities.insert(series->identity).second) {
       plan_->series.emplace_back();
       plan_->live.push_back(0);
@@ -184,6 +187,7 @@ void RemoteWriteCollector::plan(const std::shared_ptr<const Schema>& schema, std
       std::iota(family.native_indexes.begin(), family.native_indexes.end(), 0);
     }
     for (const Row& row : family.rows) {
+      row_at_hand = &row;
       plan_->slots.push_back({&name, &family, &row, plan_->series.size(), bounds});
       if (family.type != MetricType::kHistogram) {
         add(make_series(name, row.labels, "", "", metadata));
@@ -214,10 +218,14 @@ void RemoteWriteCollector::plan(const std::shared_ptr<const Schema>& schema, std
   }
 }
 
-void RemoteWriteCollector::follow(Run& run, bool goes_on, const RemoteSeries& series,
-                                  RemoteSample& sample) {
+void RemoteWriteCollector::set_start(std::optional<std::uint64_t> start_ns, Run& run, bool goes_on,
+                                     const RemoteSeries& series, RemoteSample& sample) const {
+  if (start_ns) {
+    sample.start_ms = milliseconds(*start_ns);
+    return;
+  }
   const double now = cumulative_of(series, sample);
-  if (std::isnan(now)) return;
+  if (form_ == SampleForm::kSeries || std::isnan(now)) return;
   if (!goes_on || now < run.last || run.start_ms == 0) run.start_ms = sample.time_ms;
   run.last = now;
   sample.start_ms = run.start_ms;
@@ -312,9 +320,8 @@ void RemoteWriteCollector::add(const SnapshotRef& snapshot) {
     if (plan.series[i] == nullptr) {
       plan.now_there[i] = 0;
     } else if (plan.now_there[i] != 0) {
-      if (form_ == SampleForm::kPoint) {
-        follow(plan.runs[i], plan.live[i] != 0, *plan.series[i], plan.now[i]);
-      }
+      set_start(PrometheusPage::start_ns(*snapshot, *plan.rows[i], options_.starts), plan.runs[i],
+                plan.live[i] != 0, *plan.series[i], plan.now[i]);
       put(plan.series[i], std::move(plan.now[i]));
     } else if (plan.live[i] != 0) {
       put_end(plan.series[i], time_ms);
@@ -349,7 +356,11 @@ void RemoteWriteCollector::add_extra(std::span<const ExtraFamily> families,
       auto series = make_series(family.name, sample.labels, "", "", metadata);
       const auto [at, added] = extra_.try_emplace(series->identity, Extra{series, {}});
       RemoteSample one{milliseconds(realtime_ns), sample.value, nullptr};
-      if (form_ == SampleForm::kPoint) follow(at->second.run, !added, *series, one);
+      std::optional<std::uint64_t> start_ns;
+      if (family.type == "counter" && options_.starts.process_ns != 0) {
+        start_ns = options_.starts.process_ns;
+      }
+      set_start(start_ns, at->second.run, !added, *series, one);
       put(at->second.series, std::move(one));
     }
   }

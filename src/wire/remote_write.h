@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <unordered_map>
@@ -70,7 +71,9 @@ struct RemoteSample {
   std::int64_t time_ms = 0;
   double value = 0;
   std::shared_ptr<const NativeHistogram> native;  // null: a plain value, or the end of the series
-  std::int64_t start_ms = 0;  // SampleForm::kPoint, but gauges: when its unbroken run began
+  // But gauges: since when it counts, where the source knows that. Else 0, or with SampleForm::kPoint
+  // when its unbroken run began.
+  std::int64_t start_ms = 0;
 };
 
 struct RemoteTimeSeries {
@@ -88,8 +91,8 @@ struct RemoteWriteRequest {
 // none.
 Result<std::string> encode_remote_write_1(const RemoteWriteRequest& request);
 
-// The same of remote write 2.0, where each series has its metadata. It has no start timestamps:
-// snapshots do not say when the source began to count.
+// The same of remote write 2.0, where each series has its metadata, and samples say since when they
+// count where that is known.
 Result<std::string> encode_remote_write_2(const RemoteWriteRequest& request);
 
 // The same samples in one request for each time that they have, in the order of time. For receivers
@@ -144,7 +147,8 @@ class RemoteWriteCollector {
     std::int64_t start_ms = 0;  // 0: with the next sample
     double last = 0;
   };
-  static void follow(Run& run, bool goes_on, const RemoteSeries& series, RemoteSample& sample);
+  void set_start(std::optional<std::uint64_t> start_ns, Run& run, bool goes_on,
+                 const RemoteSeries& series, RemoteSample& sample) const;
   [[nodiscard]] std::shared_ptr<const NativeHistogram> distribution(const Slot& slot,
                                                                     const Snapshot& snapshot) const;
   void put(const std::shared_ptr<const RemoteSeries>& series, RemoteSample sample);

@@ -49,6 +49,7 @@ void set_histogram(proto::Histogram& message, const RemoteSample& sample) {
     return;
   }
   const NativeHistogram& native = *sample.native;
+  message.set_start_timestamp(sample.start_ms);
   message.set_count_int(native.count);
   message.set_sum(native.sum);
   message.set_schema(native.schema);
@@ -87,6 +88,7 @@ Result<std::string> encode_remote_write_2(const RemoteWriteRequest& request) {
         proto::Sample& one = *to.add_samples();
         one.set_value(sample.value);
         one.set_timestamp(sample.time_ms);
+        one.set_start_timestamp(sample.start_ms);
       }
     }
     const RemoteMetadata& metadata = *series.series->metadata;

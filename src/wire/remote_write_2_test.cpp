@@ -39,6 +39,7 @@ struct Second {
   std::map<std::string, std::vector<double>> bounds;
   std::map<std::string, std::map<std::int64_t, std::int64_t>> buckets;
   std::map<std::string, std::int64_t> schemas;
+  std::map<std::string, std::uint64_t> starts;  // ms, where there is one
 };
 
 Second read_second(const RemoteWriteRequest& request) {
@@ -69,7 +70,8 @@ Second read_second(const RemoteWriteRequest& request) {
       } else if (part.number == 2) {
         result.values[identity] = 0;  // which is not written
         for (const ProtobufField& value : read_protobuf(part.bytes())) {
-          EXPECT_TRUE(value.number == 1 || value.number == 2);
+          EXPECT_TRUE(value.number >= 1 && value.number <= 3);
+          if (value.number == 3) result.starts[identity] = value.integer();
           if (value.number == 1) result.values[identity] = value.number_value();
           if (value.number == 2) {
             EXPECT_EQ(value.integer(), std::uint64_t{kExampleMs});
@@ -79,6 +81,7 @@ Second read_second(const RemoteWriteRequest& request) {
         std::vector<std::int64_t> deltas;
         std::vector<std::pair<std::int64_t, std::uint64_t>> spans;
         for (const ProtobufField& value : read_protobuf(part.bytes())) {
+          if (value.number == 17) result.starts[identity] = value.integer();
           if (value.number == 4) result.schemas[identity] = value.zigzag();
           if (value.number == 11) {
             spans.emplace_back();
@@ -136,6 +139,32 @@ TEST_F(RemoteWrite2, SaysTheSame) {
             "2 Memory that nobody uses. bytes");
   EXPECT_EQ(second.types.at("__name__=rezolus_blockio_latency_seconds_bucket le=+Inf op=read "),
             "3 Time from issue to completion of block requests. seconds");
+}
+
+TEST_F(RemoteWrite2, SamplesSaySinceWhenTheyCountWhereThatIsKnown) {
+  constexpr std::string_view kCounting[] = {"scheduler_runqueue", "blockio_latency"};
+  constexpr std::uint64_t kStartMs = 1'600'000'000'250;
+  PrometheusOptions page;
+  page.full = true;
+  page.starts = {.counters_ns = kStartMs * 1'000'000, .samplers = kCounting};
+  for (const RemoteHistograms histograms : {RemoteHistograms::kClassic, RemoteHistograms::kNative}) {
+    RemoteWriteCollector collector(page, {}, histograms);
+    collector.add(example());
+    const Second second = read_second(collector.take(1'000'000).at(0));
+    std::set<std::string> names;
+    for (const auto& [identity, start_ms] : second.starts) {
+      EXPECT_EQ(start_ms, kStartMs);
+      names.insert(identity.substr(0, identity.find(' ')));
+    }
+    std::set<std::string> wanted = {"__name__=rezolus_scheduler_context_switches_total"};
+    const std::string latency = "__name__=rezolus_blockio_latency_seconds";
+    if (histograms == RemoteHistograms::kNative) {
+      wanted.insert(latency);
+    } else {
+      wanted.insert({latency + "_bucket", latency + "_count", latency + "_sum"});
+    }
+    EXPECT_EQ(names, wanted);
+  }
 }
 
 TEST_F(RemoteWrite2, ExactHistogramsHaveEveryBucketWhereItWas) {

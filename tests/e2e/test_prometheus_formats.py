@@ -3,7 +3,9 @@
 
 import json
 import math
+import os
 import subprocess
+import time
 import urllib.parse
 import urllib.request
 
@@ -43,6 +45,41 @@ def test_a_strict_parser_reads_both_texts(agent):
         assert labels == [sorted(sample.labels.items()) for sample in plain[name].samples
                           if "le" not in sample.labels]
     assert any(family.unit == "seconds" for family in modern.values())
+
+
+def test_created_lines_say_since_when_is_counted(start, tmp_path):
+    url = f"127.0.0.1:{free_port()}"
+    config = tmp_path / "agent.toml"
+    config.write_text(f'[general]\nlisten = "{url}"\ninstance = "created-{os.getpid()}"\n'
+                      '[metrics]\ncreated = true\n')
+    before = time.time()
+    start(config)
+
+    def ask(accept):
+        request = urllib.request.Request(f"http://{url}/metrics", headers={"Accept": accept})
+        try:
+            with urllib.request.urlopen(request, timeout=5) as answer:
+                return answer.read().decode()
+        except OSError:
+            return None
+
+    wait_for(lambda: ask(OPEN_METRICS), "the agent")
+    after = time.time()
+    created = {}
+    for family in open_metrics(ask(OPEN_METRICS)):
+        for sample in family.samples:
+            if sample.name.endswith("_created"):
+                created.setdefault(family.name, set()).add(sample.value)
+    # What its programs count began with it.
+    for name in ("rezolus_scheduler_context_switches", "rezolus_scheduler_runqueue_latency_seconds",
+                 "process_cpu_seconds"):
+        (began,) = created[name]
+        assert before - 1 <= began <= after, name
+    # What the kernel has counted since the host started did not, and of cgroups nobody knows.
+    for name in ("rezolus_cpu_usage_seconds", "rezolus_memory_page_faults",
+                 "rezolus_cgroup_cpu_seconds", "rezolus_memory_free_bytes"):
+        assert name not in created
+    assert "_created" not in ask("text/plain")
 
 
 def delimited(body):
