@@ -2,6 +2,7 @@
 """The converter's memory does not grow with the recording: a host's series at 10 ms, in both layouts, and
 from the long one back."""
 
+import array
 import os
 import subprocess
 import sys
@@ -81,3 +82,36 @@ def test_a_fleet_in_bounded_memory(tmp_path):
     assert peak <= LIMIT_BYTES
     rows = sum(pyarrow.parquet.read_metadata(part).num_rows for part in tmp_path.glob("all*.parquet"))
     assert rows == 20 * (149 * 110 + 12_010)
+
+
+def test_long_lists_in_bounded_memory(tmp_path):
+    """A histogram with values in each of many buckets, as others may write it: 512 rows are 145 MiB."""
+    if not (BUILD / "rezolus-recording").exists():
+        pytest.skip("rezolus-recording is not built: there is no Arrow")
+    ticks, buckets = 1_024, 23 << 10  # of the powers 10 and 32
+    offsets = pyarrow.array(range(0, (ticks + 1) * buckets, buckets), pyarrow.int32())
+
+    def lists(items, type_):
+        values = pyarrow.Array.from_buffers(type_, len(items), [None, pyarrow.py_buffer(items)])
+        return pyarrow.ListArray.from_arrays(offsets, values)
+
+    def same(value, type_):
+        return pyarrow.array([value] * ticks, type_)
+
+    counts = array.array("Q")
+    for tick in range(ticks):
+        counts.extend(array.array("Q", [tick + 1]) * buckets)
+    texts = pyarrow.map_(pyarrow.string(), pyarrow.string())
+    table = pyarrow.table({
+        "timestamp_ns": pyarrow.array([(1_700_000_000 + k) * 10**9 for k in range(ticks)], pyarrow.int64()),
+        "metric": same("latency", pyarrow.string()), "type": same("histogram", pyarrow.string()),
+        "labels": same([], texts), "value_u64": same(None, pyarrow.uint64()),
+        "value_i64": same(None, pyarrow.int64()), "value_f64": same(None, pyarrow.float64()),
+        "bucket_indices": lists(array.array("i", range(buckets)) * ticks, pyarrow.int32()),
+        "bucket_counts": lists(counts, pyarrow.uint64()),
+        "grouping_power": same(10, pyarrow.int32()), "max_value_power": same(32, pyarrow.int32())})
+    pyarrow.parquet.write_table(table, tmp_path / "long.parquet", row_group_size=512)
+    del table
+    peak = peak_bytes("convert", tmp_path / "long.parquet", tmp_path / "back.rezlog")
+    print(f"long lists: {peak / 2**20:.0f} MiB")
+    assert peak <= LIMIT_BYTES

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <array>
 #include <iterator>
+#include <new>
 #include <string_view>
 
 #include <parquet/arrow/schema.h>
@@ -24,6 +25,7 @@ constexpr std::string_view kTimesColumn = "timestamp_ns";
 // False of several recordings as a whole.
 constexpr std::array<std::string_view, 4> kOfOneRecording = {
     "per_source_metadata", kMetaSamplerStatus, kMetaMissedTicks, kMetaMissedTicksBySource};
+constexpr std::uint64_t kBatchValuesMax = 256u << 10;  // of a column, where lists are long
 constexpr std::int64_t kBufferBytes = 64 << 10;  // of each column that is read
 
 void add_leaves(const parquet::arrow::SchemaField& field, std::vector<int>& leaves) {
@@ -148,6 +150,11 @@ void ParquetInput::note_row_groups(const parquet::FileMetaData& file) {
     RowGroup found{.part = static_cast<std::uint32_t>(part_),
                    .group = group,
                    .row_count = static_cast<std::uint64_t>(about->num_rows())};
+    for (int i = 0; i < about->num_columns() && found.row_count > 0; ++i) {
+      const auto values = static_cast<std::uint64_t>(std::max<std::int64_t>(
+          0, about->ColumnChunk(i)->num_values()));
+      found.values_per_row = std::max(found.values_per_row, values / found.row_count);
+    }
     const auto chunk = column < 0 ? nullptr : about->ColumnChunk(column);
     if (chunk && chunk->is_stats_set()) {
       const auto range = std::static_pointer_cast<parquet::Int64Statistics>(chunk->statistics());
@@ -216,6 +223,7 @@ Result<std::shared_ptr<arrow::RecordBatch>> ParquetInput::next_batch() {
     while (true) {
       if (!batches_) return batch;
       const auto status = batches_->ReadNext(&batch);
+      if (status.IsOutOfMemory()) return memory_error();
       if (!status.ok()) return error("read {}: {}", files[part_], status.message());
       if (batch) break;
       if (run_ + 1 >= runs_.size()) return batch;
@@ -225,9 +233,18 @@ Result<std::shared_ptr<arrow::RecordBatch>> ParquetInput::next_batch() {
     auto ordered = batch->SelectColumns(order_);
     if (!ordered.ok()) return error("read {}: {}", path, ordered.status().message());
     return *ordered;
+  } catch (const std::bad_alloc&) {
+    return memory_error();
   } catch (const std::exception& cause) {
     return error("read {}: {}", files[part_], cause.what());
   }
+}
+
+std::unexpected<Error> ParquetInput::memory_error() const {
+  return error(
+      "read {}: there is too little memory for a batch of its rows; write it again with pages of 1 MiB "
+      "and fewer rows in a row group",
+      files[part_]);
 }
 
 Result<void> ParquetInput::begin_run() {
@@ -235,6 +252,8 @@ Result<void> ParquetInput::begin_run() {
   if (!reader_ || part_ != run.part) {
     if (auto opened = open_part(run.part); !opened) return opened;
   }
+  const auto rows = static_cast<std::int64_t>(kBatchValuesMax / run.values_per_row);
+  reader_->set_batch_size(std::clamp<std::int64_t>(rows, 1, rows_per_batch_));
   auto batches = reader_->GetRecordBatchReader(run.groups, leaves_);
   if (!batches.ok()) return error("read {}: {}", files[part_], batches.status().message());
   batches_ = std::move(*batches);
@@ -252,8 +271,10 @@ Result<void> ParquetInput::rewind() { return read(row_groups); }
 Result<void> ParquetInput::read(std::span<const RowGroup> groups) {
   runs_.clear();
   for (const RowGroup& group : groups) {
-    if (runs_.empty() || runs_.back().part != group.part) runs_.push_back({group.part, {}});
-    runs_.back().groups.push_back(group.group);
+    if (runs_.empty() || runs_.back().part != group.part) runs_.push_back({group.part, {}, 1});
+    Run& run = runs_.back();
+    run.groups.push_back(group.group);
+    run.values_per_row = std::max(run.values_per_row, group.values_per_row);
   }
   run_ = 0;
   batches_.reset();

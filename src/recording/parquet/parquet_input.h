@@ -24,6 +24,7 @@ struct RowGroup {
   std::uint32_t part = 0;  // of the input, from 0
   int group = 0;           // of the part
   std::uint64_t row_count = 0;
+  std::uint64_t values_per_row = 1;  // of the column with the longest lists, on average
   // The range of the column `timestamp_ns`, where the footer has it.
   bool times_known = false;
   std::int64_t first_ns = 0;
@@ -47,7 +48,8 @@ struct ParquetInput {
   static Result<ParquetInput> open_all(const std::string& name,
                                        const std::vector<std::string>& paths);
 
-  // What next_batch() returns: these top-level fields in this order.
+  // What next_batch() returns: these top-level fields in this order. Where lists are long, a batch has
+  // fewer rows.
   void select(const std::vector<int>& fields, std::int64_t rows_per_batch);
 
   // Null at the end.
@@ -68,10 +70,12 @@ struct ParquetInput {
   struct Run {
     std::size_t part = 0;
     std::vector<int> groups;
+    std::uint64_t values_per_row = 1;
   };
 
   Result<void> open_part(std::size_t part);
   Result<void> begin_run();
+  [[nodiscard]] std::unexpected<Error> memory_error() const;
   void find_parts(PartFinder& finder, const std::string& first);
   void find_clock_set_back(const parquet::FileMetaData& file);
   void find_missing_end(std::size_t part, const parquet::FileMetaData& last);
