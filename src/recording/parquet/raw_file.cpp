@@ -55,17 +55,15 @@ Result<std::size_t> RawFile::read_disk(char* to, std::size_t size_bytes) {
 Result<std::size_t> RawFile::read(char* to, std::size_t size_bytes) {
   if (!decompressor_) return read_disk(to, size_bytes);
   while (damage_.empty()) {
-    // What zstd still holds comes out without input.
+    bool at_end = false;
     if (taken_ == input_.size() && !(within_frame_ && more_output_)) {
       input_.resize(kInputBytes);
       const auto got = read_disk(input_.data(), input_.size());
       if (!got) return std::unexpected(got.error());
       input_.resize(*got);
       taken_ = 0;
-      if (*got == 0) {
-        if (within_frame_) damage_ = "its end is cut off";
-        return 0;
-      }
+      if (*got == 0 && !within_frame_) return 0;
+      at_end = *got == 0;  // what zstd still holds comes out without input
     }
     if (!within_frame_) {
       if (const auto reset = decompressor_->Reset(); !reset.ok()) {
@@ -85,7 +83,9 @@ Result<std::size_t> RawFile::read(char* to, std::size_t size_bytes) {
     more_output_ = step->need_more_output;
     if (decompressor_->IsFinished()) within_frame_ = more_output_ = false;
     if (step->bytes_written > 0) return static_cast<std::size_t>(step->bytes_written);
-    if (step->bytes_read == 0 && within_frame_ && !more_output_) {
+    if (at_end && within_frame_) {
+      damage_ = "its end is cut off";
+    } else if (step->bytes_read == 0 && within_frame_ && !more_output_) {
       damage_ = "zstd makes nothing of it";
     }
   }

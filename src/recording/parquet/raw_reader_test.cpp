@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
+#include <array>
 #include <filesystem>
 
 #include <arrow/util/compression.h>
@@ -7,6 +8,7 @@
 #include "base/fd.h"
 #include "recording/frame/frame_testing.h"
 #include "recording/parquet/open_recording.h"
+#include "recording/parquet/raw_file.h"
 #include "wire/msgpack.h"
 
 namespace rezolus {
@@ -157,6 +159,58 @@ TEST_F(RawReaderTest, CompressedAndCutOffOrDamaged) {
   ASSERT_FALSE(opened);
   EXPECT_NE(opened.error().message.find("no raw recording"), std::string::npos);
   EXPECT_NE(opened.error().message.find("zstd -d"), std::string::npos);
+}
+
+// What zstd had taken out of the blocks before the end is given, in pieces of any size.
+TEST_F(RawReaderTest, WhatCameBeforeTheEndIsRead) {
+  std::string bytes;
+  for (std::uint32_t i = 0, x = 1; i < (300u << 10); ++i, x = x * 1'664'525 + 1'013'904'223) {
+    bytes += static_cast<char>('a' + (x >> 28));
+  }
+  const std::string frame = zstd(bytes);
+  const auto codec = arrow::util::Codec::Create(arrow::Compression::ZSTD).ValueOrDie();
+  const auto wanted_of = [&](std::size_t size) {
+    std::string wanted(bytes.size(), '\0');
+    const auto step = codec->MakeDecompressor().ValueOrDie()->Decompress(
+        static_cast<std::int64_t>(size), reinterpret_cast<const std::uint8_t*>(frame.data()),
+        static_cast<std::int64_t>(wanted.size()), reinterpret_cast<std::uint8_t*>(wanted.data()));
+    wanted.resize(static_cast<std::size_t>(step.ValueOrDie().bytes_written));
+    return wanted;
+  };
+  // The least of the file that has so many bytes in it: the end of a block.
+  const auto end_of = [&](std::size_t wanted_size) {
+    std::size_t low = 1;
+    std::size_t high = frame.size();
+    while (low < high) {
+      const std::size_t middle = (low + high) / 2;
+      if (wanted_of(middle).size() < wanted_size) {
+        low = middle + 1;
+      } else {
+        high = middle;
+      }
+    }
+    return low;
+  };
+  const std::size_t first = end_of(1);
+  const std::size_t second = end_of(wanted_of(first).size() + 1);
+  ASSERT_LT(first, second);
+  ASSERT_LT(second, frame.size());
+  for (const std::size_t size : {std::size_t{100}, first - 1, first, first + 1, second - 1, second,
+                                 second + 1, frame.size() - 1}) {
+    const std::string wanted = wanted_of(size);
+    ASSERT_TRUE(write_file_atomic(path_, frame.substr(0, size)));
+    auto file = RawFile::open(path_);
+    ASSERT_TRUE(file) << file.error().message;
+    std::string got;
+    for (std::array<char, 1000> piece = {};;) {
+      const auto count = file->read(piece.data(), piece.size());
+      ASSERT_TRUE(count) << count.error().message;
+      if (*count == 0) break;
+      got.append(piece.data(), *count);
+    }
+    EXPECT_TRUE(got == wanted) << got.size() << " of " << wanted.size();
+    EXPECT_EQ(file->damage(), "its end is cut off");
+  }
 }
 
 TEST(MsgpackSize, OfEveryType) {
