@@ -45,9 +45,10 @@ std::string host_of(const std::filesystem::path& within) {
   std::string rest;
   for (const std::filesystem::path& step : within.parent_path()) {
     const std::string text = step;
-    if (text.starts_with(kHost)) return text.substr(kHost.size());
     const auto times = [&text](std::string_view key) { return text.starts_with(key); };
-    if (!std::ranges::any_of(kTimes, times)) rest += (rest.empty() ? "" : "/") + text;
+    if (std::ranges::any_of(kTimes, times)) continue;
+    rest += rest.empty() ? "" : "/";
+    rest += text.starts_with(kHost) ? text.substr(kHost.size()) : text;
   }
   return rest;
 }

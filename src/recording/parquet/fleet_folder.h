@@ -21,8 +21,8 @@ struct FleetHost {
   std::vector<std::string> files;  // first files of recordings, by path
 };
 
-// The Parquet files below a folder by host: by the part `host=…` of the path, or else by what the path
-// is without date, hour and file. Names that begin with '.' or '_' are passed over. None is no error.
+// The Parquet files below a folder by host: by what the path is without date, hour and file; of the step
+// `host=…` its value. Names that begin with '.' or '_' are passed over. None is no error.
 Result<std::vector<FleetHost>> list_fleet(const std::string& folder);
 
 // Requires: hosts is not empty. An error: a file is damaged or in another layout.

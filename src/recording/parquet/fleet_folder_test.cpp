@@ -112,7 +112,9 @@ TEST_F(FleetFolderTest, TooManyHostsAreRefused) {
 TEST_F(FleetFolderTest, HostsByTheRestOfThePath) {
   for (const char* file :
        {"2023/x.parquet", "web/date=1/hour=2/1.parquet", "web/date=2/1.parquet",
-        "web/date=2/1.part2.parquet", "date=3/lone.part7.parquet", "date=3/notes.txt"}) {
+        "web/date=2/1.part2.parquet", "web/date=2/1.part03.parquet",
+        "dc=1/host=a/date=1/1.parquet", "dc=1/date=2/host=a/1.parquet", "dc=2/host=a/1.parquet",
+        "date=3/lone.part7.parquet", "date=3/notes.txt"}) {
     const std::filesystem::path path = fleet_ + "/" + file;
     std::filesystem::create_directories(path.parent_path());
     ASSERT_TRUE(write_file_atomic(path, "PAR1"));
@@ -128,7 +130,9 @@ TEST_F(FleetFolderTest, HostsByTheRestOfThePath) {
   EXPECT_EQ(text,
             ": date=3/lone.part7.parquet\n"
             "2023: 2023/x.parquet\n"
-            "web: web/date=1/hour=2/1.parquet web/date=2/1.parquet\n");
+            "dc=1/a: dc=1/date=2/host=a/1.parquet dc=1/host=a/date=1/1.parquet\n"
+            "dc=2/a: dc=2/host=a/1.parquet\n"
+            "web: web/date=1/hour=2/1.parquet web/date=2/1.parquet web/date=2/1.part03.parquet\n");
 }
 
 }  // namespace

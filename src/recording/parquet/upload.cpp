@@ -127,8 +127,8 @@ Command add_upload(CLI::App& app) {
   parser->add_option("URL", options->url, "s3://bucket/key, gs://…, abfs://… or file:///path")
       ->required();
   parser->footer(
-      "What was there is replaced, parts of a longer recording of that name are removed. Nothing is sent\n"
-      "where a part is missing. A file appears under its name when all of it is there.\n"
+      "What was there is replaced, and parts of a longer recording of that name are removed.\n"
+      "Nothing is sent where a part is missing. A file appears under its name when all of it is there.\n"
       "Credentials are those of the environment (AWS_ACCESS_KEY_ID, …) or of the machine's "
       "role.\n\n"
       "Examples:\n"
