@@ -163,7 +163,8 @@ constinit const FileSampler kRezolusBpf = {
             .reading =
                 "Run time divided by time is the share of one CPU that a program takes, the "
                 "kernel's own two clock reads included. Any loss means that the family's "
-                "metrics are too small by as many events; a table that is full says so here.",
+                "metrics, or those by cgroup, are too small by as many events; a table that is full "
+                "says so here.",
         },
 };
 

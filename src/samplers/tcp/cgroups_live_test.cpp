@@ -2,10 +2,17 @@
 // Two cgroups that talk over TCP: each is charged its own bytes, round trips, delays and segments sent
 // again, though most of TCP's work is done in softirqs, whoever runs then.
 
+#include <algorithm>
+#include <array>
+#include <cerrno>
 #include <vector>
+
+#include <bpf/bpf.h>
+#include <sys/resource.h>
 
 #include "live/cgroup.h"
 #include "samplers/tcp/connection_live.h"
+#include "samplers/tcp/tcp.h"
 
 namespace rezolus::live {
 namespace {
@@ -121,6 +128,109 @@ TEST_P(cgroup_tcp, AConnectionThatIsHandedOn) {
   EXPECT_EQ(delta.counter("cgroup_tcp_bytes", with(maker.labels(), "direction", "transmit")),
             kBytes);
   EXPECT_EQ(delta.counter("cgroup_tcp_bytes", user.labels()), 0u);
+}
+
+// A map of sockets whose stream parser takes all that there is and passes it on: within softirqs.
+class StreamParser {
+ public:
+  StreamParser()
+      : map_(::bpf_map_create(BPF_MAP_TYPE_SOCKMAP, "live_sockets", 4, 4, 1, nullptr)),
+        parser_(load({bpf_insn{BPF_LDX | BPF_MEM | BPF_W, 0, 1, 0, 0}, kExit})),  // skb->len
+        verdict_(load({bpf_insn{BPF_ALU64 | BPF_MOV | BPF_K, 0, 0, 0, SK_PASS}, kExit})) {}
+  [[nodiscard]] bool take(const Fd& socket) const {
+    const int key = 0;
+    const int value = socket.get();
+    return map_.valid() && parser_.valid() && verdict_.valid() &&
+           ::bpf_prog_attach(parser_.get(), map_.get(), BPF_SK_SKB_STREAM_PARSER, 0) == 0 &&
+           ::bpf_prog_attach(verdict_.get(), map_.get(), BPF_SK_SKB_STREAM_VERDICT, 0) == 0 &&
+           ::bpf_map_update_elem(map_.get(), &key, &value, BPF_ANY) == 0;
+  }
+
+ private:
+  static constexpr bpf_insn kExit = {BPF_JMP | BPF_EXIT, 0, 0, 0, 0};
+  static Fd load(const std::array<bpf_insn, 2>& program) {
+    return Fd(::bpf_prog_load(BPF_PROG_TYPE_SK_SKB, "live_parser", "GPL", program.data(),
+                              program.size(), nullptr));
+  }
+  Fd map_;
+  Fd parser_;
+  Fd verdict_;
+};
+
+// Over loopback a softirq reads in the sender's place: the socket is not the sender's for that.
+TEST_P(cgroup_tcp, WhoeverASoftirqInterruptsDoesNotOwnASocket) {
+  constexpr std::size_t kRounds = 20;
+  constexpr std::size_t kBytes = 500;
+  LiveCollector collector(kSamplers, GetParam());
+  SKIP_WITHOUT(collector, "tcp_traffic");
+  const NamedCgroup sender("rezolus_live_sender");
+  const NamedCgroup reader("rezolus_live_reader");
+  if (!sender.ok() || !reader.ok()) GTEST_SKIP() << "no cgroup can be made here";
+  ASSERT_TRUE(appears(*collector, sender.labels()));
+  ASSERT_TRUE(appears(*collector, reader.labels()));
+  Listener listener("127.0.0.1");
+  ASSERT_TRUE(listener.ok());
+  const StreamParser parser;
+  collector.begin();
+  const Connection connection(listener);  // the client's side is ours
+  if (!parser.take(connection.server)) GTEST_SKIP() << "this kernel has no stream parser";
+  EXPECT_TRUE(wait_for(sender.start([&] {
+    for (std::size_t i = 0; i < kRounds; ++i) {
+      if (send_all(connection.client, kBytes) != 0) return 1;
+      ::usleep(2000);  // each in a segment of its own
+    }
+    return 0;
+  })));
+  EXPECT_TRUE(wait_for(reader.start([&] {
+    std::array<char, kBytes> buffer;
+    ssize_t got = 0;
+    do {  // such a socket wakes its reader before there is something to read
+      got = ::recv(connection.server.get(), buffer.data(), buffer.size(), 0);
+    } while (got < 0 && errno == EAGAIN);
+    if (got <= 0) return 1;
+    return 0;
+  })));
+  const Delta delta = collector.end();
+  EXPECT_EQ(delta.histogram("cgroup_tcp_srtt", sender.labels()).count(), 0u);
+  EXPECT_EQ(delta.counter("cgroup_tcp_bytes", sender.labels()), 0u);
+  // Before 6.3 nothing tells what is read from such a socket.
+  if (delta.counter("tcp_bytes", {{"direction", "receive"}}) > 0) {
+    EXPECT_GT(delta.counter("cgroup_tcp_bytes", with(reader.labels(), "direction", "receive")), 0u);
+  }
+}
+
+// Where sockets are in a hash: what is sent on one without a place is counted, but for no cgroup.
+TEST_P(cgroup_tcp, AFullTableOfSocketsIsALoss) {
+  if (GetParam() != Mode::kRawTracepoints) GTEST_SKIP() << "socket storage has no limit";
+  constexpr std::size_t kConnections = SOCKET_HASH_ENTRIES / 2 + 500;
+  constexpr rlim_t kFiles = 2 * kConnections + 1000;
+  rlimit files{};
+  ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &files), 0);
+  const rlimit more = {std::max<rlim_t>(files.rlim_cur, kFiles),
+                       std::max<rlim_t>(files.rlim_max, kFiles)};
+  if (::setrlimit(RLIMIT_NOFILE, &more) != 0) GTEST_SKIP() << "so many files may not be opened";
+  {
+    LiveCollector collector({"tcp_traffic"}, GetParam());
+    SKIP_WITHOUT(collector, "tcp_traffic");
+    Listener listener("127.0.0.1");
+    ASSERT_TRUE(listener.ok());
+    collector.begin();
+    std::vector<Connection> connections;
+    for (std::size_t i = 0; i < kConnections; ++i) {
+      connections.emplace_back(listener);
+      ASSERT_EQ(::send(connections.back().server.get(), "x", 1, 0), 1);
+    }
+    const Delta delta = collector.end();
+    EXPECT_GE(delta.counter("tcp_bytes", {{"direction", "transmit"}}), kConnections);
+    const auto losses = collector->status().losses;
+    const auto full = std::ranges::find_if(losses, [](const LossStatus& loss) {
+      return loss.family == "tcp" && loss.reason == "socket_table_full";
+    });
+    ASSERT_NE(full, losses.end());
+    // Those that were there before have places as well.
+    EXPECT_GE(full->count, 2 * kConnections - SOCKET_HASH_ENTRIES);
+  }
+  EXPECT_EQ(::setrlimit(RLIMIT_NOFILE, &files), 0);
 }
 
 TEST_P(cgroup_tcp, SegmentsThatAreSentAgain) {

@@ -13,8 +13,13 @@ struct sock_common {
 	u16 skc_family;
 } __relocated;
 
+struct socket_lock {
+	int owned; /* a task has it; 0 where a softirq works on the socket */
+} __relocated;
+
 struct sock {
 	struct sock_common __sk_common;
+	struct socket_lock sk_lock;
 	u16 sk_type;
 	u16 sk_protocol;
 	int sk_err;
@@ -102,8 +107,8 @@ static __always_inline struct socket_state *socket_state_find(struct sock *socke
 	return bpf_map_lookup_elem(&socket_hash, &key);
 }
 
-/* The socket's state, created when missing; NULL when that fails. */
-static __always_inline struct socket_state *socket_state_make(struct sock *socket,
+/* The socket's state, created when missing; NULL when that fails, which is counted. */
+static __always_inline struct socket_state *socket_state_of(struct sock *socket,
 							      const bool typed)
 {
 	struct socket_state *state;
@@ -122,14 +127,6 @@ static __always_inline struct socket_state *socket_state_make(struct sock *socke
 			state = bpf_map_lookup_elem(&socket_hash, &key);
 		}
 	}
-	return state;
-}
-
-/* The same for those who lose an event then. */
-static __always_inline struct socket_state *socket_state_of(struct sock *socket, const bool typed)
-{
-	struct socket_state *state = socket_state_make(socket, typed);
-
 	if (!state)
 		count_loss(LOSS_SOCKET_TABLE_FULL);
 	return state;
@@ -141,9 +138,28 @@ static __always_inline u32 socket_slot(struct socket_state *state)
 	return state && state->cgroup_id ? cgroup_slot_of_id(state->cgroup_id) : CGROUP_OTHER;
 }
 
-/* The running task connects, sends or reads: the socket is its own unless it is somebody's. */
+/*
+ * The running task connects, sends or reads: the socket is its own unless it is somebody's. What a
+ * kernel thread does is for others, who may come yet.
+ */
 static __always_inline void socket_take(struct socket_state *state)
 {
-	if (state && !state->cgroup_id)
+	struct task_struct *task;
+
+	if (!state || state->cgroup_id)
+		return;
+	task = (void *)bpf_get_current_task();
+	if (!(FIELD(false, task, flags) & PF_KTHREAD))
 		state->cgroup_id = cgroup_id_of_current();
+}
+
+/*
+ * The same within TCP, where a softirq may be at work (sockmap and other stream parsers read so): it
+ * does so only while no task owns the socket's lock, and the running task has nothing to do with it.
+ */
+static __always_inline void socket_take_locked(struct sock *socket, struct socket_state *state,
+					       const bool typed)
+{
+	if (FIELD(typed, socket, sk_lock.owned))
+		socket_take(state);
 }

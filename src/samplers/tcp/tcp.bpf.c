@@ -49,12 +49,11 @@ static __always_inline int handle_probe(struct sock *socket, struct sk_buff *buf
 	return 0;
 }
 
-/* Whoever reads inside of the kernel, from a softirq, rarely is the first to use a socket. */
 static __always_inline int handle_read(struct sock *socket, const bool typed)
 {
-	struct socket_state *state = socket_state_make(socket, typed);
+	struct socket_state *state = socket_state_of(socket, typed);
 
-	socket_take(state);
+	socket_take_locked(socket, state, typed);
 	if (packet_on && state)
 		packet_is_read(state);
 	return 0;
@@ -74,7 +73,7 @@ static __always_inline int handle_state(u64 *arguments, const bool typed)
 	if (!socket_is_tcp(socket, typed))
 		return 0;
 	if (to == BPF_TCP_SYN_SENT)
-		socket_take(socket_state_make(socket, typed));
+		socket_take_locked(socket, socket_state_of(socket, typed), typed);
 	if (connect_on)
 		connect_state_changes(socket, from, to, typed);
 	return 0;

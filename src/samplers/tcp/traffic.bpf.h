@@ -33,7 +33,7 @@ static __always_inline void traffic_add(struct sock *socket, const enum tcp_dire
 	COUNTER_ADD(row, TCP_TRAFFIC_CALLS + direction, 1);
 	HISTOGRAM_ADD(traffic, direction, result);
 	if (socket)
-		state = socket_state_make(socket, typed);
+		state = socket_state_of(socket, typed);
 	socket_take(state);
 	part = CGROUP_COUNTER_ROW(traffic, socket_slot(state));
 	if (part)

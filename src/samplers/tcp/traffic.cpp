@@ -74,7 +74,7 @@ const BpfSampler kTcpTraffic = {
                      "failed calls and MSG_PEEK not at all. IPv4 and IPv6, sendfile and splice "
                      "included; loopback traffic stands in both directions. A socket is the "
                      "cgroup's that connected it, else of the first that sends on it or reads "
-                     "from it.",
+                     "from it; kernel threads and softirqs do not count as such.",
          .cost = "Per call on a TCP socket two look-ups, three counter adds and one histogram add; per call on "
                  "another socket a few loads. Calls without bytes add nothing.",
          .needs = "The tracepoints sock_send_length and sock_recv_length (Linux 6.3), else fexit "
