@@ -27,15 +27,21 @@ print(child.returncode, usage.ru_maxrss)
 """
 
 
-def peak_bytes(*arguments):
-    """Runs the converter with the limits of its parent; returns how much was resident at most."""
+def run_limited(*arguments):
+    """Runs the converter with the limits of its parent."""
     environment = {**os.environ, "ARROW_DEFAULT_MEMORY_POOL": "system", "MALLOC_ARENA_MAX": "2"}
     result = subprocess.run([sys.executable, "-S", "-c", LAUNCHER, str(LIMIT_BYTES),
                              BUILD / "rezolus-recording", *map(str, arguments)],
                             env=environment, text=True, capture_output=True, check=True)
     exit_code, kib = map(int, result.stdout.split())
-    assert exit_code == 0, result.stderr
-    return kib * 1024
+    return exit_code, kib * 1024, result.stderr
+
+
+def peak_bytes(*arguments):
+    """How much was resident at most."""
+    exit_code, peak, said = run_limited(*arguments)
+    assert exit_code == 0, said
+    return peak
 
 
 @pytest.mark.parametrize("layout", ["wide", "long"])
@@ -115,3 +121,23 @@ def test_long_lists_in_bounded_memory(tmp_path):
     peak = peak_bytes("convert", tmp_path / "long.parquet", tmp_path / "back.rezlog")
     print(f"long lists: {peak / 2**20:.0f} MiB")
     assert peak <= LIMIT_BYTES
+
+
+def test_too_many_series_are_told(tmp_path):
+    """More hosts than there is memory for, by their series alone."""
+    if not (BUILD / "rezolus-recording").exists():
+        pytest.skip("rezolus-recording is not built: there is no Arrow")
+    log, file = tmp_path / "one.rezlog", tmp_path / "one.parquet"
+    subprocess.run([BUILD / "rezolus-synthesize", log, "--ticks", "2", "--series", "800"], check=True,
+                   stdout=subprocess.DEVNULL)
+    peak_bytes("convert", "--layout", "long", log, file)
+    for host in range(256):
+        folder = tmp_path / "fleet" / f"host=web-{host:03}"
+        folder.mkdir(parents=True)
+        os.link(file, folder / "00.parquet")
+    for arguments in (("summary", tmp_path / "fleet"),
+                      ("convert", tmp_path / "fleet", tmp_path / "all.rezlog")):
+        exit_code, _, said = run_limited(*arguments)
+        assert exit_code == 1
+        assert "more memory than this process may use" in said, said
+        assert "bad_alloc" not in said

@@ -4,6 +4,7 @@
 
 #include <array>
 #include <exception>
+#include <new>
 
 #include <CLI/CLI.hpp>
 #include <fmt/core.h>
@@ -49,6 +50,10 @@ int run(int argc, char** argv) {
 // stays, column by column.
 constexpr int kMmapThresholdBytes = 128 << 10;
 
+constexpr const char* kTooLittleMemory =
+    "it needs more memory than this process may use; raise its limit (ulimit -d), name a folder of "
+    "fewer hosts or fewer files at once, or choose metrics where there is --metrics";
+
 }  // namespace
 }  // namespace rezolus
 
@@ -58,6 +63,8 @@ int main(int argc, char** argv) {
     const int exit_code = rezolus::run(argc, argv);
     rezolus::close_stores();
     return exit_code;
+  } catch (const std::bad_alloc&) {
+    return rezolus::fail({rezolus::kTooLittleMemory});
   } catch (const std::exception& unexpected) {
     return rezolus::fail({unexpected.what()});
   }
