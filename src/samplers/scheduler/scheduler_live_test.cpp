@@ -196,9 +196,9 @@ TEST_P(scheduler_runqueue, TwoBurnersOnOneCpuWaitForEachOther) {
   // One of the two waits at any time; whoever else ran on that CPU made both wait.
   EXPECT_GE(wait, kBurnNs * 7 / 10);
   EXPECT_GT(delta.counter("scheduler_context_switch", {{"kind", "involuntary"}}), 4u);
-  // The same waits, but the counters are read first: the histogram may be a switch ahead.
+  // The same waits, but the counters are read first: at either reading the histogram may be a switch ahead.
   const std::uint64_t waits = delta.counter("scheduler_runqueue_wait");
-  EXPECT_GE(delta.histogram("scheduler_runqueue_latency").sum, waits);
+  EXPECT_GE(delta.histogram("scheduler_runqueue_latency").sum * 105 / 100, waits);
   EXPECT_LE(delta.histogram("scheduler_runqueue_latency").sum, waits * 105 / 100);
   if (kernel_wait_ns > 0) {
     EXPECT_GE(wait, static_cast<std::uint64_t>(kernel_wait_ns) * 95 / 100);
