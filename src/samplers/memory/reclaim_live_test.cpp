@@ -147,7 +147,7 @@ TEST_P(memory_reclaim, HostShortOfMemory) {
   const std::uint64_t inner_stalls = stalls();
   const std::uint64_t begin = now_ns();
   // kswapd alone may be quick enough once.
-  for (int i = 0; i < 5 && stalls() == inner_stalls; ++i) {
+  for (int i = 0; i < 20 && stalls() == inner_stalls; ++i) {
     const MinimumFree minimum((free_bytes() >> 10) + (8 << 10));
     const Memory memory(8 << 20);
     ASSERT_TRUE(memory.ok());
