@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <set>
 
+#include "flight_recorder/shallow_json.h"
+
 namespace rezolus {
 namespace {
 
@@ -11,6 +13,7 @@ using nlohmann::json;
 
 constexpr std::size_t kFingerprintBytesMax = 64;
 constexpr std::size_t kTextBytesMax = 1024;
+constexpr int kDepthMax = 16;
 // The details become an argument of the converter, and those are limited.
 constexpr std::size_t kLabelsBytesMax = 8u << 10;
 
@@ -62,22 +65,10 @@ Result<Alert> read_alert(const json& entry, const json& message) {
   return alert;
 }
 
-// A text of deep nesting would take the stack of who reads or frees it.
-json parse_shallow(std::string_view body) {
-  constexpr int kDepthMax = 16;
-  bool deep = false;
-  const auto watch = [&](int depth, json::parse_event_t, json&) {
-    deep = deep || depth > kDepthMax;
-    return depth <= kDepthMax;
-  };
-  json parsed = json::parse(body, watch, false);
-  return deep ? json(json::value_t::discarded) : parsed;
-}
-
 }  // namespace
 
 Result<std::vector<Alert>> parse_firing_alerts(std::string_view body) {
-  const json message = parse_shallow(body);
+  const json message = parse_shallow_json(body, kDepthMax);
   if (!message.is_object())
     return error("the body is no JSON object; POST an Alertmanager's webhook");
   if (const std::string version = text_of(message, "version"); version != "4") {

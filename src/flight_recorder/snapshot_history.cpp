@@ -10,6 +10,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/fd.h"
+#include "flight_recorder/shallow_json.h"
 
 namespace rezolus {
 namespace {
@@ -18,6 +19,7 @@ using nlohmann::json;
 
 constexpr std::array<std::string_view, 2> kKindNames = {"rules", "alerts"};
 constexpr std::size_t kSizeBytesMax = 4u << 20;
+constexpr int kDepthMax = 4;
 
 }  // namespace
 
@@ -35,14 +37,8 @@ SnapshotHistory::SnapshotHistory(std::string path, std::uint64_t keep_ns)
 
 // {"rules": {NAME: [ns, …]}, "alerts": {FINGERPRINT: [ns, …]}}
 Result<void> SnapshotHistory::load(const std::string& text) {
-  // Three levels: what is deeper is not ours, and not parsed.
-  bool deep = false;
-  const auto shallow = [&](int depth, json::parse_event_t, json&) {
-    deep = deep || depth > 4;
-    return depth <= 4;
-  };
-  const json file = json::parse(text, shallow, false);
-  if (deep || !file.is_object()) return error("{} is damaged", path_);
+  const json file = parse_shallow_json(text, kDepthMax);
+  if (!file.is_object()) return error("{} is damaged", path_);
   for (std::size_t kind = 0; kind < kKindNames.size(); ++kind) {
     const auto names = file.find(kKindNames[kind]);
     if (names == file.end()) continue;
