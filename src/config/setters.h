@@ -3,6 +3,7 @@
 // Setters that the key tables of several modes share.
 
 #include <initializer_list>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -28,19 +29,25 @@ Result<void> assign(T& target, Result<T> value) {
 
 // One of the texts; the error lists them.
 template <typename T>
-Result<void> choose(T& target, const toml::node& value,
-                    std::initializer_list<std::pair<std::string_view, T>> choices) {
-  auto text = as_string(value);
-  if (!text) return std::unexpected(text.error());
+Result<void> choose(T& target, std::string_view text,
+                    std::span<const std::pair<std::string_view, T>> choices) {
   std::string names;
   for (const auto& [name, choice] : choices) {
-    if (*text == name) {
+    if (text == name) {
       target = choice;
       return {};
     }
     names += (names.empty() ? "" : ", ") + std::string(name);
   }
-  return usage_error("'{}' is not one of {}", *text, names);
+  return usage_error("'{}' is not one of {}", text, names);
+}
+
+template <typename T>
+Result<void> choose(T& target, const toml::node& value,
+                    std::initializer_list<std::pair<std::string_view, T>> choices) {
+  auto text = as_string(value);
+  if (!text) return std::unexpected(text.error());
+  return choose<T>(target, std::string_view(*text), std::span(choices.begin(), choices.size()));
 }
 
 // A level of logging, by its name.

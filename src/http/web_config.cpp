@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <functional>
 #include <set>
+#include <span>
 
 #include <fmt/ranges.h>
 #include <openssl/ssl.h>
@@ -14,6 +15,7 @@
 
 #include "base/clock.h"
 #include "base/fd.h"
+#include "config/setters.h"
 #include "config/toml_keys.h"
 
 namespace rezolus::http {
@@ -126,15 +128,7 @@ Set set_choice(T& target, const std::array<std::pair<std::string_view, T>, kCoun
   return [&target, &choices](const YAML::Node& value) -> Result<void> {
     auto text = as_text(value);
     if (!text) return std::unexpected(std::move(text.error()));
-    std::string names;
-    for (const auto& [name, choice] : choices) {
-      if (*text == name) {
-        target = choice;
-        return {};
-      }
-      names += (names.empty() ? "" : ", ") + std::string(name);
-    }
-    return usage_error("'{}' is not one of {}", *text, names);
+    return config::choose<T>(target, std::string_view(*text), std::span(choices));
   };
 }
 

@@ -108,10 +108,7 @@ constinit const FileSampler kCgroupCpuQuota = {
     .description = "CPU quota and period of each cgroup, and how often it was used up",
     .metrics = kMetrics,
     .period_ns_min = kNsPerSecond,
-    .make_with_cgroups =
-        [](const Host& host, std::shared_ptr<const CgroupList> cgroups) {
-          return cgroup_file_source(kTable, host, std::move(cgroups));
-        },
+    .make_with_cgroups = make_cgroup_file_source<kTable>,
     .notes =
         {.measures =
              "The cpu controller's own files of each cgroup that has a slot: cpu.max and "

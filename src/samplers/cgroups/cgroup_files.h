@@ -10,6 +10,7 @@
 #include <optional>
 #include <span>
 #include <string_view>
+#include <utility>
 
 #include "base/clock.h"
 #include "samplers/cgroups/cgroup_lister.h"
@@ -46,8 +47,20 @@ inline constexpr std::uint64_t kSettingAgeNs = 9 * kNsPerSecond;
 Result<std::unique_ptr<Source>> cgroup_file_source(const CgroupFileTable& table, const Host& host,
                                                    std::shared_ptr<const CgroupList> cgroups);
 
+// cgroup_file_source of one table, as FileSampler::make_with_cgroups wants it.
+template <const CgroupFileTable& table>
+Result<std::unique_ptr<Source>> make_cgroup_file_source(
+    const Host& host, std::shared_ptr<const CgroupList> cgroups) {
+  return cgroup_file_source(table, host, std::move(cgroups));
+}
+
 // The number that a text begins with, with nothing but white space after it: "max" is none.
 std::optional<std::uint64_t> cgroup_number(std::string_view text);
+// A file that is one such number, as CgroupFile::parse.
+template <std::uint32_t slot>
+void parse_cgroup_number(std::string_view text, CgroupValues values) {
+  values[slot] = cgroup_number(text);
+}
 // The number behind a key in lines of "key number".
 std::optional<std::uint64_t> cgroup_keyed_number(std::string_view text, std::string_view key);
 

@@ -69,11 +69,6 @@ std::optional<std::uint64_t> limit_of(std::string_view text) {
 }
 
 template <MemorySlot slot>
-void number(std::string_view text, CgroupValues values) {
-  values[slot] = cgroup_number(text);
-}
-
-template <MemorySlot slot>
 void limit(std::string_view text, CgroupValues values) {
   values[slot] = limit_of(text);
 }
@@ -86,16 +81,16 @@ void swap_of_version_1(std::string_view text, CgroupValues values) {
 }
 
 constexpr CgroupFile kFiles[] = {
-    {false, "memory.usage_in_bytes", number<kUsage>},
+    {false, "memory.usage_in_bytes", parse_cgroup_number<kUsage>},
     {false, "memory.memsw.usage_in_bytes", swap_of_version_1},
     {false, "memory.limit_in_bytes", limit<kMax>, true},
-    {false, "memory.failcnt", number<kMaxHits>},
+    {false, "memory.failcnt", parse_cgroup_number<kMaxHits>},
     {false, "memory.oom_control",
      [](std::string_view text, CgroupValues values) {
        values[kOomKills] = cgroup_keyed_number(text, "oom_kill");
      }},
-    {true, "memory.current", number<kUsage>},
-    {true, "memory.swap.current", number<kSwap>},
+    {true, "memory.current", parse_cgroup_number<kUsage>},
+    {true, "memory.swap.current", parse_cgroup_number<kSwap>},
     {true, "memory.max", limit<kMax>, true},
     {true, "memory.high", limit<kHigh>, true},
     {true, "memory.events",
@@ -116,10 +111,7 @@ constinit const FileSampler kCgroupMemory = {
     .description = "memory, limits, swap and OOM kills of each cgroup",
     .metrics = kMetrics,
     .period_ns_min = kNsPerSecond,
-    .make_with_cgroups =
-        [](const Host& host, std::shared_ptr<const CgroupList> cgroups) {
-          return cgroup_file_source(kTable, host, std::move(cgroups));
-        },
+    .make_with_cgroups = make_cgroup_file_source<kTable>,
     .notes =
         {.measures =
              "The memory controller's own files of each cgroup that has a slot, from its "

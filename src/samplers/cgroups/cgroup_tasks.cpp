@@ -29,16 +29,11 @@ constexpr Metric kMetrics[] = {
 };
 static_assert(check_metrics(kMetrics, kSlotCount, 0));
 
-template <TasksSlot slot>
-void number(std::string_view text, CgroupValues values) {
-  values[slot] = cgroup_number(text);
-}
-
 constexpr CgroupFile kFiles[] = {
-    {false, "pids.current", number<kTasks>},
-    {false, "pids.max", number<kTasksMax>, true},
-    {true, "pids.current", number<kTasks>},
-    {true, "pids.max", number<kTasksMax>, true},
+    {false, "pids.current", parse_cgroup_number<kTasks>},
+    {false, "pids.max", parse_cgroup_number<kTasksMax>, true},
+    {true, "pids.current", parse_cgroup_number<kTasks>},
+    {true, "pids.max", parse_cgroup_number<kTasksMax>, true},
 };
 
 constexpr CgroupFileTable kTable = {
@@ -51,10 +46,7 @@ constinit const FileSampler kCgroupTasks = {
     .description = "tasks of each cgroup, and how many it may have",
     .metrics = kMetrics,
     .period_ns_min = kNsPerSecond,
-    .make_with_cgroups =
-        [](const Host& host, std::shared_ptr<const CgroupList> cgroups) {
-          return cgroup_file_source(kTable, host, std::move(cgroups));
-        },
+    .make_with_cgroups = make_cgroup_file_source<kTable>,
     .notes =
         {.measures = "The pids controller's count of each cgroup that has a slot, those of the "
                      "cgroups in it included, and its limit.",
