@@ -5,9 +5,6 @@
 
 #include <filesystem>
 #include <string>
-#include <vector>
-
-#include <CLI/CLI.hpp>
 
 #include "base/logging.h"
 #include "cli/subcommand.h"
@@ -22,24 +19,43 @@ int fail(const Error& cause) {
   return cause.kind == ErrorKind::kUsage ? kExitUsage : kExitRuntime;
 }
 
+class AgentParser : public command_line::Parser {
+ public:
+  AgentParser()
+      : Parser(
+            "rezolus agent", "Collect, and serve what was collected over HTTP, until stopped",
+            {.text = "Listens on 127.0.0.1:4241 unless the configuration says otherwise. `rezolus "
+                     "check FILE` checks a configuration, `rezolus status` shows what runs.",
+             .examples = {{"rezolus agent", "with /etc/rezolus/agent.toml, or with defaults"},
+                          {"rezolus agent config/agent.toml", ""},
+                          {"curl localhost:4241/metrics", "what Prometheus sees"}},
+             .signals = {{"SIGTERM, SIGINT", "end it"},
+                         {"SIGHUP", "reads the configuration again; a wrong one changes nothing"}},
+             .files = {{kDefaultPath, "Configuration, where none is named."},
+                       {"conf.d/*.toml",
+                        "Beside the configuration: read after it, in the order of their names."}},
+             .environment = {{"OTEL_EXPORTER_OTLP_ENDPOINT and others of its kind",
+                              "For [[push]] by OTLP, where the configuration says nothing."},
+                             {"STATE_DIRECTORY",
+                              "Where the queue of [[push]] is; else in /var/lib/rezolus."}},
+             .see_also = {"rezolus(1)", "rezolus-check(1)", "rezolus-exporter(1)",
+                          "rezolus-status(1)"}}) {
+    add_option("CONFIG", path,
+               "Configuration file (default: /etc/rezolus/agent.toml when it exists, else none: "
+               "every sampler, 127.0.0.1:4241)")
+        ->type_name(command_line::kFileValue);
+  }
+  std::string path;
+};
+
 }  // namespace
 
+command_line::CommandDescription describe_agent() { return command_line::describe(AgentParser()); }
+
 int run_agent(std::span<const std::string> arguments) {
-  CLI::App app("Collect, and serve what was collected over HTTP, until stopped", "rezolus agent");
-  std::string path;
-  app.add_option("config", path,
-                 "Configuration file (default: /etc/rezolus/agent.toml when it exists, else none: "
-                 "every sampler, 127.0.0.1:4241)");
-  app.footer("SIGTERM and SIGINT stop it, SIGHUP reads the configuration again.\n"
-             "`rezolus check FILE` checks a configuration, `rezolus status` shows what runs.");
-  try {
-    app.parse(std::vector<std::string>(arguments.rbegin(), arguments.rend()));
-  } catch (const CLI::Success& help) {
-    return app.exit(help);
-  } catch (const CLI::ParseError& wrong) {
-    fmt::print(stderr, "rezolus agent: {}; see rezolus agent --help\n", wrong.what());
-    return kExitUsage;
-  }
+  AgentParser parser;
+  if (const auto ended = parse(parser, arguments)) return *ended;
+  std::string& path = parser.path;
   std::error_code ignored;
   if (path.empty() && std::filesystem::exists(kDefaultPath, ignored)) path = kDefaultPath;
   AgentConfig config;

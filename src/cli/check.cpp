@@ -6,7 +6,6 @@
 #include <vector>
 
 #include <fmt/core.h>
-#include <CLI/CLI.hpp>
 
 #include "agent/config.h"
 #include "cli/check_replay.h"
@@ -83,32 +82,48 @@ bool check_file(const std::string& file) {
   return true;
 }
 
-}  // namespace
-
-int run_check(std::span<const std::string> arguments) {
-  CLI::App app("Check configuration files without running anything", "rezolus check");
+class CheckParser : public command_line::Parser {
+ public:
+  CheckParser()
+      : Parser("rezolus check", "Check configuration files without running anything",
+               {.text = "Says what is wrong and in which line, and what works but is outdated. With "
+                        "--replay it shows when rules would have fired, so that they can be tried on "
+                        "what has happened.",
+                .examples = {{"rezolus check /etc/rezolus/*.toml", ""},
+                             {"rezolus check --samplers", "what [samplers.NAME] can be"},
+                             {"rezolus check rules.toml --replay rezolus.parquet", ""}},
+                .exit_codes = {{"0", "every file is right"},
+                               {"1", "the recording of --replay could not be read"},
+                               {"2", "a file is wrong, or the usage"}},
+                .see_also = {"rezolus(1)", "rezolus-agent(1)", "rezolus-exporter(1)",
+                             "rezolus-flight-recorder(1)", "rezolus-record(1)"}}) {
+    add_option("FILES", files,
+               "Configuration files of the agent, the exporter, record or the flight recorder, and "
+               "web configurations (YAML)")
+        ->type_name(command_line::kFileValue);
+    add_flag("--samplers", samplers, "List the samplers that [samplers.NAME] knows");
+    auto* replayed =
+        add_option("--replay", recording,
+                   "Show when the rules of FILES would have made a snapshot in this recording "
+                   "(Parquet, a log, a buffer's folder, or raw)")
+            ->type_name(command_line::kFileValue);
+    add_flag("--json", json, "Print that as JSON")->needs(replayed);
+  }
   std::vector<std::string> files;
   bool samplers = false;
   std::string recording;
   bool json = false;
-  app.add_option("files", files,
-                 "Configuration files of the agent, the exporter, record or the flight recorder, and web "
-                 "configurations (YAML)");
-  app.add_flag("--samplers", samplers, "List the samplers that [samplers.NAME] knows");
-  auto* replayed = app.add_option(
-      "--replay", recording,
-      "Show when the rules of FILES would have made a snapshot in this recording (Parquet, a log, a "
-      "buffer's folder, or raw)");
-  app.add_flag("--json", json, "Print that as JSON")->needs(replayed);
-  try {
-    app.parse(std::vector<std::string>(arguments.rbegin(), arguments.rend()));
-  } catch (const CLI::Success& help) {
-    return app.exit(help);
-  } catch (const CLI::ParseError& wrong) {
-    fmt::print(stderr, "rezolus check: {}; see rezolus check --help\n", wrong.what());
-    return kExitUsage;
-  }
-  if (samplers) {
+};
+
+}  // namespace
+
+command_line::CommandDescription describe_check() { return command_line::describe(CheckParser()); }
+
+int run_check(std::span<const std::string> arguments) {
+  CheckParser parser;
+  if (const auto ended = parse(parser, arguments)) return *ended;
+  const std::vector<std::string>& files = parser.files;
+  if (parser.samplers) {
     for (const SamplerName& sampler : sampler_names()) {
       fmt::print("{:<24} {}{}\n", sampler.name, sampler.description,
                  sampler.on_by_default ? "" : " (off by default)");
@@ -119,7 +134,7 @@ int run_check(std::span<const std::string> arguments) {
     fmt::print(stderr, "rezolus check: name the files to check; see rezolus check --help\n");
     return kExitUsage;
   }
-  if (!recording.empty()) return replay(files, recording, json);
+  if (!parser.recording.empty()) return replay(files, parser.recording, parser.json);
   int code = kExitOk;
   for (const std::string& file : files) {
     if (!check_file(file)) code = kExitUsage;

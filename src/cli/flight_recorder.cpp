@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 // `rezolus flight-recorder`, also called `hindsight`: a rolling buffer, and snapshots of it.
 
-#include <filesystem>
+#include <array>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
-#include <CLI/CLI.hpp>
+#include <fmt/core.h>
 
 #include "base/logging.h"
 #include "base/store_url.h"
@@ -18,6 +19,8 @@
 
 namespace rezolus::cli {
 namespace {
+
+constexpr std::array<std::string_view, 3> kFormats = {"parquet", "raw", "log"};
 
 int fail(const Error& cause) {
   fmt::print(stderr, "rezolus flight-recorder: {}\n", cause.message);
@@ -79,42 +82,70 @@ Result<FlightOptions> understand(const Arguments& arguments) {
   return complete(std::move(options));
 }
 
+class FlightParser : public command_line::Parser {
+ public:
+  FlightParser()
+      : Parser(
+            "rezolus flight-recorder",
+            "Keep the last minutes in a rolling buffer, and make files of it when asked",
+            {.text =
+                 "`rezolus flight-recorder snapshot` asks the one that runs for a snapshot. Rules "
+                 "in its configuration make snapshots by themselves. The buffer stays when it "
+                 "ends, and the next run goes on with it. To an object store: "
+                 "s3://bucket/{host}/{time}-{reason}.parquet, with --buffer FOLDER. "
+                 "docs/flight-recorder.md has every key of the configuration.\n\n"
+                 "A DURATION is a number with its unit: 10ms, 1s, 15m.",
+             .examples = {{"rezolus flight-recorder http://localhost:4241 incident.parquet",
+                           "15 minutes, from an agent"},
+                          {"rezolus flight-recorder -i 10ms -d 5m incident.parquet",
+                           "with samplers in this process"},
+                          {"rezolus flight-recorder /etc/rezolus/flight-recorder.toml", ""},
+                          {"rezolus flight-recorder snapshot incident.parquet --last 5m", ""}},
+             .signals = {{"SIGUSR2, SIGHUP", "make a snapshot"},
+                         {"SIGINT, SIGTERM",
+                          "make a last snapshot, and end it; a second signal ends it at once"}},
+             .files = {{"OUTPUT.buffer", "The rolling buffer, a folder."},
+                       {"OUTPUT.buffer/socket",
+                        "The Unix socket for `snapshot`; of a service with a runtime directory "
+                        "it is flight-recorder.sock there."},
+                       {"flight-recorder.d/*.toml", "Rules, beside the configuration."}},
+             .see_also = {"rezolus(1)", "rezolus-check(1)", "rezolus-record(1)",
+                          "rezolus-recording(1)", "docs/flight-recorder.md"}}) {
+    add_option("[URL] OUTPUT | CONFIG.toml", given.places,
+               "URL is an agent; without it, samplers run in this process. OUTPUT is the file for "
+               "snapshots, or the URL of an object store. CONFIG.toml says all of it")
+        ->required()
+        ->expected(1, 2)
+        ->type_name(command_line::kFileValue);
+    add_option("-i,--interval", given.interval, "Time between samples, from 1ms (default 1s)")
+        ->type_name("DURATION");
+    add_option("-d,--duration", given.duration, "How far back the buffer reaches (default 15m)")
+        ->type_name("DURATION");
+    command_line::one_of(add_option("-f,--format", given.format, "Of snapshots (default parquet)"),
+                         kFormats);
+    add_option("-b,--buffer", given.buffer, "Folder of the buffer (default OUTPUT.buffer)")
+        ->type_name(command_line::kFolderValue);
+    add_flag("-v,--verbose", given.verbose, "Say more; twice for all");
+    add_access_options(*this, given.access);
+  }
+  Arguments given;
+};
+
 }  // namespace
+
+command_line::CommandDescription describe_flight_recorder() {
+  auto described = command_line::describe(FlightParser());
+  described.commands.push_back(describe_flight_snapshot());
+  return described;
+}
 
 int run_flight_recorder(std::span<const std::string> arguments) {
   if (!arguments.empty() && arguments[0] == "snapshot") {
     return run_flight_snapshot(arguments.subspan(1));
   }
-  CLI::App app("Keep the last minutes in a rolling buffer, and make files of it when asked",
-               "rezolus flight-recorder");
-  Arguments given;
-  app.add_option("PLACES", given.places,
-                 "URL OUTPUT: an agent, and the file for snapshots, or the URL of an object "
-                 "store. OUTPUT: samplers in this process. CONFIG.toml: as a file says")
-      ->required()
-      ->expected(1, 2);
-  app.add_option("-i,--interval", given.interval, "Time between samples (1s)");
-  app.add_option("-d,--duration", given.duration, "How far back the buffer reaches (15m)");
-  app.add_option("-f,--format", given.format, "Of snapshots: parquet, raw or log");
-  app.add_option("-b,--buffer", given.buffer, "Folder of the buffer (OUTPUT.buffer)");
-  app.add_flag("-v,--verbose", given.verbose, "Say more; twice for all");
-  add_access_options(app, given.access);
-  app.footer(
-      "SIGUSR2 and SIGHUP make a snapshot. SIGINT and SIGTERM make a last one and end it; "
-      "a second\nsignal ends it at once. The buffer stays, and the next run goes on with it.\n"
-      "`rezolus flight-recorder snapshot` asks the one that runs for a snapshot.\n"
-      "To an object store: s3://bucket/{host}/{time}-{reason}.parquet, with --buffer FOLDER.\n"
-      "docs/flight-recorder.md has every key of the configuration.");
-  try {
-    app.parse(std::vector<std::string>(arguments.rbegin(), arguments.rend()));
-  } catch (const CLI::Success& help) {
-    return app.exit(help);
-  } catch (const CLI::ParseError& wrong) {
-    fmt::print(stderr, "rezolus flight-recorder: {}; see rezolus flight-recorder --help\n",
-               wrong.what());
-    return kExitUsage;
-  }
-  const auto options = understand(given);
+  FlightParser parser;
+  if (const auto ended = parse(parser, arguments)) return *ended;
+  const auto options = understand(parser.given);
   if (!options) return fail(options.error());
   if (auto set = set_up_logging(options->logging_level); !set) return fail(set.error());
   for (const std::string& note : options->notes) spdlog::info("{}", note);

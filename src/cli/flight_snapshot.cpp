@@ -8,7 +8,6 @@
 
 #include <fmt/core.h>
 #include <sys/stat.h>
-#include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
 
 #include "base/store_url.h"
@@ -96,30 +95,51 @@ Result<std::string> ask(const Arguments& given) {
   return error("{}", said.empty() ? fmt::format("it answers {}", response->status) : said);
 }
 
+class SnapshotParser : public command_line::Parser {
+ public:
+  SnapshotParser()
+      : Parser("rezolus flight-recorder snapshot",
+               "Ask the flight recorder that runs for a snapshot, and print the file's path",
+               {.text = "Waits until the file is complete. Without options it holds all of the "
+                        "buffer, up to now.",
+                .examples =
+                    {{"rezolus flight-recorder snapshot", "of the service, as root"},
+                     {"rezolus flight-recorder snapshot incident.parquet --last 5m --post 10s", ""},
+                     {"rezolus flight-recorder snapshot flight-recorder.toml --reason slow-login",
+                      ""}},
+                .exit_codes = {{"0", "ok"},
+                               {"1", "failed, or no flight recorder runs"},
+                               {"2", "wrong usage"}},
+                .files = {{kServiceSocket, "The service's socket, where no PLACE is named."}},
+                .see_also = {"rezolus-flight-recorder(1)"}}) {
+    add_option("PLACE", given.place,
+               "The flight recorder's configuration or output; else the service's")
+        ->type_name(command_line::kFileValue);
+    add_option("--socket", given.socket, "Its Unix socket, instead of PLACE")
+        ->type_name(command_line::kFileValue);
+    add_option("--last", given.last, "From so long ago, as 5m (default: all of the buffer)")
+        ->type_name("DURATION");
+    add_option("--start", given.start,
+               "From this time, 2026-11-26T02:00:00Z or seconds since 1970 (default: all)")
+        ->type_name("TIME");
+    add_option("--end", given.end, "Up to this time (default: now)")->type_name("TIME");
+    add_option("--post", given.post, "Up to so long after now, as 10s; waits for it")
+        ->type_name("DURATION");
+    add_option("--reason", given.reason, "For the file's name and metadata")->type_name("TEXT");
+  }
+  Arguments given;
+};
+
 }  // namespace
 
+command_line::CommandDescription describe_flight_snapshot() {
+  return command_line::describe(SnapshotParser());
+}
+
 int run_flight_snapshot(std::span<const std::string> arguments) {
-  CLI::App app("Ask the flight recorder that runs for a snapshot, and print the file's path",
-               "rezolus flight-recorder snapshot");
-  Arguments given;
-  app.add_option("PLACE", given.place,
-                 "The flight recorder's configuration or output; else the service's");
-  app.add_option("--socket", given.socket, "Its Unix socket, instead of PLACE");
-  app.add_option("--last", given.last, "From so long ago, 5m; else all of the buffer");
-  app.add_option("--start", given.start,
-                 "From this time, 2026-11-26T02:00:00Z or seconds since 1970");
-  app.add_option("--end", given.end, "Up to this time");
-  app.add_option("--post", given.post, "Up to so long after now, 10s; waits for it");
-  app.add_option("--reason", given.reason, "For the file's name and metadata");
-  try {
-    app.parse(std::vector<std::string>(arguments.rbegin(), arguments.rend()));
-  } catch (const CLI::Success& help) {
-    return app.exit(help);
-  } catch (const CLI::ParseError& wrong) {
-    fmt::print(stderr, "rezolus flight-recorder snapshot: {}; see --help\n", wrong.what());
-    return kExitUsage;
-  }
-  const auto path = ask(given);
+  SnapshotParser parser;
+  if (const auto ended = parse(parser, arguments)) return *ended;
+  const auto path = ask(parser.given);
   if (path) {
     fmt::print("{}\n", *path);
     return kExitOk;

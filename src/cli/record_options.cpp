@@ -2,14 +2,16 @@
 #include "cli/record_options.h"
 
 #include <algorithm>
+#include <array>
 #include <cstdlib>
 #include <filesystem>
-
-#include <CLI/CLI.hpp>
+#include <string_view>
 
 #include "base/clock.h"
 #include "base/store_url.h"
 #include "cli/access_options.h"
+#include "cli/subcommand.h"
+#include "command_line/parser.h"
 #include "config/toml_keys.h"
 #include "http/client.h"
 #include "recording/log/log.h"
@@ -18,75 +20,140 @@
 namespace rezolus::cli {
 namespace {
 
-constexpr const char* kFooter = R"(
-A command after -- is started with the first sample, in a process group of its own, and recorded
-until it ends, plus one tick. At a terminal, what is typed is the command's, Ctrl-C too. --duration and signals end it: it gets SIGTERM, or the signal that
-came, and two seconds later SIGKILL.
+constexpr std::array<std::string_view, 3> kFormats = {"parquet", "log", "raw"};
+constexpr std::array<std::string_view, 2> kLayouts = {"wide", "long"};
+constexpr std::array<std::string_view, 3> kPriorities = {"normal", "high", "realtime"};
 
-Exit codes: 0 recorded, 1 failed, 2 wrong usage or a second signal. With a command, its own exit code
-instead of 0, or 128 + the signal that ended it; 124 when --duration ended it; 126 or 127 when it
-could not be started or was not found. A recording that failed is 1 whatever the command did.
-
-Examples:
-  rezolus record -d 10s
-  rezolus record --interval 100ms http://localhost:4241 build.parquet -- make -j4
-  rezolus record --samplers syscall_latency,scheduler_runqueue --label build=1234
-  rezolus record --endpoint localhost:4241 --endpoint http://localhost:9100/metrics,source=node
-  rezolus record --metrics 'tcp_*' --metrics cpu_usage -d 1m)";
-
-void declare(CLI::App& app, RecordArguments& arguments) {
-  app.add_option("-i,--interval", arguments.interval,
-                 "Time between samples, from 1ms (default 1s)");
-  app.add_option("-d,--duration", arguments.duration,
-                 "Stop after this long (default: at Ctrl-C, or when the command ends)");
-  app.add_option("--url", arguments.url,
-                 "Agent or Prometheus page to record from (default: http://localhost:4241 when an "
-                 "agent answers there, else samplers in this process)");
-  app.add_option("--endpoint", arguments.endpoints,
-                 "URL[,source=NAME][,role=TEXT][,protocol=rezolus|prometheus|auto]: an agent or a "
-                 "Prometheus endpoint; several are recorded into one file, told apart by the label "
-                 "source (repeatable). For https and credentials, options as below with underscores: "
-                 ",ca_file=PATH")
-      ->allow_extra_args(false);
-  app.add_option("-c,--config", arguments.config,
-                 "TOML file with these settings, as config/record.toml; options go before it");
-  app.add_option("-o,--output", arguments.output,
-                 "File to write (default rezolus.parquet), or the URL of an object store "
-                 "(s3://bucket/run.parquet)");
-  app.add_option("-f,--format", arguments.format,
-                 "parquet (default), log, or raw: MessagePack snapshots as upstream's recorder has "
-                 "them");
-  app.add_option("--layout", arguments.layout,
-                 "Of Parquet: wide (default, a column for each series) or long (a row for each "
-                 "series and sample)");
-  app.add_option("--spool", arguments.spool,
-                 "Folder for the recording until it is in the object store (default $TMPDIR, else "
-                 "/var/tmp)");
-  app.add_option("--priority", arguments.priority,
-                 "Of the thread that takes samples in this process, and only of it: normal "
-                 "(default), high (niceness -20) or realtime (SCHED_FIFO); with the last two, memory "
-                 "is locked as well")
-      ->allow_extra_args(false);
-  app.add_option("--samplers", arguments.samplers,
-                 "Only what these samplers measure, separated by commas; in this process, no other "
-                 "is started. `rezolus check --samplers` lists them")
-      ->delimiter(',')
-      ->allow_extra_args(false);
-  app.add_option("--metrics", arguments.metrics,
-                 "Only metrics of this name; * and ? stand for any characters (repeatable)")
-      ->allow_extra_args(false);
-  app.add_option("-l,--label", arguments.labels,
-                 "key=value, a label for every series that has none of that name (repeatable)")
-      ->allow_extra_args(false);
-  app.add_option("-m,--metadata", arguments.metadata,
-                 "key=value for the file's metadata (repeatable)")
-      ->allow_extra_args(false);
-  app.add_flag("-v,--verbose", arguments.verbose, "Say more");
-  add_access_options(app, arguments.access);
-  app.add_option("positionals", arguments.positionals, "[URL] [OUTPUT] [-- COMMAND…]")
-      ->expected(0, 2);
-  app.footer(kFooter);
+command_line::Manual record_manual() {
+  return {
+      .text =
+          "A command after -- is started with the first sample, in a process group of its own, and "
+          "recorded until it ends, plus one tick. At a terminal, what is typed is the command's, "
+          "Ctrl-C too. --duration and signals end it: it gets SIGTERM, or the signal that came, and "
+          "two seconds later SIGKILL.\n\n"
+          "What was recorded survives a crash: it is in a log beside the output, and the next record "
+          "to that output recovers it. Samplers in this process need root, or CAP_BPF and "
+          "CAP_PERFMON; asking an agent needs no privilege.\n\n"
+          "A DURATION is a number with its unit: 250us, 10ms, 1.5s, 5m, 1h 30m, 2days.",
+      .examples =
+          {{"rezolus record -d 10s", ""},
+           {"rezolus record --interval 100ms http://localhost:4241 build.parquet -- make -j4", ""},
+           {"rezolus record --samplers syscall_latency,scheduler_runqueue --label build=1234", ""},
+           {"rezolus record --endpoint localhost:4241 --endpoint "
+            "http://localhost:9100/metrics,source=node",
+            ""},
+           {"rezolus record --metrics 'tcp_*' --metrics cpu_usage -d 1m", ""},
+           {"rezolus record config/record.toml", ""}},
+      .exit_codes =
+          {{"0", "recorded; with a command, its own exit code instead, or 128 + the signal that "
+                 "ended it"},
+           {"1", "failed, whatever the command did"},
+           {"2", "wrong usage, or a second signal"},
+           {"124", "--duration ended the command"},
+           {"126, 127", "the command could not be started, or was not found"}},
+      .signals = {{"SIGINT, SIGTERM, SIGHUP",
+                   "finish the file; a second signal ends it at once, and leaves the log"}},
+      .files = {{"rezolus.parquet", "The output, where none is named."},
+                {"OUTPUT.rezlog", "The log beside it, until the output is complete."}},
+      .environment = {{"TMPDIR", "Folder for the log of a recording to an object store; else "
+                                 "/var/tmp."},
+                      {"AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY",
+                       "Credentials of an object store, and others as the clouds' own programs read "
+                       "them."}},
+      .see_also = {"rezolus(1)", "rezolus-recording(1)", "rezolus-flight-recorder(1)",
+                   "rezolus-check(1)"}};
 }
+
+class RecordParser : public command_line::Parser {
+ public:
+  RecordParser() : Parser("rezolus record", "Record snapshots into a Parquet file", record_manual()) {
+    add_time_options();
+    add_source_options();
+    add_output_options();
+    add_choice_options();
+    add_flag("-v,--verbose", given.verbose, "Say more");
+    add_access_options(*this, given.access);
+    add_option("[URL] [OUTPUT] [-- COMMAND...]", given.positionals,
+               "An agent or a Prometheus page as with --url, the file as with --output (or "
+               "CONFIG.toml, as with --config), and the command during which to record")
+        ->expected(0, 2)
+        ->type_name(command_line::kFileValue);
+    takes_command();
+  }
+  static constexpr const char* kSampler = "SAMPLER";
+  RecordArguments given;
+
+ private:
+  void add_time_options() {
+    add_option("-i,--interval", given.interval, "Time between samples, from 1ms (default 1s)")
+        ->type_name("DURATION");
+    add_option("-d,--duration", given.duration,
+               "Stop after this long (default: at Ctrl-C, or when the command ends)")
+        ->type_name("DURATION");
+  }
+  void add_source_options() {
+    add_option("--url", given.url,
+               "Agent or Prometheus page to record from (default: http://localhost:4241 when an "
+               "agent answers there, else samplers in this process)")
+        ->type_name("URL");
+    add_option("--endpoint", given.endpoints,
+               "URL[,source=NAME][,role=TEXT][,protocol=rezolus|prometheus|auto]: an agent or a "
+               "Prometheus endpoint; several are recorded into one file, told apart by the label "
+               "source (repeatable). For https and credentials, options as below with underscores: "
+               ",ca_file=PATH")
+        ->type_name("ENDPOINT")
+        ->allow_extra_args(false);
+    add_option("-c,--config", given.config,
+               "TOML file with these settings, as config/record.toml; options go before it")
+        ->type_name(command_line::kFileValue);
+  }
+  void add_output_options() {
+    add_option("-o,--output", given.output,
+               "File to write (default rezolus.parquet), or the URL of an object store "
+               "(s3://bucket/run.parquet)")
+        ->type_name(command_line::kFileValue);
+    command_line::one_of(
+        add_option("-f,--format", given.format,
+                   "Of the output (default parquet; log where its name ends with .rezlog); raw is "
+                   "MessagePack snapshots as upstream's recorder has them"),
+        kFormats);
+    command_line::one_of(
+        add_option("--layout", given.layout,
+                   "Of Parquet: wide (default, a column for each series) or long (a row for each "
+                   "series and sample)"),
+        kLayouts);
+    add_option("--spool", given.spool,
+               "Folder for the recording until it is in the object store (default $TMPDIR, else "
+               "/var/tmp)")
+        ->type_name(command_line::kFolderValue);
+  }
+  void add_choice_options() {
+    command_line::one_of(
+        add_option("--priority", given.priority,
+                   "Of the thread that takes samples in this process, and only of it: normal "
+                   "(default), high (niceness -20) or realtime (SCHED_FIFO); with the last two, "
+                   "memory is locked as well")
+            ->allow_extra_args(false),
+        kPriorities);
+    add_option("--samplers", given.samplers,
+               "Only what these samplers measure, separated by commas; in this process, no other is "
+               "started. `rezolus check --samplers` lists them")
+        ->type_name(kSampler)
+        ->delimiter(',')
+        ->allow_extra_args(false);
+    add_option("--metrics", given.metrics,
+               "Only metrics of this name; * and ? stand for any characters (repeatable)")
+        ->type_name("PATTERN")
+        ->allow_extra_args(false);
+    add_option("-l,--label", given.labels,
+               "A label for every series that has none of that name (repeatable)")
+        ->type_name("KEY=VALUE")
+        ->allow_extra_args(false);
+    add_option("-m,--metadata", given.metadata, "For the file's metadata (repeatable)")
+        ->type_name("KEY=VALUE")
+        ->allow_extra_args(false);
+  }
+};
 
 Result<void> take_positionals(RecordArguments& arguments) {
   for (const std::string& text : arguments.positionals) {
@@ -174,7 +241,7 @@ Result<void> take_priority(const RecordArguments& arguments, RecordOptions& opti
   } else if (priority == "realtime") {
     options.scheduler.policy = SchedulerConfig::Policy::kFifo;
   } else if (!priority.empty() && priority != "normal") {
-    return usage_error("--priority: '{}' is not known; it is normal, high or realtime", priority);
+    return usage_error("--priority: {}", command_line::not_one_of(priority, kPriorities));
   }
   return {};
 }
@@ -203,11 +270,11 @@ Result<void> take_format(const RecordArguments& arguments, RecordOptions& option
     options.format = OutputFormat::kRaw;
     if (arguments.output.empty()) options.output = "rezolus.raw";
   } else if (!format.empty() && format != "parquet") {
-    return usage_error("--format: '{}' is not known; it is parquet, log or raw", format);
+    return usage_error("--format: {}", command_line::not_one_of(format, kFormats));
   }
   if (arguments.layout.empty()) return {};
-  if (arguments.layout != "wide" && arguments.layout != "long") {
-    return usage_error("--layout: '{}' is not known; it is wide or long", arguments.layout);
+  if (std::ranges::find(kLayouts, arguments.layout) == kLayouts.end()) {
+    return usage_error("--layout: {}", command_line::not_one_of(arguments.layout, kLayouts));
   }
   if (options.format != OutputFormat::kParquet) {
     return usage_error("--layout is one of Parquet files; it has no meaning for this format");
@@ -269,15 +336,20 @@ Result<RecordOptions> understand(RecordArguments arguments) {
   return options;
 }
 
+command_line::CommandDescription describe_record() {
+  std::vector<std::string> samplers;
+  for (const SamplerName& sampler : sampler_names()) samplers.emplace_back(sampler.name);
+  return command_line::describe(RecordParser(), {{RecordParser::kSampler, samplers}});
+}
+
 Result<std::optional<RecordOptions>> read_record_options(std::span<const std::string> arguments) {
-  CLI::App app("Record snapshots into a Parquet file", "rezolus record");
-  RecordArguments given;
-  declare(app, given);
+  RecordParser parser;
+  RecordArguments& given = parser.given;
   const auto end = std::ranges::find(arguments, "--");
   try {
-    app.parse(std::vector<std::string>(std::make_reverse_iterator(end), arguments.rend()));
+    parser.parse(std::vector<std::string>(std::make_reverse_iterator(end), arguments.rend()));
   } catch (const CLI::Success& help) {
-    app.exit(help);
+    parser.exit(help);
     return std::nullopt;
   } catch (const CLI::ParseError& wrong) {
     return usage_error("{}; see rezolus record --help", wrong.what());

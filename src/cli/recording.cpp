@@ -12,8 +12,13 @@
 
 #include "cli/subcommand.h"
 #include "recorder/converter.h"
+#include "recording/parquet/definitions.h"
 
 namespace rezolus::cli {
+
+command_line::CommandDescription describe_recording_tools() {
+  return command_line::describe(RecordingParser());
+}
 
 int run_recording_tools(std::span<const std::string> arguments) {
   const auto companion = find_converter();

@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include <CLI/CLI.hpp>
+#include <fmt/core.h>
 #include <nlohmann/json.hpp>
 
 #include "base/clock.h"
@@ -105,9 +105,9 @@ std::string core_lines(const Json& status) {
   if (core == status.end() || !core->is_object()) return {};
   const std::vector<Json> programs = objects_of(*core, "programs");
   if (programs.empty()) return {};
-  std::string text = fmt::format("\nstate of tasks: in {}\n",
-                                 flag_of(status, "task_storage") ? "task storage"
-                                                                 : "a hash by thread id");
+  std::string text =
+      fmt::format("\nstate of tasks: in {}\n",
+                  flag_of(status, "task_storage") ? "task storage" : "a hash by thread id");
   for (const Json& program : programs) text += program_line(program);
   return text;
 }
@@ -181,8 +181,7 @@ std::string render(const Json& status, const Url& url) {
                   format_duration(static_cast<std::uint64_t>(number_of(status, "uptime_seconds")) *
                                   kNsPerSecond));
   text += memory_text(status);
-  return text + core_lines(status) + sampler_lines(status) + map_lines(status) +
-         loss_lines(status);
+  return text + core_lines(status) + sampler_lines(status) + map_lines(status) + loss_lines(status);
 }
 
 int show_status(const Url& url, bool json) {
@@ -214,28 +213,42 @@ int show_status(const Url& url, bool json) {
   return kExitRuntime;
 }
 
+class StatusParser : public command_line::Parser {
+ public:
+  StatusParser()
+      : Parser(
+            "rezolus status", "Show how an agent does",
+            {.text = "Lists every sampler with its health, every BPF program with the hook that it "
+                     "hangs on or the reason why it is off, memory, and events that were lost.",
+             .examples = {{"rezolus status", "the agent on this host"},
+                          {"rezolus status https://node7:4241 --ca-file ca.pem", ""},
+                          {"rezolus status --json | jq '.samplers[] | {name, health}'", ""}},
+             .exit_codes = {{"0", "every sampler that is on works"},
+                            {"1", "one does not, or the agent does not answer"},
+                            {"2", "wrong usage"}},
+             .see_also = {"rezolus(1)", "rezolus-agent(1)"}}) {
+    add_option("URL", url, "Agent to ask (default http://localhost:4241)")->type_name("URL");
+    add_flag("--json", json, "Print what the agent answered");
+    add_access_options(*this, access);
+  }
+  std::string url{kDefaultAgentHost};
+  bool json = false;
+  HttpAccess access;
+};
+
 }  // namespace
 
+command_line::CommandDescription describe_status() {
+  return command_line::describe(StatusParser());
+}
+
 int run_status(std::span<const std::string> arguments) {
-  CLI::App app("Show how an agent does", "rezolus status");
-  std::string url(kDefaultAgentHost);
-  bool json = false;
-  app.add_option("url", url, "Agent to ask (default http://localhost:4241)");
-  app.add_flag("--json", json, "Print what the agent answered");
-  HttpAccess access;
-  add_access_options(app, access);
-  try {
-    app.parse(std::vector<std::string>(arguments.rbegin(), arguments.rend()));
-  } catch (const CLI::Success& help) {
-    return app.exit(help);
-  } catch (const CLI::ParseError& wrong) {
-    fmt::print(stderr, "rezolus status: {}; see rezolus status --help\n", wrong.what());
-    return kExitUsage;
-  }
-  const auto address = parse_url(url, access);
+  StatusParser parser;
+  if (const auto ended = parse(parser, arguments)) return *ended;
+  const auto address = parse_url(parser.url, parser.access);
   if (!address) return fail(address.error());
   if (auto right = check_access(address->access); !right) return fail(right.error());
-  return show_status(*address, json);
+  return show_status(*address, parser.json);
 }
 
 }  // namespace rezolus::cli

@@ -5,8 +5,8 @@
 #include <string>
 #include <vector>
 
+#include <fmt/core.h>
 #include <unistd.h>
-#include <CLI/CLI.hpp>
 
 #include "base/clock.h"
 #include "base/ticks.h"
@@ -80,27 +80,41 @@ int watch(const TopOptions& options, SnapshotSource& source, Interrupt& interrup
   return kExitOk;
 }
 
-}  // namespace
-
-int run_top(std::span<const std::string> arguments) {
-  CLI::App app("Show what the host does, live", "rezolus top");
+class TopParser : public command_line::Parser {
+ public:
+  TopParser()
+      : Parser("rezolus top", "Show what the host does, live",
+               {.text = "Ctrl-C ends it. Where standard output is no terminal, tables follow one "
+                        "another. Samplers in this process need root, or CAP_BPF and CAP_PERFMON.",
+                .examples = {{"rezolus top", ""},
+                             {"rezolus top -i 100ms http://node7:4241", "another host's agent"},
+                             {"rezolus top -n 1", "one table, of one second"}},
+                .exit_codes = {{"0", "ok"}, {"1", "failed"}, {"2", "wrong usage"}},
+                .see_also = {"rezolus(1)", "rezolus-record(1)"}}) {
+    add_option("URL", url,
+               "Agent to ask (default: http://localhost:4241 when an agent answers there, else "
+               "samplers in this process)")
+        ->type_name("URL");
+    add_option("-i,--interval", interval, "Time between two tables, from 10ms (default 1s)")
+        ->type_name("DURATION");
+    add_option("-n,--count", options.count, "Stop after this many tables (default: at Ctrl-C)")
+        ->type_name("COUNT");
+    add_access_options(*this, options.access);
+  }
   TopOptions options;
   std::string url;
   std::string interval = "1s";
-  app.add_option("url", url,
-                 "Agent to ask (default: http://localhost:4241 when an agent answers "
-                 "there, else samplers in this process)");
-  app.add_option("-i,--interval", interval, "Time between two tables (default 1s)");
-  app.add_option("-n,--count", options.count, "Stop after this many tables");
-  add_access_options(app, options.access);
-  try {
-    app.parse(std::vector<std::string>(arguments.rbegin(), arguments.rend()));
-  } catch (const CLI::Success& help) {
-    return app.exit(help);
-  } catch (const CLI::ParseError& wrong) {
-    fmt::print(stderr, "rezolus top: {}; see rezolus top --help\n", wrong.what());
-    return kExitUsage;
-  }
+};
+
+}  // namespace
+
+command_line::CommandDescription describe_top() { return command_line::describe(TopParser()); }
+
+int run_top(std::span<const std::string> arguments) {
+  TopParser parser;
+  if (const auto ended = parse(parser, arguments)) return *ended;
+  TopOptions& options = parser.options;
+  const std::string& interval = parser.interval;
   const auto interval_ns = parse_duration_ns(interval);
   if (!interval_ns) return fail(interval_ns.error());
   if (*interval_ns < kIntervalNsMin) {
@@ -109,7 +123,7 @@ int run_top(std::span<const std::string> arguments) {
                       0, ErrorKind::kUsage});
   }
   options.interval_ns = *interval_ns;
-  if (!url.empty()) options.url = url;
+  if (!parser.url.empty()) options.url = parser.url;
   Interrupt interrupt;
   auto source = open_source(options.url, options.access, options.interval_ns);
   if (!source) return fail(source.error());

@@ -1,13 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 #pragma once
-// The commands of `rezolus-recording`: a table of options each, and what they print. Part of the program: they print and choose exit codes.
-
-#include <functional>
-#include <vector>
-
-#include <CLI/CLI.hpp>
+// What the commands of `rezolus-recording` do once their options are read. Part of the program: they
+// print and choose exit codes.
 
 #include "base/result.h"
+#include "recording/parquet/definitions.h"
 #include "recording/parquet/exit_codes.h"
 
 namespace rezolus {
@@ -15,17 +12,11 @@ namespace rezolus {
 // Prints what went wrong and returns the exit code for it: 2 where the error is one of usage.
 int fail(const Error& cause, int exit_code = kExitRuntime);
 
-// A command as it is to be run once the line is parsed.
-struct Command {
-  CLI::App* parser = nullptr;
-  std::function<int()> run;
-};
-
-Command add_info(CLI::App& app);
-Command add_summary(CLI::App& app);
-Command add_diff(CLI::App& app);
-Command add_convert(CLI::App& app);
-Command add_recover(CLI::App& app);
-Command add_upload(CLI::App& app);
+int run_info(const InfoOptions& options);
+int run_summary(const SummaryOptions& options);
+int run_diff(const DiffOptions& options);
+int run_convert(const ConvertOptions& options);
+int run_recover(const RecoverOptions& options);
+int run_upload(const UploadOptions& options);
 
 }  // namespace rezolus

@@ -29,17 +29,6 @@
 namespace rezolus {
 namespace {
 
-struct ConvertOptions {
-  std::vector<std::string> paths;  // the inputs, then the output
-  std::string format;
-  std::string layout = "wide";
-  std::string interval;
-  std::string from;
-  std::string to;
-  std::vector<std::string> metrics;
-  std::vector<std::string> metadata;
-};
-
 void say_loss(const std::string& input, std::uint64_t lost_bytes, std::uint64_t lost_ticks) {
   if (lost_bytes == 0) return;
   fmt::print(stderr,
@@ -143,7 +132,9 @@ Result<std::unique_ptr<SnapshotStream>> open_inputs(const ConvertOptions& option
   return cut_stream(std::move(*joined), cut);
 }
 
-int convert(const ConvertOptions& options) {
+}  // namespace
+
+int run_convert(const ConvertOptions& options) {
   if (options.paths.size() < 2) return fail({"convert needs an input and an output"}, kExitUsage);
   auto plan = make_plan(options);
   if (!plan) return fail(plan.error(), kExitUsage);
@@ -177,7 +168,9 @@ int convert(const ConvertOptions& options) {
 }
 
 // PATH may be the log, or the output that it stands beside.
-int recover(const std::string& path, std::string output) {
+int run_recover(const RecoverOptions& options) {
+  const std::string& path = options.path;
+  std::string output = options.output;
   const bool is_log = path.ends_with(kLogSuffix);
   const std::string log_path = is_log ? path : path + std::string(kLogSuffix);
   if (output.empty()) {
@@ -215,69 +208,6 @@ int recover(const std::string& path, std::string output) {
                loss.ticks_known ? "" : " at least", log_path);
   }
   return converted;
-}
-
-}  // namespace
-
-Command add_convert(CLI::App& app) {
-  auto options = std::make_shared<ConvertOptions>();
-  CLI::App* parser = app.add_subcommand(
-      "convert", "Write recordings in another format, cut, thinned out, or several joined");
-  parser
-      ->add_option("INPUT... OUTPUT", options->paths,
-                   "Recordings of any format, and the file to write: a path, or for Parquet a URL "
-                   "(s3://bucket/key)")
-      ->required();
-  parser
-      ->add_option("--format", options->format,
-                   "parquet, log or raw; without it by the output's name: .rezlog, .raw, else "
-                   "Parquet")
-      ->check(CLI::IsMember({"parquet", "log", "raw"}));
-  parser
-      ->add_option("--layout", options->layout,
-                   "wide: a column for each series; long: a row for each series and tick")
-      ->check(CLI::IsMember({"wide", "long"}));
-  parser->add_option("--from", options->from,
-                     "First moment: 2026-11-26T02:00:00Z, seconds since 1970, +10s after the first "
-                     "tick, -30s before the last");
-  parser->add_option("--to", options->to, "Last moment, in the same forms");
-  parser
-      ->add_option("--metrics", options->metrics,
-                   "Only metrics that fit this pattern; may be repeated")
-      ->allow_extra_args(false);
-  parser->add_option("-i,--interval", options->interval,
-                     "At most one tick in this time; it is noted as the interval");
-  parser->add_option("-m,--metadata", options->metadata, "key=value for the file's metadata")
-      ->allow_extra_args(false);
-  parser->footer(
-      "Several inputs are joined on time: their series get the label source. Raw snapshots "
-      "have no sums of\nhistograms.\n\n"
-      "Examples:\n"
-      "  rezolus recording convert run.parquet.rezlog run.parquet\n"
-      "  rezolus recording convert run.parquet lake.parquet --layout long\n"
-      "  rezolus recording convert run.parquet end.parquet --from=-30s --metrics 'tcp_*'\n"
-      "  rezolus recording convert run.parquet hourly.parquet --interval 1m\n"
-      "  rezolus recording convert client.parquet server.parquet both.parquet");
-  return {parser, [options] { return convert(*options); }};
-}
-
-Command add_recover(CLI::App& app) {
-  struct RecoverOptions {
-    std::string path;
-    std::string output;
-  };
-  auto options = std::make_shared<RecoverOptions>();
-  CLI::App* parser = app.add_subcommand(
-      "recover", "Finish what a crash left behind, or read what is readable of a damaged log");
-  parser->add_option("PATH", options->path, "The log, or the output that it stands beside")
-      ->required();
-  parser->add_option("-o,--output", options->output, "Parquet file to write");
-  parser->footer(
-      "Says what was lost. The log stays.\n\n"
-      "Examples:\n"
-      "  rezolus recording recover run.parquet          reads run.parquet.rezlog\n"
-      "  rezolus recording recover old.rezlog -o old.parquet");
-  return {parser, [options] { return recover(options->path, options->output); }};
 }
 
 }  // namespace rezolus

@@ -2,15 +2,12 @@
 // `rezolus-recording`: the companion program that reads and writes Parquet, apart from `rezolus` so
 // that Arrow's memory and failures are its own.
 
-#include <array>
 #include <exception>
 #include <new>
 
-#include <CLI/CLI.hpp>
 #include <fmt/core.h>
 #include <malloc.h>
 
-#include "base/version.h"
 #include "recording/parquet/commands.h"
 #include "recording/parquet/output.h"
 
@@ -24,14 +21,7 @@ int fail(const Error& cause, int exit_code) {
 namespace {
 
 int run(int argc, char** argv) {
-  CLI::App app("Look into recordings of Rezolus, compare and convert them", "rezolus recording");
-  app.set_version_flag("--version", fmt::format("rezolus-recording {}", kVersion));
-  app.require_subcommand(1);
-  const std::array tools = {add_info(app), add_summary(app), add_diff(app), add_convert(app),
-                            add_recover(app), add_upload(app)};
-  app.footer("Each takes Parquet files of Rezolus (wide and long) and of the original, logs (.rezlog) and\n"
-             "raw snapshots, also compressed by zstd.\n"
-             "Exit codes: 0 ok, 1 failed, 2 wrong usage.");
+  RecordingParser app;
   try {
     app.parse(argc, argv);
   } catch (const CLI::Success& help) {
@@ -40,10 +30,13 @@ int run(int argc, char** argv) {
     fmt::print(stderr, "rezolus-recording: {}; see rezolus-recording --help\n", wrong.what());
     return kExitUsage;
   }
-  for (const Command& tool : tools) {
-    if (tool.parser->parsed()) return tool.run();
-  }
-  return kExitUsage;
+  const RecordingToolOptions& given = app.given;
+  if (app.got_subcommand("info")) return run_info(given.info);
+  if (app.got_subcommand("summary")) return run_summary(given.summary);
+  if (app.got_subcommand("diff")) return run_diff(given.diff);
+  if (app.got_subcommand("convert")) return run_convert(given.convert);
+  if (app.got_subcommand("recover")) return run_recover(given.recover);
+  return run_upload(given.upload);
 }
 
 // Compressing a column takes some MiB for a moment. From the heap, their place would be taken by what

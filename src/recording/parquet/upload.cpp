@@ -87,7 +87,11 @@ Result<void> upload_files(const std::vector<std::string>& files, const std::stri
   return output->commit();
 }
 
-int upload(const std::string& path, const std::string& url) {
+}  // namespace
+
+int run_upload(const UploadOptions& options) {
+  const std::string& path = options.path;
+  const std::string& url = options.url;
   if (!is_store_url(url)) {
     return fail({fmt::format("'{}' is not the URL of an object store; write s3://bucket/key, "
                              "gs://…, abfs://… or file:///path",
@@ -108,32 +112,6 @@ int upload(const std::string& path, const std::string& url) {
                files->size() > 1 ? fmt::format(", {} files", files->size()) : "");
   }
   return kExitOk;
-}
-
-}  // namespace
-
-Command add_upload(CLI::App& app) {
-  struct UploadOptions {
-    std::string path;
-    std::string url;
-  };
-  auto options = std::make_shared<UploadOptions>();
-  CLI::App* parser =
-      app.add_subcommand("upload", "Copy a file to an object store, and the JSON beside it");
-  parser
-      ->add_option("FILE", options->path,
-                   "Any file; its parts (FILE.part2.parquet …) and FILE.json go along where they are")
-      ->required();
-  parser->add_option("URL", options->url, "s3://bucket/key, gs://…, abfs://… or file:///path")
-      ->required();
-  parser->footer(
-      "What was there is replaced, and parts of a longer recording of that name are removed.\n"
-      "Nothing is sent where a part is missing. A file appears under its name when all of it is there.\n"
-      "Credentials are those of the environment (AWS_ACCESS_KEY_ID, …) or of the machine's "
-      "role.\n\n"
-      "Examples:\n"
-      "  rezolus recording upload incident.parquet s3://incidents/node7/disk.parquet");
-  return {parser, [options] { return upload(options->path, options->url); }};
 }
 
 }  // namespace rezolus

@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+#include <array>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "command_line/completion.h"
+#include "command_line/description.h"
+#include "command_line/parser.h"
+
+namespace rezolus::command_line {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::Not;
+
+constexpr std::array<std::string_view, 2> kSizes = {"small", "large"};
+
+class Example : public Parser {
+ public:
+  Example()
+      : Parser("rezolus", "An example", {.text = "Says it.", .examples = {{"rezolus", "runs"}}}) {
+    Parser* child = add_command("child", "Its [child]: 'quoted'", {});
+    one_of(child->add_option("-s,--size", size, "How large; of what"), kSizes);
+    child->add_option("--out", file, "Where to")->type_name(kFileValue);
+    child->add_option("--in", folder, "Where from")->type_name(kFolderValue);
+    child->add_option("--name", names, "Whose")->type_name("NAME")->delimiter(',');
+    child->add_option("--free", free, "Anything")->type_name("TEXT");
+    child->add_flag("--flag", flag, "Says more");
+    child->add_flag("--hidden", hidden, "Not for people")->group("");
+    child->add_option("PLACE", place, "The place")->required()->type_name(kFileValue);
+    child->takes_command();
+  }
+  std::string size, file, folder, free, place;
+  std::vector<std::string> names;
+  bool flag = false, hidden = false;
+};
+
+const NamedChoices kNames = {{"NAME", {"ada", "bob"}}};
+
+TEST(CommandLine, TreeIsDescribed) {
+  const CommandDescription program = describe(Example(), kNames);
+  EXPECT_EQ(program.name, "rezolus");
+  ASSERT_EQ(program.commands.size(), 1u);
+  const CommandDescription& child = program.commands[0];
+  EXPECT_TRUE(child.takes_command);
+  ASSERT_EQ(child.options.size(), 7u);  // with --help, without the hidden one
+  EXPECT_THAT(child.options[0].names, ElementsAre("-h", "--help"));
+  EXPECT_EQ(child.options[0].kind, ValueKind::kNone);
+  EXPECT_THAT(child.options[1].names, ElementsAre("-s", "--size"));
+  EXPECT_THAT(child.options[1].choices, ElementsAre("small", "large"));
+  EXPECT_EQ(child.options[1].brief(), "How large");
+  EXPECT_EQ(child.options[2].kind, ValueKind::kFile);
+  EXPECT_EQ(child.options[3].kind, ValueKind::kFolder);
+  EXPECT_THAT(child.options[4].choices, ElementsAre("ada", "bob"));
+  EXPECT_TRUE(child.options[4].list);
+  EXPECT_TRUE(child.options[4].repeatable);
+  EXPECT_EQ(child.options[5].kind, ValueKind::kText);
+  ASSERT_EQ(child.positionals.size(), 1u);
+  EXPECT_THAT(child.positionals[0].names, ElementsAre("PLACE"));
+  EXPECT_TRUE(child.positionals[0].required);
+}
+
+TEST(CommandLine, CommandsHavePathsAndSpellings) {
+  CommandDescription program{.name = "rezolus", .commands = {{.name = "one", .aliases = {"uno"}}}};
+  program.commands[0].commands.push_back({.name = "two"});
+  const auto placed = place_commands(program);
+  ASSERT_EQ(placed.size(), 3u);
+  EXPECT_EQ(placed[0].path, "");
+  EXPECT_THAT(placed[1].spellings, ElementsAre("/one", "/uno"));
+  EXPECT_EQ(placed[2].path, "/one/two");
+  EXPECT_THAT(placed[2].spellings, ElementsAre("/one/two", "/uno/two"));
+}
+
+TEST(CommandLine, ChoicesAreCheckedAndShown) {
+  Example parser;
+  try {
+    parser.parse("child --size huge here");
+    FAIL() << "a size that is not known was taken";
+  } catch (const CLI::ParseError& wrong) {
+    EXPECT_STREQ(wrong.what(), "--size: 'huge' is not known; it is small or large");
+  }
+  const std::string help = parser.get_subcommand("child")->help();
+  EXPECT_THAT(help, HasSubstr("-s,--size small|large"));
+  EXPECT_THAT(help, HasSubstr("\n  PLACE                       The place\n"));
+  EXPECT_THAT(help, Not(HasSubstr("hidden")));
+  EXPECT_THAT(Example().help(), HasSubstr("Examples:\n  rezolus  runs\n\nExit codes:\n  0  ok\n"));
+}
+
+TEST(CommandLine, TextIsWrapped) {
+  EXPECT_EQ(wrap("one two three", 7), "one two\nthree");
+  EXPECT_EQ(wrap("one\n\ntwo  three", 99), "one\n\ntwo three");
+  EXPECT_EQ(wrap("s3://bucket/of/many/letters", 5), "s3://bucket/of/many/letters");
+  EXPECT_EQ(wrap("äöü äöü", 7), "äöü äöü");
+  EXPECT_EQ(wrap("", 5), "");
+}
+
+TEST(CommandLine, ScriptsQuoteWhatShellsWouldRead) {
+  const CommandDescription program = describe(Example(), kNames);
+  EXPECT_THAT(zsh_completion(program), HasSubstr(R"('child:Its [child]\: '\''quoted'\''')"));
+  EXPECT_THAT(fish_completion(program), HasSubstr(R"(-a child -d 'Its [child]: \'quoted\'')"));
+}
+
+}  // namespace
+}  // namespace rezolus::command_line

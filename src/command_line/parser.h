@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+#pragma once
+// A command's definition: its options for CLI11, and its manual. --help, completion scripts and
+// manual pages are all made from it.
+
+#include <span>
+#include <string>
+#include <string_view>
+
+#include <CLI/CLI.hpp>
+
+#include "command_line/manual.h"
+
+namespace rezolus::command_line {
+
+// Names of values that mean something to shells: they complete paths of files, or of folders.
+inline constexpr const char* kFileValue = "FILE";
+inline constexpr const char* kFolderValue = "FOLDER";
+
+class Parser : public CLI::App {
+ public:
+  // name: all of its words, as "rezolus record".
+  Parser(const std::string& name, const std::string& description, const Manual& manual);
+
+  // A command below this one, owned by it.
+  Parser* add_command(const std::string& name, const std::string& description,
+                      const Manual& manual);
+
+  // Says that a command line of another program may stand behind --.
+  void takes_command() { takes_command_ = true; }
+
+  [[nodiscard]] const Manual& manual() const { return manual_; }
+  [[nodiscard]] bool has_command() const { return takes_command_; }
+
+ private:
+  Manual manual_;
+  bool takes_command_ = false;
+};
+
+// The option takes one of these texts; help and shells show them. Returns the option.
+CLI::Option* one_of(CLI::Option* option, std::span<const std::string_view> choices);
+
+// "'tall' is not known; it is wide or long".
+std::string not_one_of(std::string_view text, std::span<const std::string_view> choices);
+
+}  // namespace rezolus::command_line
