@@ -22,14 +22,15 @@ class CompletionParser : public command_line::Parser {
       : Parser(
             "rezolus completion", "Print a script that completes command lines in a shell",
             {.text = "The script completes commands, options, their values, names of samplers and "
-                     "paths. It is that of this version: packages install it for all shells, and "
-                     "for one's own shell it can be read at each start.",
+                     "paths. `cmake --install` puts it where shells look for it; without that, a "
+                     "shell can read it when it starts.",
              .examples = {{"eval \"$(rezolus completion bash)\"",
-                           "this bash; for all, in ~/.bashrc"},
+                           "in this bash, or for all in ~/.bashrc"},
                           {"source <(rezolus completion zsh)",
-                           "this zsh; in ~/.zshrc after compinit"},
-                          {"rezolus completion fish | source", "this fish"},
-                          {"rezolus completion fish >~/.config/fish/completions/rezolus.fish", ""}},
+                           "in this zsh, or in ~/.zshrc after compinit"},
+                          {"rezolus completion fish | source", "in this fish"},
+                          {"rezolus completion fish >~/.config/fish/completions/rezolus.fish",
+                           "for all"}},
              .exit_codes = {{"0", "ok"}, {"2", "wrong usage"}},
              .see_also = {"rezolus(1)"}}) {
     command_line::one_of(add_option("SHELL", shell, "bash, zsh or fish")->required(), kShells);

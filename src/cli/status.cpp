@@ -217,14 +217,14 @@ class StatusParser : public command_line::Parser {
  public:
   StatusParser()
       : Parser(
-            "rezolus status", "Show how an agent does",
+            "rezolus status", "Show how an agent is doing, and why something is off",
             {.text = "Lists every sampler with its health, every BPF program with the hook that it "
                      "hangs on or the reason why it is off, memory, and events that were lost.",
              .examples = {{"rezolus status", "the agent on this host"},
                           {"rezolus status https://node7:4241 --ca-file ca.pem", ""},
                           {"rezolus status --json | jq '.samplers[] | {name, health}'", ""}},
-             .exit_codes = {{"0", "every sampler that is on works"},
-                            {"1", "one does not, or the agent does not answer"},
+             .exit_codes = {{"0", "every sampler that is on is well"},
+                            {"1", "one has failed or is degraded, or the agent does not answer"},
                             {"2", "wrong usage"}},
              .see_also = {"rezolus(1)", "rezolus-agent(1)"}}) {
     add_option("URL", url, "Agent to ask (default http://localhost:4241)")->type_name("URL");
