@@ -17,13 +17,14 @@ inline void add_access_options(command_line::Parser& parser, HttpAccess& access)
       "Certificates (PEM) to trust with https, instead of the system's");
   add("--cert-file", access.tls.cert_file, command_line::kFileValue,
       "A certificate (PEM) of our own, for who asks for one");
-  add("--key-file", access.tls.key_file, command_line::kFileValue, "Its key (PEM)");
+  add("--key-file", access.tls.key_file, command_line::kFileValue,
+      "The key (PEM) of that certificate");
   add("--username", access.username, "NAME",
-      "For a password; https://NAME:PASSWORD@HOST says both");
+      "The name that goes with a password; https://NAME:PASSWORD@HOST says both");
   add("--password-file", access.password_file, command_line::kFileValue,
-      "The password is its first line");
+      "A file whose first line is the password");
   add("--bearer-token-file", access.bearer_token_file, command_line::kFileValue,
-      "A token, its first line, instead of both");
+      "A file whose first line is a token, instead of both");
   parser
       .add_flag("--insecure-skip-verify", access.tls.insecure_skip_verify,
                 "Trust any certificate: for tests")

@@ -121,8 +121,8 @@ class FlightParser : public command_line::Parser {
         ->type_name("DURATION");
     add_option("-d,--duration", given.duration, "How far back the buffer reaches (default 15m)")
         ->type_name("DURATION");
-    command_line::one_of(add_option("-f,--format", given.format, "Of snapshots (default parquet)"),
-                         kFormats);
+    command_line::one_of(
+        add_option("-f,--format", given.format, "Format of snapshots (default parquet)"), kFormats);
     add_option("-b,--buffer", given.buffer, "Folder of the buffer (default OUTPUT.buffer)")
         ->type_name(command_line::kFolderValue);
     add_flag("-v,--verbose", given.verbose, "Say more; twice for all");

@@ -125,7 +125,7 @@ class SnapshotParser : public command_line::Parser {
     add_option("--end", given.end, "Up to this time (default: now)")->type_name("TIME");
     add_option("--post", given.post, "Up to so long after now, as 10s; waits for it")
         ->type_name("DURATION");
-    add_option("--reason", given.reason, "For the file's name and metadata")->type_name("TEXT");
+    add_option("--reason", given.reason, "A text for the file's name and metadata")->type_name("TEXT");
   }
   Arguments given;
 };

@@ -29,10 +29,10 @@ command_line::Manual record_manual() {
       .text =
           "A command after -- is started with the first sample, in a process group of its own, and "
           "recorded until it ends, plus one tick. At a terminal, what is typed is the command's, "
-          "Ctrl-C too. --duration and signals end it: it gets SIGTERM, or the signal that came, and "
-          "two seconds later SIGKILL.\n\n"
-          "What was recorded survives a crash: it is in a log beside the output, and the next record "
-          "to that output recovers it. Samplers in this process need root, or CAP_BPF and "
+          "Ctrl-C too. --duration and signals end it: it gets SIGTERM, or the signal that came, "
+          "and two seconds later SIGKILL.\n\n"
+          "What was recorded survives a crash: it is in a log beside the output, and the next "
+          "record to that output recovers it. Samplers in this process need root, or CAP_BPF and "
           "CAP_PERFMON; asking an agent needs no privilege.\n\n"
           "A DURATION is a number with its unit: 250us, 10ms, 1.5s, 5m, 1h 30m, 2days.",
       .examples =
@@ -45,8 +45,9 @@ command_line::Manual record_manual() {
            {"rezolus record --metrics 'tcp_*' --metrics cpu_usage -d 1m", ""},
            {"rezolus record config/record.toml", ""}},
       .exit_codes =
-          {{"0", "recorded; with a command, its own exit code instead, or 128 + the signal that "
-                 "ended it"},
+          {{"0",
+            "recorded; with a command, its own exit code instead, or 128 + the signal that "
+            "ended it"},
            {"1", "failed, whatever the command did"},
            {"2", "wrong usage, or a second signal"},
            {"124", "--duration ended the command"},
@@ -55,18 +56,21 @@ command_line::Manual record_manual() {
                    "finish the file; a second signal ends it at once, and leaves the log"}},
       .files = {{"rezolus.parquet", "The output, where none is named."},
                 {"OUTPUT.rezlog", "The log beside it, until the output is complete."}},
-      .environment = {{"TMPDIR", "Folder for the log of a recording to an object store; else "
-                                 "/var/tmp."},
-                      {"AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY",
-                       "Credentials of an object store, and others as the clouds' own programs read "
-                       "them."}},
+      .environment =
+          {{"TMPDIR",
+            "Folder for the log of a recording to an object store; else "
+            "/var/tmp."},
+           {"AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY",
+            "Credentials of an object store, and others as the clouds' own programs read "
+            "them."}},
       .see_also = {"rezolus(1)", "rezolus-recording(1)", "rezolus-flight-recorder(1)",
                    "rezolus-check(1)"}};
 }
 
 class RecordParser : public command_line::Parser {
  public:
-  RecordParser() : Parser("rezolus record", "Record snapshots into a Parquet file", record_manual()) {
+  RecordParser()
+      : Parser("rezolus record", "Record snapshots into a Parquet file", record_manual()) {
     add_time_options();
     add_source_options();
     add_output_options();
@@ -97,14 +101,14 @@ class RecordParser : public command_line::Parser {
                "agent answers there, else samplers in this process)")
         ->type_name("URL");
     add_option("--endpoint", given.endpoints,
-               "URL[,source=NAME][,role=TEXT][,protocol=rezolus|prometheus|auto]: an agent or a "
-               "Prometheus endpoint; several are recorded into one file, told apart by the label "
-               "source (repeatable). For https and credentials, options as below with underscores: "
-               ",ca_file=PATH")
+               "An agent or a Prometheus endpoint, as "
+               "URL[,source=NAME][,role=TEXT][,protocol=rezolus|prometheus|auto]; several are "
+               "recorded into one file, told apart by the label source (repeatable). For https and "
+               "credentials, options as below with underscores: ,ca_file=PATH")
         ->type_name("ENDPOINT")
         ->allow_extra_args(false);
     add_option("-c,--config", given.config,
-               "TOML file with these settings, as config/record.toml; options go before it")
+               "TOML file with these settings, as config/record.toml; options overrule it")
         ->type_name(command_line::kFileValue);
   }
   void add_output_options() {
@@ -113,15 +117,15 @@ class RecordParser : public command_line::Parser {
                "(s3://bucket/run.parquet)")
         ->type_name(command_line::kFileValue);
     command_line::one_of(
-        add_option("-f,--format", given.format,
-                   "Of the output (default parquet; log where its name ends with .rezlog); raw is "
-                   "MessagePack snapshots as upstream's recorder has them"),
+        add_option(
+            "-f,--format", given.format,
+            "Format of the output (default parquet; log where its name ends with .rezlog); raw is "
+            "MessagePack snapshots as upstream's recorder has them"),
         kFormats);
-    command_line::one_of(
-        add_option("--layout", given.layout,
-                   "Of Parquet: wide (default, a column for each series) or long (a row for each "
-                   "series and sample)"),
-        kLayouts);
+    command_line::one_of(add_option("--layout", given.layout,
+                                    "How Parquet is laid out: wide (default, a column for each "
+                                    "series) or long (a row for each series and sample)"),
+                         kLayouts);
     add_option("--spool", given.spool,
                "Folder for the recording until it is in the object store (default $TMPDIR, else "
                "/var/tmp)")
@@ -130,14 +134,15 @@ class RecordParser : public command_line::Parser {
   void add_choice_options() {
     command_line::one_of(
         add_option("--priority", given.priority,
-                   "Of the thread that takes samples in this process, and only of it: normal "
+                   "Priority of the thread that takes samples in this process: normal "
                    "(default), high (niceness -20) or realtime (SCHED_FIFO); with the last two, "
                    "memory is locked as well")
             ->allow_extra_args(false),
         kPriorities);
-    add_option("--samplers", given.samplers,
-               "Only what these samplers measure, separated by commas; in this process, no other is "
-               "started. `rezolus check --samplers` lists them")
+    add_option(
+        "--samplers", given.samplers,
+        "Only what these samplers measure, separated by commas; in this process, no other is "
+        "started. `rezolus check --samplers` lists them")
         ->type_name(kSampler)
         ->delimiter(',')
         ->allow_extra_args(false);
@@ -149,7 +154,7 @@ class RecordParser : public command_line::Parser {
                "A label for every series that has none of that name (repeatable)")
         ->type_name("KEY=VALUE")
         ->allow_extra_args(false);
-    add_option("-m,--metadata", given.metadata, "For the file's metadata (repeatable)")
+    add_option("-m,--metadata", given.metadata, "A text for the file's metadata (repeatable)")
         ->type_name("KEY=VALUE")
         ->allow_extra_args(false);
   }
@@ -326,8 +331,8 @@ Result<void> take_sources(const RecordArguments& arguments, RecordOptions& optio
 
 Result<RecordOptions> understand(RecordArguments arguments) {
   RecordOptions options;
-  for (const auto take : {take_sources, take_times, take_priority, take_output, take_filters,
-                          take_pairs}) {
+  for (const auto take :
+       {take_sources, take_times, take_priority, take_output, take_filters, take_pairs}) {
     if (auto taken = take(arguments, options); !taken) {
       return std::unexpected(std::move(taken.error()));
     }

@@ -58,6 +58,23 @@ def test_a_page_says_what_help_says(path):
         assert " ".join(example.split()) in text
 
 
+def shells_find_the_scripts(prefix):
+    """Where the shells look when they are installed below the same prefix."""
+    share = prefix / "share"
+    bash = f"source {share}/bash-completion/completions/rezolus; complete -p rezolus"
+    zsh = (f"fpath=({share}/zsh/site-functions $fpath); autoload -Uz compinit; compinit -u -D; "
+           "print $_comps[rezolus] $_comps[rezolus-recording]")
+    fish = "complete -C 'rezolus record --layout '"
+    environment = {**os.environ, "HOME": str(prefix), "XDG_DATA_DIRS": f"{share}:/usr/share",
+                   "PATH": f"{prefix}/bin:{os.environ['PATH']}"}
+    for command, wanted in ((["bash", "--norc", "-c", bash], "complete -F _rezolus rezolus\n"),
+                            (["zsh", "-f", "-c", zsh], "_rezolus _rezolus\n"),
+                            (["fish", "-c", fish], "long\t")):
+        said = subprocess.run([need(command[0]), *command[1:]], text=True, capture_output=True,
+                              check=False, env=environment, cwd=prefix)
+        assert said.returncode == 0 and said.stdout.startswith(wanted), (command, said)
+
+
 def test_install(tmp_path):
     installed = subprocess.run([need("cmake"), "--install", BUILD, "--prefix", tmp_path],
                                text=True, capture_output=True, check=False)
@@ -72,6 +89,7 @@ def test_install(tmp_path):
         ran = subprocess.run([tmp_path / "bin" / program, "--version"], text=True,
                              capture_output=True, check=False)
         assert ran.returncode == 0 and ran.stdout.startswith(program), ran.stderr
+    shells_find_the_scripts(tmp_path)
     # man finds an alias's page.
     shown = subprocess.run(["man", "-M", tmp_path / "share/man", "rezolus-hindsight"], text=True,
                            capture_output=True, check=False, env={"PATH": "/usr/bin:/bin", "LANG": "C"})

@@ -104,7 +104,7 @@ void define_diff(Parser& app, DiffOptions& given) {
       ->type_name("LABEL")
       ->allow_extra_args(false);
   one_of(parser->add_option("--sort", given.sort,
-                            "By name (default), or by change: the largest first"),
+                            "Order of rows, by name (default) or by change: the largest first"),
          kOrders);
   parser->add_flag("--json", given.json, kJsonHelp);
 }
@@ -134,19 +134,21 @@ void define_convert(Parser& app, ConvertOptions& given) {
       ->required()
       ->type_name(kFileValue);
   one_of(parser->add_option("--format", given.format,
-                            "Of the output (default by its name: .rezlog is a log, .raw and "
+                            "Format of the output (default by its name: .rezlog is a log, .raw and "
                             ".msgpack are raw snapshots, all else Parquet)"),
          kFormats);
-  one_of(parser->add_option("--layout", given.layout,
-                            "Of Parquet: wide (default), a column for each series; long, a row for "
-                            "each series and tick"),
+  one_of(parser->add_option(
+             "--layout", given.layout,
+             "How Parquet is laid out: wide (default), a column for each series; long, a row for "
+             "each series and tick"),
          kLayouts);
   parser
       ->add_option("--from", given.from,
                    "First moment: 2026-11-26T02:00:00Z, seconds since 1970, +10s after the first "
                    "tick, or -30s before the last, as --from=-30s (default: the first tick)")
       ->type_name("TIME");
-  parser->add_option("--to", given.to, "Last moment, in the same forms (default: the last tick)")
+  parser
+      ->add_option("--to", given.to, "Last moment, in the forms of --from (default: the last tick)")
       ->type_name("TIME");
   parser->add_option("--metrics", given.metrics, kMetricsHelp)
       ->type_name("PATTERN")
@@ -157,7 +159,7 @@ void define_convert(Parser& app, ConvertOptions& given) {
           "At most one tick in this time, as 10s (default: every tick); it is noted as the "
           "interval")
       ->type_name("DURATION");
-  parser->add_option("-m,--metadata", given.metadata, "For the file's metadata (repeatable)")
+  parser->add_option("-m,--metadata", given.metadata, "A text for the file's metadata (repeatable)")
       ->type_name("KEY=VALUE")
       ->allow_extra_args(false);
 }
