@@ -21,6 +21,7 @@
 #include "program_cost.h"
 #include "samplers/collector.h"
 #include "samplers/list.h"
+#include "samplers/syscall/syscall.h"
 
 namespace rezolus::bench {
 namespace {
@@ -74,8 +75,10 @@ std::string kernel_name(const ProgramStatus& hook) {
   return (hook.name + suffix).substr(0, 15);
 }
 
-Result<std::unique_ptr<Collector>> attach_family(const Host& host, const Family& family) {
+Result<std::unique_ptr<Collector>> attach_family(const Host& host, const Family& family,
+                                                 const CgroupLimits& cgroups) {
   CollectorConfig config;
+  config.cgroups = cgroups;
   config.samplers_enabled = false;
   for (const BpfSampler* sampler : family.samplers) {
     config.sampler_enabled[std::string(sampler->name)] = true;
@@ -96,9 +99,9 @@ std::map<std::string, ProgramStatus> attached_hooks(const Collector& collector,
   return hooks;
 }
 
-Result<void> print_family(const Host& host, const Family& family) {
+Result<void> print_family(const Host& host, const Family& family, const CgroupLimits& cgroups) {
   const std::set<std::uint32_t> before = loaded_programs();
-  auto collector = attach_family(host, family);
+  auto collector = attach_family(host, family, cgroups);
   if (!collector) return std::unexpected(collector.error());
   const auto hooks = attached_hooks(**collector, family);
   std::map<std::string, std::uint32_t> ids;
@@ -114,8 +117,9 @@ Result<void> print_family(const Host& host, const Family& family) {
   if (!statistics.valid()) return error("the kernel keeps no statistics of BPF programs");
   run_mixed_workload();
 
-  fmt::print("\n{}\n  {:28} {:>10} {:>10} {:>10} {:>10} {:>8}\n", family.name, "hook", "runs",
-             "ns a run", "empty ns", "added ns", "ratio");
+  fmt::print("\n{}{}\n  {:28} {:>10} {:>10} {:>10} {:>10} {:>8}\n", family.name,
+             cgroups.syscall_latency_by_class ? ", latency of cgroups by class" : "", "hook",
+             "runs", "ns a run", "empty ns", "added ns", "ratio");
   for (const auto& [target, hook] : hooks) {
     const auto id = ids.find(kernel_name(hook));
     if (id == ids.end()) return error("program {} of {} is not to be found", hook.name, target);
@@ -156,11 +160,14 @@ int main() {
              "included.\n",
              host->kernel_release, host->cpus.possible_count,
              bench::once() ? ", one short iteration: the figures are noise" : "");
+  const auto print = [&](const Family& family, const CgroupLimits& cgroups) {
+    auto done = bench::print_family(*host, family, cgroups);
+    if (!done) fmt::print(stderr, "family_cost: {}: {}\n", family.name, done.error().message);
+    return done.has_value();
+  };
   for (const Family* family : families()) {
-    if (auto done = bench::print_family(*host, *family); !done) {
-      fmt::print(stderr, "family_cost: {}: {}\n", family->name, done.error().message);
-      return 1;
-    }
+    if (!print(*family, {})) return 1;
   }
+  if (!print(kSyscallFamily, {.syscall_latency_by_class = true})) return 1;
   return 0;
 }

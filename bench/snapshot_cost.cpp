@@ -239,9 +239,10 @@ Result<void> measure_host(Host host, bool banks_only) {
 }
 
 // What the maps of all samplers take, by CPUs and by slots of cgroups, all of which have histograms.
-Result<void> print_slot_memory(const Host& host) {
+Result<void> print_slot_memory(const Host& host, bool syscall_latency_by_class) {
   constexpr std::uint32_t kSlots[] = {64, 256, 1024};
-  fmt::print("\nmap memory in MiB, by slots of cgroups (the others are simulated hosts)\n  CPUs");
+  fmt::print("\nmap memory in MiB, by slots of cgroups (the others are simulated hosts){}\n  CPUs",
+             syscall_latency_by_class ? ", syscall_latency_by_class" : "");
   for (const std::uint32_t slots : kSlots) fmt::print(" {:>9}", slots);
   fmt::print("\n");
   for (const std::uint32_t cpus : {host.cpus.possible_count, 64u, 256u}) {
@@ -252,6 +253,7 @@ Result<void> print_slot_memory(const Host& host) {
       CollectorConfig config;
       config.cgroups.slots = slots;
       config.cgroups.histogram_slots = slots;
+      config.cgroups.syscall_latency_by_class = syscall_latency_by_class;
       auto collector = Collector::create(simulated, config);
       if (!collector) return std::unexpected(collector.error());
       const double bytes = static_cast<double>(map_memory_bytes((*collector)->status()));
@@ -303,7 +305,9 @@ int main(int argc, char** argv) {
   for (const std::uint32_t cpus : {2u, 16u, 64u, 256u}) {
     if (cpus != host->cpus.possible_count) failed |= bench::measure_in_child(cpus, true);
   }
-  if (const auto printed = bench::print_slot_memory(*host); !printed) {
+  for (const bool by_class : {false, true}) {
+    const auto printed = bench::print_slot_memory(*host, by_class);
+    if (printed) continue;
     fmt::print(stderr, "snapshot_cost: {}\n", printed.error().message);
     return 1;
   }

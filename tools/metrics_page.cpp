@@ -55,7 +55,7 @@ std::string_view dimension_label(const Metric& metric) {
   return "";
 }
 
-// "`kind`: involuntary, voluntary; `id`"
+// "`kind`: involuntary, voluntary; `id`"; a key that some rows do not have is "`op`, if told apart".
 std::string labels_of(std::span<const Metric> rows) {
   std::vector<std::pair<std::string_view, std::vector<std::string_view>>> keys;
   for (const Metric& row : rows) {
@@ -69,7 +69,11 @@ std::string labels_of(std::span<const Metric> rows) {
   }
   std::string text;
   for (const auto& [key, values] : keys) {
-    text += fmt::format("{}`{}`: ", text.empty() ? "" : "; ", key);
+    const bool always = std::ranges::all_of(rows, [&](const Metric& row) {
+      return std::ranges::any_of(row.labels, [&](const Label& label) { return label.key == key; });
+    });
+    text +=
+        fmt::format("{}`{}`{}: ", text.empty() ? "" : "; ", key, always ? "" : ", if told apart");
     for (std::size_t i = 0; i < values.size(); ++i) {
       text += (i == 0 ? "" : ", ") + std::string(values[i]);
     }

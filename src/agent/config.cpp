@@ -210,6 +210,10 @@ std::vector<Key> agent_keys(AgentConfig& agent) {
           [&](const toml::node& v) { return set_files_interval(agent.collector.cgroups, v); }),
       key("cgroups.histograms_off",
           [&](const toml::node& v) { return set_histograms_off(agent.collector.cgroups, v); }),
+      key("cgroups.syscall_latency_by_class",
+          [&](const toml::node& v) {
+            return assign(agent.collector.cgroups.syscall_latency_by_class, config::as_bool(v));
+          }),
       key("cgroups.include",
           [&](const toml::node& v) {
             return assign(agent.collector.cgroups.include, config::as_strings(v));

@@ -38,6 +38,15 @@ TEST(AgentConfig, EmptyFileIsTheDefault) {
   EXPECT_EQ(error_of(""), "");
 }
 
+TEST(AgentConfig, SystemCallLatencyByClassIsAChoice) {
+  const auto without = parse_agent_config("", "a");
+  ASSERT_TRUE(without);
+  EXPECT_FALSE(without->collector.cgroups.syscall_latency_by_class);
+  const auto with = parse_agent_config("[cgroups]\nsyscall_latency_by_class = true\n", "a");
+  ASSERT_TRUE(with);
+  EXPECT_TRUE(with->collector.cgroups.syscall_latency_by_class);
+}
+
 TEST(AgentConfig, ListenIsAStringOrAList) {
   auto one = parse_agent_config("[general]\nlisten = \"0.0.0.0:4241\"\n", "a");
   ASSERT_TRUE(one);
@@ -89,6 +98,12 @@ TEST(AgentConfig, ErrorsSayWhatToDo) {
   EXPECT_EQ(error_of("[cgroups]\nhistograms_off = [\"cgroup_tcp_srt\"]\n"),
             "agent.toml:2: cgroups.histograms_off: there is no histogram 'cgroup_tcp_srt' of cgroups; "
             "did you mean 'cgroup_tcp_srtt'?");
+  EXPECT_EQ(
+      error_of("[cgroups]\nsyscall_latency_by_class = 1\n"),
+      "agent.toml:2: cgroups.syscall_latency_by_class: expected true or false, not an integer");
+  EXPECT_EQ(error_of("[cgroups]\nsyscall_latency_by_clas = true\n"),
+            "agent.toml:2: unknown key 'cgroups.syscall_latency_by_clas'; did you mean "
+            "'cgroups.syscall_latency_by_class'?");
   EXPECT_EQ(error_of("[cgroups]\nfiles_interval = \"100ms\"\n"),
             "agent.toml:2: cgroups.files_interval: must be at least 1s");
   EXPECT_EQ(error_of("[logging]\nlevel = \"loud\"\n"),

@@ -126,7 +126,7 @@ static __always_inline u32 cgroup_slot_of_current(void)
 		__type(value, struct histogram_cell);                \
 	} bank##_cgroup_histograms SEC(".maps")
 
-/* histogram must be a constant. */
+/* histogram must be a constant, or bounded by the caller. */
 #define CGROUP_HISTOGRAM_ADD(bank, slot, histogram, amount)                       \
 	do {                                                                      \
 		u32 place_ = bank##_cgroup_histogram_places[histogram];           \

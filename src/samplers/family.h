@@ -15,6 +15,7 @@
 #include "bpf/object.h"
 #include "metrics/metric.h"
 #include "metrics/schema.h"
+#include "samplers/cgroups/cgroup_limits.h"
 #include "samplers/notes.h"
 
 namespace rezolus {
@@ -41,6 +42,8 @@ struct BpfSampler {
   // Counters of each cgroup in slot order of CGROUP_COUNTERS(bpf_name, …), histograms in that of
   // CGROUP_HISTOGRAMS; only in a family that uses task state or cgroups.
   std::span<const Metric> cgroup_metrics = {};
+  // Which of the histograms among them the configuration wants; null: each.
+  bool (*keeps_cgroup_metric)(const Metric& metric, const CgroupLimits& limits) = nullptr;
   // Count and wait of pairs of cgroups, in the tables of the map bpf_name_pairs (bpf/bank.h).
   std::span<const Metric> pair_metrics = {};
   std::span<const std::string_view> hooks;           // without one of these the sampler is off

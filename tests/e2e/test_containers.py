@@ -71,3 +71,24 @@ def test_a_container_has_its_names_and_goes(agent, container):
     assert re.search(rf'cgroup="[^"]*/{name}"', mine[0])
     container.end()
     wait_for(lambda: name not in page(), "the container's series to go")
+
+
+def test_system_call_latency_by_class(own_agent):
+    agent = own_agent(settings='[metrics]\ndetail = "full"\n'
+                               '[cgroups]\nsyscall_latency_by_class = true\n')
+
+    def counts(family):
+        """By class, all cgroups together; the class is None where a series has no label `op`."""
+        found = {}
+        for labels, count in re.findall(rf"^{family}_count{{(.*)}} (\d+)$",
+                                        agent.get("/metrics").decode(), re.MULTILINE):
+            op = re.search(r'\bop="(\w+)"', labels)
+            op = op and op.group(1)
+            found[op] = found.get(op, 0) + int(count)
+        return found
+
+    parts = counts("rezolus_cgroup_syscall_latency_seconds")
+    whole = counts("rezolus_syscall_latency_seconds")  # read later: it only grows
+    assert set(parts) == set(whole) - {"poll", "lock", "sleep", "timer", "event", "process"}
+    assert sum(parts.values()) > 0
+    assert {op: count for op, count in parts.items() if count > whole[op]} == {}

@@ -26,8 +26,9 @@ std::vector<std::uint32_t> histogram_places(const BpfSampler& sampler, const Cgr
   std::uint32_t next = 0;
   for (const Metric& metric : sampler.cgroup_metrics) {
     if (metric.type != MetricType::kHistogram) continue;
-    const bool off = std::ranges::find(limits.histograms_off, metric.name) !=
-                     limits.histograms_off.end();
+    const bool off =
+        std::ranges::find(limits.histograms_off, metric.name) != limits.histograms_off.end() ||
+        (sampler.keeps_cgroup_metric && !sampler.keeps_cgroup_metric(metric, limits));
     places.push_back(off ? 0 : ++next);
   }
   return places;

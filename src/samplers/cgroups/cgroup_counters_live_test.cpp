@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstdlib>
 #include <memory>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -12,6 +13,7 @@
 #include <sched.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "live/cgroup.h"
@@ -43,9 +45,32 @@ bool has_series(const Snapshot& snapshot, const std::string& cgroup) {
   });
 }
 
+bool has_labels(const Series& series, const Labels& labels) {
+  return std::ranges::all_of(labels, [&](const auto& label) {
+    return std::ranges::find(series.labels, label) != series.labels.end();
+  });
+}
+
+// How many values the histograms hold that have this name and contain these labels.
+std::uint64_t samples(const Snapshot& snapshot, const char* name, const Labels& labels = {}) {
+  std::uint64_t count = 0;
+  for (const auto& series : snapshot.schema->series) {
+    if (series == nullptr || series->name != name || !has_labels(*series, labels)) continue;
+    const auto& histogram = snapshot.histograms[series->histogram_index];
+    count += histogram ? histogram->count() : 0;
+  }
+  return count;
+}
+
 int yield(int times) {
   for (int i = 0; i < times; ++i) ::sched_yield();
   return 0;
+}
+
+// Since 7.0 the kernel skips some.
+void expect_calls(std::uint64_t counted, std::uint64_t calls) {
+  EXPECT_LE(counted, calls);
+  EXPECT_GE(counted, kernel_preempts_programs() ? calls * 9 / 10 : calls);
 }
 
 TEST_P(cgroup_counters, SystemCalls) {
@@ -65,8 +90,7 @@ TEST_P(cgroup_counters, SystemCalls) {
   for (const auto& [cgroup, calls] : {std::pair(&few, kCalls), std::pair(&many, 3 * kCalls)}) {
     const std::uint64_t counted =
         delta.counter("cgroup_syscall", with(cgroup->labels(), "op", "yield"));
-    EXPECT_LE(counted, calls);
-    EXPECT_GE(counted, kernel_preempts_programs() ? calls * 9 / 10 : calls);
+    expect_calls(counted, calls);
     EXPECT_GE(delta.histogram("cgroup_syscall_latency", cgroup->labels()).count(), counted);
   }
   expect_parts(*collector->collect(), "cgroup_syscall", "syscall");
@@ -216,15 +240,6 @@ TEST_P(cgroup_counters, AHistogramThatIsOffTakesNoMemory) {
     }
     return bytes;
   };
-  const auto count_of = [](const Snapshot& snapshot, const char* name) {
-    std::uint64_t count = 0;
-    for (const auto& series : snapshot.schema->series) {
-      if (series == nullptr || series->name != name) continue;
-      const auto& histogram = snapshot.histograms[series->histogram_index];
-      count += histogram ? histogram->count() : 0;
-    }
-    return count;
-  };
   std::uint64_t bytes[3] = {};
   const std::vector<std::string> off = {"cgroup_scheduler_runqueue_latency",
                                         "cgroup_scheduler_blocked"};
@@ -238,13 +253,76 @@ TEST_P(cgroup_counters, AHistogramThatIsOffTakesNoMemory) {
     for (int j = 0; j < 20; ++j) ::usleep(1000);
     const SnapshotRef snapshot = collector->collect();
     // The one that is on has its own values, and not the other's.
-    EXPECT_EQ(count_of(*snapshot, off[0].c_str()) != 0, i < 1);
-    EXPECT_EQ(count_of(*snapshot, off[1].c_str()) != 0, i < 2);
-    EXPECT_LE(count_of(*snapshot, off[1].c_str()),
+    EXPECT_EQ(samples(*snapshot, off[0].c_str()) != 0, i < 1);
+    EXPECT_EQ(samples(*snapshot, off[1].c_str()) != 0, i < 2);
+    EXPECT_LE(samples(*snapshot, off[1].c_str()),
               value(*snapshot, "cgroup_scheduler_context_switch"));
   }
   EXPECT_LT(bytes[1], bytes[0] * 6 / 10);
   EXPECT_EQ(bytes[2], 0u);
+}
+
+// The same calls are seen by two agents: one that tells classes apart, and one that does not.
+TEST_P(cgroup_counters, LatencyBySystemCallClass) {
+  constexpr std::uint64_t kCalls = 1000;
+  constexpr const char* kLatency = "cgroup_syscall_latency";
+  const std::vector<std::string> samplers = {"syscall_counts", "syscall_latency"};
+  const auto together = collector_of(samplers, GetParam(), {});
+  const auto apart = collector_of(samplers, GetParam(), {.syscall_latency_by_class = true});
+  const NamedCgroup cgroup("rezolus_live_classes");
+  if (!cgroup.ok()) GTEST_SKIP() << "no cgroup can be made here";
+  ASSERT_TRUE(appears(*together, cgroup.labels()));
+  ASSERT_TRUE(appears(*apart, cgroup.labels()));
+  EXPECT_TRUE(wait_for(cgroup.start([] {
+    yield(kCalls);
+    for (std::uint64_t i = 0; i < 2 * kCalls; ++i) ::syscall(SYS_getppid);
+    for (int i = 0; i < 5; ++i) ::usleep(1000);
+    return 0;
+  })));
+  const SnapshotRef snapshot = apart->collect();
+  const std::uint64_t of_cgroup = samples(*together->collect(), kLatency, cgroup.labels());
+
+  // Each call that came back is in the histogram of its class, and there is none of those that wait.
+  const bool exact = !kernel_preempts_programs();
+  std::uint64_t counted = 0;
+  std::set<std::string> classes;
+  for (const auto& series : snapshot->schema->series) {
+    if (series == nullptr || series->name != kLatency) continue;
+    const auto op = std::ranges::find(series->labels, "op", &Labels::value_type::first);
+    ASSERT_NE(op, series->labels.end());
+    classes.insert(op->second);
+  }
+  for (const std::string& op : classes) {
+    const Labels one = with(cgroup.labels(), "op", op.c_str());
+    const std::uint64_t calls = value(*snapshot, "cgroup_syscall", one);
+    EXPECT_LE(samples(*snapshot, kLatency, one), calls) << op;
+    EXPECT_GE(samples(*snapshot, kLatency, one), exact ? calls : calls * 9 / 10) << op;
+    if (op == "yield") expect_calls(calls, kCalls);
+    if (op == "query") expect_calls(calls, 2 * kCalls);
+    counted += calls;
+    // Parts are read before their total, and the kernel adds to the total first.
+    const std::uint64_t parts = samples(*snapshot, kLatency, {{"op", op}});
+    const std::uint64_t whole = samples(*snapshot, "syscall_latency", {{"op", op}});
+    EXPECT_LE(parts, whole) << op;
+    EXPECT_GE(parts + 1000, whole) << op << " while reading";
+  }
+  EXPECT_EQ(classes,
+            (std::set<std::string>{"other", "read", "write", "time", "socket", "yield",
+                                   "filesystem", "memory", "query", "ipc", "sync", "transfer"}));
+  EXPECT_LE(of_cgroup, counted + (exact ? 0 : kCalls));
+  EXPECT_GE(of_cgroup, exact ? counted : counted * 9 / 10) << "all classes together";
+}
+
+TEST_P(cgroup_counters, AHistogramByClassCanBeOff) {
+  const auto collector = collector_of(
+      {"syscall_latency"}, GetParam(),
+      {.histograms_off = {"cgroup_syscall_latency"}, .syscall_latency_by_class = true});
+  const auto status = collector->status();
+  EXPECT_TRUE(std::ranges::none_of(
+      status.maps, [](const MapStatus& map) { return map.name == "latency_cgroup_histograms"; }));
+  const SnapshotRef snapshot = collector->collect();
+  EXPECT_EQ(samples(*snapshot, "cgroup_syscall_latency"), 0u);
+  EXPECT_GT(samples(*snapshot, "syscall_latency"), 0u);
 }
 
 // Nothing of those that are gone stays, and every switch is somebody's.

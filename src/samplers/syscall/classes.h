@@ -23,9 +23,15 @@ enum syscall_class {
 	SYSCALL_CLASS_COUNT,
 };
 
+/* Classes whose calls wait for something to happen: poll, lock, sleep, process, timer, event. */
+#define SYSCALL_WAIT_CLASS_COUNT 6
+
+/* A cgroup has the first of these, or the others. */
 enum latency_cgroup_histogram {
 	LATENCY_CGROUP,
-	LATENCY_CGROUP_HISTOGRAM_COUNT,
+	LATENCY_CGROUP_CLASS, /* of the first class that does not wait; the others follow */
+	LATENCY_CGROUP_HISTOGRAM_COUNT =
+		LATENCY_CGROUP_CLASS + SYSCALL_CLASS_COUNT - SYSCALL_WAIT_CLASS_COUNT,
 };
 
 /* Numbers at or above are `other`; a power of two. */

@@ -19,8 +19,8 @@ CGROUP_HISTOGRAMS(latency, LATENCY_CGROUP_HISTOGRAM_COUNT);
 /* Class by number, filled before loading for the native ABI. */
 const volatile unsigned char syscall_classes[SYSCALL_NUMBER_COUNT] = {};
 
-/* By class: whether its calls wait for something, filled before loading. */
-const volatile bool latency_waits[32] = {};
+/* By class: its own histogram of a cgroup, filled before loading; LATENCY_CGROUP: it has none. */
+const volatile unsigned char latency_cgroup_classes[32] = {};
 
 static __always_inline u32 class_of(u64 number, bool compat)
 {
@@ -43,10 +43,19 @@ static __always_inline void counts_count(u32 class, u32 cgroup)
 	COUNTER_ADD(part, class, 1);
 }
 
-/* Calls that wait for something to happen say nothing about how long the kernel takes. */
-static __always_inline bool is_wait(u32 class)
+/* Calls that wait are in none of a cgroup's histograms. */
+static __always_inline void latency_add_to_cgroup(u32 class, u32 cgroup, u64 took_ns)
 {
-	return class < SYSCALL_CLASS_COUNT && latency_waits[class & 31];
+	u32 own = latency_cgroup_classes[class & 31];
+
+	/* The verifier knows the first, and the place below: what is not wanted is not in the program. */
+	if (!latency_cgroup_histogram_count || own < LATENCY_CGROUP_CLASS ||
+	    own >= LATENCY_CGROUP_HISTOGRAM_COUNT)
+		return;
+	if (latency_cgroup_histogram_places[LATENCY_CGROUP])
+		CGROUP_HISTOGRAM_ADD(latency, cgroup, LATENCY_CGROUP, took_ns);
+	else
+		CGROUP_HISTOGRAM_ADD(latency, cgroup, own, took_ns);
 }
 
 static __always_inline int handle_enter(u64 *arguments, const bool typed)
@@ -85,9 +94,8 @@ static __always_inline int handle_leave(const bool typed)
 	u64 took_ns;
 
 	if (class < SYSCALL_CLASS_COUNT &&
-	    LATENCY(latency, class, state->syscall_start_ns, bpf_ktime_get_ns(), &took_ns) &&
-	    !is_wait(class))
-		CGROUP_HISTOGRAM_ADD(latency, state->syscall_cgroup, LATENCY_CGROUP, took_ns);
+	    LATENCY(latency, class, state->syscall_start_ns, bpf_ktime_get_ns(), &took_ns))
+		latency_add_to_cgroup(class, state->syscall_cgroup, took_ns);
 	state->syscall_start_ns = 0;
 	return 0;
 }

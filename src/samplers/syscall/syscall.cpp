@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 #include "samplers/syscall/syscall.h"
 
+#include <algorithm>
+
 #include "samplers/syscall/metrics.h"
 #include "syscall.skel.h"
 
@@ -13,15 +15,12 @@ constexpr const BpfSampler* kSamplers[] = {&kSyscallCounts, &kSyscallLatency};
 
 void prepare(ObjectSettings& settings, const KernelFeatures&, const Host&) {
   settings.set_knob("syscall_classes", syscall_class_table());
-  std::array<bool, 32> waits{};
-  for (const syscall_class wait : {SYSCALL_POLL, SYSCALL_LOCK, SYSCALL_SLEEP, SYSCALL_TIMER,
-                                   SYSCALL_EVENT, SYSCALL_PROCESS}) {
-    waits[wait] = true;
-  }
-  settings.set_knob("latency_waits", waits);
+  std::array<std::uint8_t, 32> histograms{};
+  std::ranges::copy(kLatencyCgroupHistograms, histograms.begin());
+  settings.set_knob("latency_cgroup_classes", histograms);
 }
 
-// Classes that upstream does not have, in both metrics that are labelled with one.
+// Classes that upstream does not have, in the metrics that are labelled with one.
 constexpr auto kFolds = [] {
   constexpr auto kOwn = [](std::uint32_t i) {
     return kUpstreamClassOf[i] != static_cast<syscall_class>(i);
@@ -31,9 +30,10 @@ constexpr auto kFolds = [] {
     for (std::uint32_t i = 0; i < SYSCALL_CLASS_COUNT; ++i) count += kOwn(i) ? 1 : 0;
     return count;
   }();
-  std::array<LabelFold, 3 * kCount> folds{};
+  std::array<LabelFold, 4 * kCount> folds{};
   std::size_t at = 0;
-  for (const std::string_view metric : {"syscall", "syscall_latency", "cgroup_syscall"}) {
+  for (const std::string_view metric :
+       {"syscall", "syscall_latency", "cgroup_syscall", "cgroup_syscall_latency"}) {
     for (std::uint32_t i = 0; i < SYSCALL_CLASS_COUNT; ++i) {
       if (!kOwn(i)) continue;
       folds[at++] = {metric, "op", kSyscallClassNames[i],
