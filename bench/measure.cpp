@@ -43,16 +43,18 @@ bool pin_to_cpu(int cpu) {
   return ::sched_setaffinity(0, sizeof(set), &set) == 0;
 }
 
-int last_allowed_cpu() {
+std::vector<int> allowed_cpus() {
   cpu_set_t set;
   CPU_ZERO(&set);
-  int last = 0;
-  if (::sched_getaffinity(0, sizeof(set), &set) != 0) return last;
+  std::vector<int> cpus;
+  if (::sched_getaffinity(0, sizeof(set), &set) != 0) return {0};
   for (int cpu = 0; cpu < CPU_SETSIZE; ++cpu) {
-    if (CPU_ISSET(cpu, &set)) last = cpu;
+    if (CPU_ISSET(cpu, &set)) cpus.push_back(cpu);
   }
-  return last;
+  return cpus;
 }
+
+int last_allowed_cpu() { return allowed_cpus().back(); }
 
 void print_target(std::string_view what, double limit, double figure, std::string_view unit) {
   fmt::print("  target: {} <= {:g}{}: {:.4g}{}, {}\n", what, limit, unit, figure, unit,

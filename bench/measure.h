@@ -21,7 +21,8 @@ std::uint64_t process_cpu_ns();
 
 // Ties the calling thread to one CPU that it may run on. False: the kernel refused.
 bool pin_to_cpu(int cpu);
-// The last CPU that this process may run on.
+// The CPUs that this process may run on, and the last of them.
+std::vector<int> allowed_cpus();
 int last_allowed_cpu();
 
 // "  target: syscall family over empty pair <= 2.0: 1.43, met"
