@@ -3,9 +3,11 @@
 // it from.
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <new>
 #include <numeric>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -91,10 +93,11 @@ constexpr int kNaps = 300;
 struct Bursts {  // in memory that the processes share
   std::atomic<int> ready{0};
   std::atomic<bool> go{false};
-  std::atomic<int> spinning{0};            // the round that the victim spins in, from 1 on
-  std::atomic<int> ended{0};               // bursts that are over
-  std::atomic<std::uint64_t> wakeups{0};   // of the neighbour
-  std::uint64_t lengths_ns[kBursts] = {};  // by its own clock
+  std::atomic<int> spinning{0};                     // the round that the victim spins in, from 1 on
+  std::atomic<int> ended{0};                        // bursts that are over
+  std::atomic<std::uint64_t> wakeups{0};            // of the neighbour
+  std::array<std::uint64_t, kBursts> gaps_ns = {};  // in which the victim did not run, by its clock
+  std::array<std::uint64_t, kBursts> lengths_ns = {};  // by its own clock
 };
 
 bool become_real_time(int priority) {
@@ -124,7 +127,11 @@ int wait_for_bursts(Bursts& bursts) {
   for (++bursts.ready; !bursts.go;) ::usleep(2000);
   for (int i = 0; i < kBursts; ++i) {
     bursts.spinning = i + 1;
-    while (bursts.ended <= i) {
+    std::uint64_t& gap_ns = bursts.gaps_ns[i];
+    for (std::uint64_t last = now_ns(); bursts.ended <= i || gap_ns < kBurstNs;) {
+      const std::uint64_t now = now_ns();
+      gap_ns = std::max(gap_ns, now - last);
+      last = now;
     }
     ::usleep(kBurstNs / 2000);  // for whoever else wants the CPU
   }
@@ -150,7 +157,7 @@ int make_bursts(Bursts& bursts) {
 }
 
 // The bucket of a quantile of these and of enough short ones to be so many.
-std::uint64_t quantile_bucket(std::vector<std::uint64_t> lengths_ns, std::uint64_t count,
+std::uint64_t quantile_bucket(std::span<const std::uint64_t> lengths_ns, std::uint64_t count,
                               double q) {
   std::vector<std::uint64_t> buckets(kAgentHistogram.bucket_count());
   for (const std::uint64_t length_ns : lengths_ns) ++buckets[kAgentHistogram.index(length_ns)];
@@ -182,8 +189,8 @@ TEST_P(scheduler_preemptions, TheVictimsP99IsItsNeighboursBurst) {
   EXPECT_TRUE(wait_for(waiting));
   EXPECT_TRUE(wait_for(bursting));
   const SnapshotRef shared = collector->collect();
-  const std::vector<std::uint64_t> lengths_ns(std::begin(bursts.lengths_ns),
-                                              std::end(bursts.lengths_ns));
+  const auto lengths_ns = bursts.lengths_ns;
+  const auto gaps_ns = bursts.gaps_ns;
   const std::uint64_t wakeups = bursts.wakeups;
   ::munmap(memory, sizeof(Bursts));
 
@@ -193,10 +200,11 @@ TEST_P(scheduler_preemptions, TheVictimsP99IsItsNeighboursBurst) {
   EXPECT_LT(quantile(before, 0.99), kBurstNs / 4) << "16 buckets below";
   const HistogramValue after = Delta(alone, shared).histogram(kWaits, victim.labels());
   ASSERT_GE(after.count(), static_cast<std::uint64_t>(kBursts));
-  const std::uint64_t expected = quantile_bucket(lengths_ns, after.count(), 0.99);
+  // Each wait lies between the burst and the victim's gap. They differ only where a virtual machine's
+  // CPU is taken away just then.
   const std::uint64_t bucket = kAgentHistogram.index(quantile(after, 0.99));
-  EXPECT_GE(bucket + 1, expected);
-  EXPECT_LE(bucket, expected + 1);
+  EXPECT_GE(bucket + 1, quantile_bucket(lengths_ns, after.count(), 0.99));
+  EXPECT_LE(bucket, quantile_bucket(gaps_ns, after.count(), 0.99) + 1);
 
   // A few switches of a virtual machine never reach the program.
   const std::uint64_t burst_ns = std::reduce(lengths_ns.begin(), lengths_ns.end());
@@ -206,7 +214,7 @@ TEST_P(scheduler_preemptions, TheVictimsP99IsItsNeighboursBurst) {
   EXPECT_GE(taken, kBursts * 9u / 10);
   EXPECT_LE(taken, wakeups + 10);
   EXPECT_GE(waited_ns, burst_ns / 10 * 9);
-  EXPECT_LE(waited_ns, burst_ns / 8 * 9);
+  EXPECT_LE(waited_ns, std::reduce(gaps_ns.begin(), gaps_ns.end()) + burst_ns / 8);
   EXPECT_LE(grown(alone, shared, "cgroup_preemption_wait", victim.labels()), waited_ns / 8 * 9)
       << "what others did to it";
 }
