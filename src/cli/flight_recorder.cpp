@@ -111,11 +111,12 @@ class FlightParser : public command_line::Parser {
                        {"flight-recorder.d/*.toml", "Rules, beside the configuration."}},
              .see_also = {"rezolus(1)", "rezolus-check(1)", "rezolus-record(1)",
                           "rezolus-recording(1)", "docs/flight-recorder.md"}}) {
-    add_option("[URL] OUTPUT | CONFIG.toml", given.places,
+    add_option("OUTPUT", given.places,
                "URL is an agent; without it, samplers run in this process. OUTPUT is the file for "
                "snapshots, or the URL of an object store. CONFIG.toml says all of it")
         ->required()
         ->expected(1, 2)
+        ->option_text("[URL] OUTPUT | CONFIG.toml")
         ->type_name(command_line::kFileValue);
     add_option("-i,--interval", given.interval, "Time between samples, from 1ms (default 1s)")
         ->type_name("DURATION");

@@ -77,10 +77,11 @@ class RecordParser : public command_line::Parser {
     add_choice_options();
     add_flag("-v,--verbose", given.verbose, "Say more");
     add_access_options(*this, given.access);
-    add_option("[URL] [OUTPUT] [-- COMMAND...]", given.positionals,
+    add_option("PLACES", given.positionals,
                "An agent or a Prometheus page as with --url, the file as with --output (or "
                "CONFIG.toml, as with --config), and the command during which to record")
         ->expected(0, 2)
+        ->option_text("[URL] [OUTPUT] [-- COMMAND...]")
         ->type_name(command_line::kFileValue);
     takes_command();
   }

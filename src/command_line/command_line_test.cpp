@@ -30,10 +30,11 @@ class Example : public Parser {
     child->add_flag("--flag", flag, "Says more");
     child->add_flag("--hidden", hidden, "Not for people")->group("");
     child->add_option("PLACE", place, "The place")->required()->type_name(kFileValue);
+    child->add_option("REST", rest, "And more")->option_text("[URL] [REST]")->expected(0, 2);
     child->takes_command();
   }
   std::string size, file, folder, free, place;
-  std::vector<std::string> names;
+  std::vector<std::string> names, rest;
   bool flag = false, hidden = false;
 };
 
@@ -57,9 +58,10 @@ TEST(CommandLine, TreeIsDescribed) {
   EXPECT_TRUE(child.options[4].list);
   EXPECT_TRUE(child.options[4].repeatable);
   EXPECT_EQ(child.options[5].kind, ValueKind::kText);
-  ASSERT_EQ(child.positionals.size(), 1u);
+  ASSERT_EQ(child.positionals.size(), 2u);
   EXPECT_THAT(child.positionals[0].names, ElementsAre("PLACE"));
   EXPECT_TRUE(child.positionals[0].required);
+  EXPECT_EQ(child.positionals[1].shown_as, "[URL] [REST]");
 }
 
 TEST(CommandLine, CommandsHavePathsAndSpellings) {
@@ -84,6 +86,8 @@ TEST(CommandLine, ChoicesAreCheckedAndShown) {
   const std::string help = parser.get_subcommand("child")->help();
   EXPECT_THAT(help, HasSubstr("-s,--size small|large"));
   EXPECT_THAT(help, HasSubstr("\n  PLACE                       The place\n"));
+  EXPECT_THAT(help, HasSubstr("Usage: child [OPTIONS] PLACE [URL] [REST]\n"));
+  EXPECT_THAT(help, HasSubstr("\n  [URL] [REST]                And more\n"));
   EXPECT_THAT(help, Not(HasSubstr("hidden")));
   EXPECT_THAT(Example().help(), HasSubstr("Examples:\n  rezolus  runs\n\nExit codes:\n  0  ok\n"));
 }

@@ -39,7 +39,10 @@ Option describe_option(const CLI::Option& from, const NamedChoices& named) {
   Option option;
   for (const std::string& name : from.get_snames()) option.names.push_back("-" + name);
   for (const std::string& name : from.get_lnames()) option.names.push_back("--" + name);
-  if (!from.nonpositional()) option.names.push_back(from.get_name(true));
+  if (!from.nonpositional()) {
+    option.shown_as = from.get_option_text();
+    option.names.push_back(from.get_name(true));
+  }
   option.required = from.get_required();
   option.repeatable = from.get_expected_max() > 1;
   option.group = from.get_group();

@@ -22,7 +22,8 @@ enum class ValueKind {
 };
 
 struct Option {
-  std::vector<std::string> names;  // "-i", "--interval"; of a positional the one that help shows
+  std::vector<std::string> names;  // "-i", "--interval"; of a positional its name
+  std::string shown_as;            // "[URL] OUTPUT": of a positional, instead of its name
   std::string value_name;          // "DURATION"; of a flag none
   ValueKind kind = ValueKind::kNone;
   std::vector<std::string> choices;

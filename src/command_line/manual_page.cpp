@@ -131,7 +131,9 @@ std::string option_entry(const Option& option) {
 std::string options(const CommandDescription& command) {
   std::string out;
   for (const Option& option : command.positionals) {
-    out += fmt::format(".TP\n{}\n{}", italic(option.names.back()), sentence(option.help));
+    out += fmt::format(".TP\n{}\n{}",
+                       italic(option.shown_as.empty() ? option.names[0] : option.shown_as),
+                       sentence(option.help));
   }
   std::vector<std::string> groups;
   for (const Option& option : command.options) {
@@ -150,11 +152,10 @@ std::string usage(const CommandDescription& command, const std::string& name) {
   std::string out = bold(name);
   if (!command.options.empty()) out += " [\\fIOPTIONS\\fR]";
   for (const Option& option : command.positionals) {
-    const std::string& shown = option.names.back();
-    if (shown.find(' ') != std::string::npos) {
-      out += " " + italic(shown);
+    if (!option.shown_as.empty()) {
+      out += " " + italic(option.shown_as);
     } else {
-      const std::string one = italic(shown) + (option.repeatable ? "..." : "");
+      const std::string one = italic(option.names[0]) + (option.repeatable ? "..." : "");
       out += option.required ? " " + one : " [" + one + "]";
     }
   }

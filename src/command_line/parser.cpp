@@ -19,13 +19,27 @@ class HelpFormatter : public CLI::Formatter {
   std::string make_option_desc(const CLI::Option* option) const override {
     return wrap(option->get_description(), kHelpWidth - column_width_);
   }
-  // A name of several words says itself what may be left out.
+  // A positional that is shown as several says itself what may be left out.
+  std::string make_option_name(const CLI::Option* option, bool positional) const override {
+    const bool shown = positional && !option->get_option_text().empty();
+    return shown ? option->get_option_text() : CLI::Formatter::make_option_name(option, positional);
+  }
   std::string make_option_usage(const CLI::Option* option) const override {
-    const std::string name = option->get_name(true);
-    return name.find(' ') != std::string::npos ? name : CLI::Formatter::make_option_usage(option);
+    const std::string& shown = option->get_option_text();
+    return shown.empty() ? CLI::Formatter::make_option_usage(option) : shown;
   }
   std::string make_footer(const CLI::App* app) const override { return app->get_footer() + "\n"; }
 };
+
+// CLI11 2.5 and newer break lines themselves. What they are given here is broken already, and
+// examples are not to be joined.
+template <typename Format>
+void keep_lines(Format& format) {
+  if constexpr (requires { format.enable_footer_formatting(false); }) {
+    format.enable_footer_formatting(false);
+    format.right_column_width(kHelpWidth);
+  }
+}
 
 }  // namespace
 
@@ -33,6 +47,7 @@ Parser::Parser(const std::string& name, const std::string& description, const Ma
     : CLI::App(description, name), manual_(manual) {
   const auto format = std::make_shared<HelpFormatter>();
   format->label("SUBCOMMAND", "COMMAND");
+  keep_lines(*format);
   formatter(format);
   footer(help_footer(manual));
 }

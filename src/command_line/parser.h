@@ -13,6 +13,9 @@
 
 namespace rezolus::command_line {
 
+// A positional that stands for several has what is shown for it as its option_text, since newer CLI11
+// takes no spaces in names.
+
 // Names of values that mean something to shells: they complete paths of files, or of folders.
 inline constexpr const char* kFileValue = "FILE";
 inline constexpr const char* kFolderValue = "FOLDER";

@@ -128,10 +128,11 @@ void define_convert(Parser& app, ConvertOptions& given) {
                        "written, but some series are only in sums or left out; keep the input, "
                        "or use --layout long"}}});
   parser
-      ->add_option("INPUT... OUTPUT", given.paths,
+      ->add_option("FILES", given.paths,
                    "Recordings of any format, and the file to write: a path, or for Parquet a URL "
                    "(s3://bucket/key)")
       ->required()
+      ->option_text("INPUT... OUTPUT")
       ->type_name(kFileValue);
   one_of(parser->add_option("--format", given.format,
                             "Format of the output (default by its name: .rezlog is a log, .raw and "
