@@ -104,19 +104,15 @@ Result<RuleSet> RuleSet::create(std::vector<Rule> rules, std::uint64_t interval_
 void RuleSet::resume(std::string_view rule, const std::vector<std::uint64_t>& ages_ns) {
   State* state = find(rule);
   if (state == nullptr || ages_ns.empty()) return;
-  state->taken_ns = 0 - ages_ns.back();
-  for (const std::uint64_t age_ns : ages_ns) {
-    if (age_ns < kDayNs) state->today_ns.push_back(0 - age_ns);
-  }
+  for (const std::uint64_t age_ns : ages_ns) state->taken.push_back({.at_ns = 0 - age_ns});
 }
 
-void RuleSet::give_back(std::string_view rule) {
+void RuleSet::give_back(std::string_view rule, std::uint64_t realtime_ns) {
   State* state = find(rule);
-  if (state == nullptr || state->today_ns.empty()) return;
+  if (state == nullptr) return;
+  std::erase_if(state->taken,
+                [realtime_ns](const Taken& taken) { return taken.realtime_ns == realtime_ns; });
   for (auto& [labels, active] : state->active) active.taken = false;
-  state->today_ns.pop_back();
-  state->taken_ns.reset();
-  if (!state->today_ns.empty()) state->taken_ns = state->today_ns.back();
   state->retry_ns = time_.total_ns() + kRetryNs;
 }
 
@@ -194,11 +190,14 @@ void RuleSet::fire(const Rule& rule, State& state, Firing firing, const Take& ta
   const auto waits = [](const auto& entry) { return entry.second.fires && !entry.second.taken; };
   if (std::ranges::none_of(state.active, waits)) return;
   const std::uint64_t now_ns = time_.total_ns();
-  while (!state.today_ns.empty() && now_ns - state.today_ns.front() >= kDayNs) {
-    state.today_ns.pop_front();
+  const std::uint64_t keep_ns = std::max(kDayNs, rule.cooldown_ns);
+  while (!state.taken.empty() && now_ns - state.taken.front().at_ns >= keep_ns) {
+    state.taken.pop_front();
   }
-  const bool cools = state.taken_ns && now_ns - *state.taken_ns < rule.cooldown_ns;
-  const bool spent = state.today_ns.size() >= rule.per_day_max;
+  const auto today = [now_ns](const Taken& taken) { return now_ns - taken.at_ns < kDayNs; };
+  const bool cools = !state.taken.empty() && now_ns - state.taken.back().at_ns < rule.cooldown_ns;
+  const bool spent =
+      std::ranges::count_if(state.taken, today) >= static_cast<std::ptrdiff_t>(rule.per_day_max);
   if (cools || spent) {
     bool counted = true;
     for (auto& [labels, active] : state.active) {
@@ -214,8 +213,7 @@ void RuleSet::fire(const Rule& rule, State& state, Firing firing, const Take& ta
   if (!take(rule, firing)) return;
   for (auto& [labels, active] : state.active) active.taken |= active.fires;
   state.retry_ns.reset();
-  state.taken_ns = now_ns;
-  state.today_ns.push_back(now_ns);
+  state.taken.push_back({.at_ns = now_ns, .realtime_ns = realtime_ns});
   state.status.fired_realtime_ns = realtime_ns;
 }
 

@@ -87,9 +87,9 @@ class RuleSet {
   // Before the first tick: so long ago, oldest first, the rule had snapshots; from before a restart.
   void resume(std::string_view rule, const std::vector<std::uint64_t>& ages_ns);
 
-  // The last snapshot of the rule could not be made: it is asked for again while the rule fires, after
-  // kRetryNs.
-  void give_back(std::string_view rule);
+  // The snapshot of this firing could not be made: it does not count, and is asked for again while the
+  // rule fires, after kRetryNs and what is left of the cooldown of another one. realtime_ns: Firing's.
+  void give_back(std::string_view rule, std::uint64_t realtime_ns);
   static constexpr std::uint64_t kRetryNs = 60 * kNsPerSecond;
 
   // Asks for a snapshot; false: not now, and it is asked again at the next tick.
@@ -113,11 +113,13 @@ class RuleSet {
     bool taken = false;
     bool suppressed = false;
   };
+  struct Taken {              // a snapshot
+    std::uint64_t at_ns = 0;  // of time_, modulo 2⁶⁴: those from before a restart are before its 0
+    std::uint64_t realtime_ns = 0;  // Firing's; 0: from before a restart
+  };
   struct State {
     std::map<std::string, Active> active;  // by labels
-    // Times of time_, modulo 2⁶⁴: those from before a restart are before its 0.
-    std::optional<std::uint64_t> taken_ns;
-    std::deque<std::uint64_t> today_ns;  // when snapshots were taken, in the last 24 hours
+    std::deque<Taken> taken;  // oldest first; as long as a day or the cooldown needs them
     std::optional<std::uint64_t> retry_ns;  // one could not be made: not before
     RuleStatus status;
   };

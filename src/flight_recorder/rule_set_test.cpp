@@ -30,6 +30,7 @@ class FlightRuleSet : public ::testing::Test {
       if (refuses) return false;
       fired.push_back(rule.name + ": " + firing_text(firing));
       last = firing_details(rule, firing);
+      last_ns = firing.realtime_ns;
       return true;
     });
     return fired;
@@ -38,6 +39,7 @@ class FlightRuleSet : public ::testing::Test {
   MadeUpHost host;
   bool refuses = false;
   json last;
+  std::uint64_t last_ns = 0;  // of the last firing
 };
 
 TEST_F(FlightRuleSet, PendingThenFiringThenOneSnapshot) {
@@ -132,8 +134,9 @@ TEST_F(FlightRuleSet, WhatCouldNotBeMadeIsAskedForAgain) {
   RuleSet set = make({{.name = "r", .expression = "open > 5", .per_day_max = 2}});
   host.value(open) = 6;
   EXPECT_EQ(tick(set, 0).size(), 1u);
-  set.give_back("r");
-  set.give_back("another");
+  set.give_back("r", last_ns);
+  set.give_back("r", last_ns);  // which it had not any more
+  set.give_back("another", last_ns);
   EXPECT_THAT(tick(set, 59), IsEmpty());
   EXPECT_EQ(tick(set, 60).size(), 1u);
   EXPECT_THAT(tick(set, 200), IsEmpty()) << "that one was made";
@@ -142,6 +145,29 @@ TEST_F(FlightRuleSet, WhatCouldNotBeMadeIsAskedForAgain) {
   tick(set, 700);
   host.value(open) = 6;
   EXPECT_EQ(tick(set, 701).size(), 1u) << "one of two this day";
+}
+
+TEST_F(FlightRuleSet, AFailureThatIsKnownLateKeepsTheCooldownOfTheNext) {
+  const auto open = host.gauge("open", {}, "rezolus_open");
+  const double hour = 3600;
+  RuleSet set =
+      make({{.name = "r", .expression = "open > 5", .cooldown_ns = 48 * 3600 * kNsPerSecond}});
+  set.resume("r", {30 * 3600 * kNsPerSecond});
+  const auto flap = [&](double at) {
+    host.value(open) = 0;
+    tick(set, at);
+    host.value(open) = 6;
+    return tick(set, at + 1).size();
+  };
+  tick(set, 0);
+  EXPECT_EQ(flap(17 * hour), 0u) << "it cools for 48 h";
+  EXPECT_EQ(flap(18 * hour), 1u);
+  const std::uint64_t slow_ns = last_ns;
+  EXPECT_EQ(flap(67 * hour), 1u);
+  set.give_back("r", slow_ns);
+  EXPECT_THAT(tick(set, 68 * hour), IsEmpty()) << "the second cools";
+  EXPECT_EQ(set.status()[0].cooldown_suppressed_count, 2u);
+  EXPECT_EQ(tick(set, 115 * hour + 1).size(), 1u);
 }
 
 TEST_F(FlightRuleSet, ADayGoesOnAfterARestart) {

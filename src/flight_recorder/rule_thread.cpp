@@ -12,9 +12,9 @@ RuleThread::RuleThread(RuleSet rules, std::uint64_t interval_ns, Take take)
     : choice_(interval_ns),
       rules_(std::move(rules)),
       take_([take = std::move(take), returned = returned_](const Rule& rule, const Firing& firing) {
-        return take(rule, firing, [returned, name = rule.name] {
+        return take(rule, firing, [returned, name = rule.name, at_ns = firing.realtime_ns] {
           const std::lock_guard lock(returned->mutex);
-          returned->names.push_back(name);
+          returned->firings.emplace_back(name, at_ns);
         });
       }) {
   state_.rules = rules_.status();
@@ -83,8 +83,8 @@ void RuleThread::run() {
 
 void RuleThread::take_back() {
   const std::lock_guard lock(returned_->mutex);
-  for (const std::string& name : returned_->names) rules_.give_back(name);
-  returned_->names.clear();
+  for (const auto& [rule, realtime_ns] : returned_->firings) rules_.give_back(rule, realtime_ns);
+  returned_->firings.clear();
 }
 
 void RuleThread::tell_problems(const std::vector<RuleStatus>& before,

@@ -10,6 +10,7 @@
 #include <mutex>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "flight_recorder/rule_set.h"
@@ -50,10 +51,11 @@ class RuleThread {
   [[nodiscard]] RulesState state() const;
 
  private:
-  // Rules whose snapshot could not be made.
+  // Whose snapshot could not be made.
   struct Returned {
     std::mutex mutex;
-    std::vector<std::string> names;  // guarded by it
+    // Guarded by it: rule and Firing::realtime_ns.
+    std::vector<std::pair<std::string, std::uint64_t>> firings;
   };
 
   void run();
