@@ -5,9 +5,9 @@
 #include <optional>
 #include <utility>
 
-#include <unistd.h>
 #include <nlohmann/json.hpp>
 
+#include "base/part_names.h"
 #include "base/version.h"
 #include "flight_recorder/snapshot_query.h"
 #include "http/file_body.h"
@@ -69,7 +69,7 @@ http::Response file_answer(const SnapshotRequest& request, const SnapshotReport&
 // Removes the file when nobody has use for it any more; who reads it has it open.
 struct PrivateFile {
   std::string path;
-  ~PrivateFile() { ::unlink(path.c_str()); }
+  ~PrivateFile() { remove_with_parts(path); }
 };
 
 // Whether nothing at all can be in the buffer from that time.
@@ -174,6 +174,12 @@ void FlightRoutes::stream_file(const http::Request& request, const http::Respond
   asked->private_path = file->path;
   const auto done = [responder, file, name, type](const Result<SnapshotReport>& report) {
     if (!report) return responder.send(text_answer(500, report.error().message));
+    if (report->part_count > 1) {
+      return responder.send(text_answer(
+          500, fmt::format("This would be {} files, as it has so many series; ask for less time, or "
+                           "make a snapshot on that host.",
+                           report->part_count)));
+    }
     responder.send([file, name, type]() -> http::Response {
       auto response = http::file_response(file->path, name, type);
       return response ? std::move(*response) : text_answer(500, response.error().message);

@@ -11,6 +11,7 @@
 
 #include "base/clock.h"
 #include "base/fd.h"
+#include "base/part_names.h"
 #include "base/store_url.h"
 #include "base/version.h"
 #include "flight_recorder/staging.h"
@@ -107,7 +108,9 @@ Result<void> convert(const FlightOptions& options, const SnapshotRequest& reques
   return {};
 }
 
+// Whether this is the first or the only file of one.
 bool is_rotated(const fs::path& output, const std::string& name) {
+  if (!part_output(name).empty()) return false;
   const std::string stem = output.stem().string() + "-";
   if (!name.starts_with(stem) || !name.ends_with(output.extension().string())) return false;
   // "20261126T132000Z-"
@@ -181,8 +184,8 @@ Result<SnapshotReport> make_snapshot(const FlightOptions& options, const FlightB
   if (auto made = convert(options, request, *staged, reasons, report.file, cancel); !made) {
     return context("no snapshot", std::move(made.error()));
   }
-  std::error_code ignored;
-  report.size_bytes = fs::file_size(report.file, ignored);
+  report.size_bytes = size_with_parts(report.file);
+  report.part_count = 1 + find_later_parts(report.file).size();
   report.took_ns = monotonic_ns() - begun_ns;
   if (request.private_path.empty()) {
     json text = reasons;
@@ -192,6 +195,7 @@ Result<SnapshotReport> make_snapshot(const FlightOptions& options, const FlightB
     }
     text["path"] = report.path;
     text["bytes"] = report.size_bytes;
+    if (report.part_count > 1) text["parts"] = report.part_count;
     text["format"] = format_name(options.format);
     auto written = write_file_atomic(report.file + ".json", json_text(text, 2) + "\n");
     if (!written) return std::unexpected(std::move(written.error()));
@@ -205,13 +209,18 @@ void remove_leftovers(const FlightOptions& options) {
   const fs::path output(options.output);
   const auto names = folder_names(folder_of(output).string());
   if (!names) return;
+  const auto is_ours = [&](const std::string& name) {
+    return name == output.filename().string() || is_rotated(output, name);
+  };
   for (const std::string& name : *names) {
     std::size_t suffix = name.rfind(".tmp.");
     if (suffix == name.npos && name.ends_with(".partial")) suffix = name.size() - 8;
-    if (suffix == name.npos) continue;
-    const std::string of = name.substr(0, suffix);
+    const std::string whole = name.substr(0, suffix);
+    const std::string first = part_output(whole);
+    if (!is_ours(first.empty() ? whole : first)) continue;
     std::error_code ignored;
-    if (of == output.filename().string() || is_rotated(output, of)) {
+    // The first part gets its name last: others without it are of one that was not finished.
+    if (suffix != name.npos || (!first.empty() && !fs::exists(folder_of(output) / first, ignored))) {
       fs::remove(folder_of(output) / name, ignored);
     }
   }
@@ -232,9 +241,10 @@ void rotate(const FlightOptions& options) {
   };
   std::ranges::sort(*names, {}, age);
   for (std::size_t i = 0; i + options.keep < names->size(); ++i) {
+    // The first file goes last: what a crash leaves of it is found again.
     std::error_code ignored;
-    fs::remove(folder_of(output) / (*names)[i], ignored);
     fs::remove(folder_of(output) / ((*names)[i] + ".json"), ignored);
+    remove_with_parts((folder_of(output) / (*names)[i]).string());
   }
 }
 

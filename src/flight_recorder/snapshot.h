@@ -34,7 +34,8 @@ struct SnapshotRequest {
 struct SnapshotReport {
   std::string path;  // the file, or the URL that it is uploaded to, without credentials
   std::string file;  // on this host
-  std::uint64_t size_bytes = 0;
+  std::uint64_t size_bytes = 0;   // of all its parts
+  std::uint64_t part_count = 0;   // files, see base/part_names.h
   std::uint64_t from_ns = 0;  // as was asked for, or where the buffer begins
   std::uint64_t to_ns = 0;
   std::uint64_t segment_count = 0;
@@ -62,7 +63,7 @@ Result<SnapshotReport> make_snapshot(const FlightOptions& options, const FlightB
 // What a crash in the middle of a snapshot left in the buffer and beside OUTPUT.
 void remove_leftovers(const FlightOptions& options);
 
-// Removes the oldest snapshots that are more than `keep`, their JSON too.
+// Removes the oldest snapshots that are more than `keep`, with their JSON and all their parts.
 void rotate(const FlightOptions& options);
 
 }  // namespace rezolus

@@ -89,6 +89,41 @@ TEST_F(SnapshotTest, TheNewestStay) {
   EXPECT_EQ(names_in(root_ + "/out").size(), expected.size());
 }
 
+TEST_F(SnapshotTest, AllPartsOfOneStayOrGo) {
+  options_.output = root_ + "/out/flight.parquet";
+  options_.keep = 2;
+  std::vector<std::string> kept;
+  for (const char* second : {"0", "1", "2"}) {
+    const std::string stem = fmt::format("flight-20251126T13200{}Z-a", second);
+    rotated(stem + ".parquet", 10);
+    for (const char* part : {".part2.parquet", ".part10.parquet"}) {
+      write(root_ + "/out/" + stem + part);
+    }
+  }
+  for (const std::string& name : names_in(root_ + "/out")) {
+    if (!name.starts_with("flight-20251126T132000Z")) kept.push_back(name);
+  }
+  EXPECT_EQ(kept.size(), 8u);
+  rotate(options_);
+  EXPECT_THAT(names_in(root_ + "/out"), testing::UnorderedElementsAreArray(kept));
+}
+
+TEST_F(SnapshotTest, PartsThatACrashLeftWithoutTheFirst) {
+  fs::create_directory(options_.buffer);
+  options_.output = root_ + "/out/flight.parquet";
+  const std::vector<std::string> kept = {
+      "flight-20251126T132000Z-a.parquet", "flight-20251126T132000Z-a.part2.parquet",
+      "other.part2.parquet", "flight.part2.txt"};
+  for (const std::string& name : kept) write(root_ + "/out/" + name);
+  for (const char* name :
+       {"flight.part2.parquet", "flight.parquet.tmp.77", "flight-20251126T132001Z-a.part3.parquet",
+        "flight-20251126T132001Z-a.part2.parquet.tmp.77"}) {
+    write(root_ + "/out/" + name);
+  }
+  remove_leftovers(options_);
+  EXPECT_THAT(names_in(root_ + "/out"), testing::UnorderedElementsAreArray(kept));
+}
+
 TEST_F(SnapshotTest, WhatACrashLeftBesideTheOutput) {
   fs::create_directory(options_.buffer);
   const std::vector<std::string> kept = {"flight.rezlog", "flight.rezlog.json", "other.partial",

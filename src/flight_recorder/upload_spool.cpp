@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "base/fd.h"
+#include "base/part_names.h"
 #include "flight_recorder/snapshot.h"
 
 namespace rezolus {
@@ -20,13 +21,13 @@ constexpr std::string_view kJson = ".json";
 constexpr std::size_t kStampSize = 16;  // "20261126T132000Z"
 constexpr std::size_t kNumbersMax = 1000;
 
+std::string json_of(const std::string& path) { return path + std::string(kJson); }
+
 std::uint64_t size_of(const std::string& path) {
   std::error_code failure;
-  const auto size = fs::file_size(path, failure);
-  return failure ? 0 : size;
+  const auto json_bytes = fs::file_size(json_of(path), failure);
+  return size_with_parts(path) + (failure ? 0 : json_bytes);
 }
-
-std::string json_of(const std::string& path) { return path + std::string(kJson); }
 
 }  // namespace
 
@@ -46,8 +47,8 @@ Result<void> UploadSpool::load() {
   for (const std::string& name : *names) {
     const std::string path = folder_ + "/" + name;
     std::error_code ignored;
-    const std::string file =
-        name.ends_with(kJson) ? path.substr(0, path.size() - kJson.size()) : path;
+    std::string file = name.ends_with(kJson) ? path.substr(0, path.size() - kJson.size()) : path;
+    if (std::string first = part_output(name); !first.empty()) file = folder_ + "/" + first;
     if (!fs::exists(file, ignored) || !fs::exists(json_of(file), ignored)) {
       fs::remove(path, ignored);
     } else if (file == path) {
@@ -61,7 +62,7 @@ Result<void> UploadSpool::load() {
   };
   std::ranges::sort(complete, {}, age);
   for (const std::string& path : complete) {
-    entries_.push_back({.path = path, .size_bytes = size_of(path) + size_of(json_of(path))});
+    entries_.push_back({.path = path, .size_bytes = size_of(path)});
   }
   enforce("");
   return {};
@@ -85,7 +86,7 @@ Result<std::string> UploadSpool::new_path(std::uint64_t asked_ns, std::string_vi
 
 void UploadSpool::add(const std::string& path, std::string_view uploading) {
   entries_.push_back({.path = path,
-                      .size_bytes = size_of(path) + size_of(json_of(path)),
+                      .size_bytes = size_of(path),
                       .failure_count = 0,
                       .fresh = true});
   enforce(uploading);
@@ -122,7 +123,7 @@ void UploadSpool::note_failure(const std::string& path) {
 void UploadSpool::remove(const std::string& path) {
   std::error_code ignored;
   fs::remove(json_of(path), ignored);
-  fs::remove(path, ignored);
+  remove_with_parts(path);
   std::erase_if(entries_, [&](const Entry& entry) { return entry.path == path; });
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 #pragma once
-// Snapshots that wait to be uploaded: files of one folder, each with its JSON beside it, which is
-// written last. The folder is bounded; what is too much goes, the oldest first.
+// Snapshots that wait to be uploaded: files of one folder, each with its later parts and its JSON beside
+// it, which is written last. The folder is bounded; what is too much goes, the oldest first.
 
 #include <cstdint>
 #include <map>
@@ -22,7 +22,7 @@ class UploadSpool {
   };
   struct Entry {
     std::string path;
-    std::uint64_t size_bytes = 0;  // with its JSON
+    std::uint64_t size_bytes = 0;  // with its parts and its JSON
     std::uint64_t failure_count = 0;
     bool fresh = false;  // of this process, and not tried yet
   };
@@ -34,7 +34,7 @@ class UploadSpool {
   // snapshots of one second have different names also in the store.
   Result<std::string> new_path(std::uint64_t asked_ns, std::string_view suffix);
 
-  // The file and its JSON are there. What is too much is removed, but neither this one nor the one
+  // The file, its parts and its JSON are there. What is too much is removed, but neither this one nor the one
   // that is being uploaded.
   void add(const std::string& path, std::string_view uploading);
 

@@ -8,6 +8,7 @@
 #include <gtest/gtest.h>
 
 #include "base/clock.h"
+#include "base/part_names.h"
 
 namespace rezolus {
 namespace {
@@ -87,6 +88,30 @@ TEST_F(UploadSpoolTest, WhatWaitsOutlivesTheProcess) {
     spool.remove(path);
   }
   EXPECT_EQ(spool.next(), nullptr);
+}
+
+TEST_F(UploadSpoolTest, LaterPartsBelongToTheirFile) {
+  std::string path;
+  {
+    UploadSpool spool = open();
+    path = *spool.new_path(kThen, ".parquet");
+    write(path, 10);
+    write(part_name(path, 2), 20);
+    write(part_name(path, 3), 30);
+    write(path + ".json", 1);
+    spool.add(path, "");
+    EXPECT_EQ(spool.count(), 1u);
+    EXPECT_EQ(spool.size_bytes(), 61u);
+  }
+  write(folder_ + "/20251126T140000Z.part2.parquet", 10);  // the first did not get its name
+  UploadSpool next = open();
+  EXPECT_EQ(next.count(), 1u);
+  EXPECT_EQ(next.size_bytes(), 61u);
+  EXPECT_EQ(std::distance(fs::directory_iterator(folder_), {}), 4);
+  spool_one(next, kThen + kNsPerSecond, 50);
+  UploadSpool smaller = open({.count = 10, .size_bytes = 100});
+  EXPECT_EQ(smaller.count(), 1u) << "all parts count";
+  EXPECT_EQ(std::distance(fs::directory_iterator(folder_), {}), 2);
 }
 
 TEST_F(UploadSpoolTest, BoundedByCount) {

@@ -9,6 +9,7 @@ import socket
 import subprocess
 import urllib.request
 
+import pyarrow
 import pyarrow.fs
 import pyarrow.parquet
 import pytest
@@ -97,6 +98,24 @@ def test_a_target_that_fails_at_first(start, tmp_path, agent):
         why = json.loads(path.with_name(path.name + ".json").read_text())
         assert why["path"] == f"file://{path}" and why["bytes"] == path.stat().st_size
         assert converted(path)
+
+
+def test_all_parts_of_a_snapshot(start, tmp_path, agent):
+    """As a crash left it: complete, but not yet uploaded."""
+    store = tmp_path / "store"
+    recorder = Uploader(start, tmp_path, agent.url, f"file://{store}/{{time}}.parquet")
+    recorder.spool.mkdir(parents=True)
+    first, second = (recorder.spool / f"20251126T132000Z{part}.parquet" for part in ("", ".part2"))
+    table = pyarrow.table({"timestamp": pyarrow.array([1, 2], pyarrow.uint64())})
+    for path, notes in (first, {"parquet_next_part": "2"}), (second, {"parquet_part": "2"}):
+        pyarrow.parquet.write_table(table.replace_schema_metadata(notes), path)
+    first.with_name(first.name + ".json").write_text("{}")
+    wanted = {path.name: path.read_bytes() for path in (first, second)}
+    recorder.run()
+    wait_for(lambda: recorder.uploads("done") == 1, "the upload", timeout=30)
+    assert {path.name: path.read_bytes() for path in store.glob("*.parquet")} == wanted
+    assert not list(recorder.spool.iterdir())
+    assert recorder.stop().returncode == 0
 
 
 def test_into_a_bucket_that_is_made_later(start, tmp_path, agent):

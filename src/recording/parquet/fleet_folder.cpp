@@ -9,9 +9,9 @@
 #include <string_view>
 #include <utility>
 
+#include "base/part_names.h"
 #include "recording/parquet/joined_stream.h"
 #include "recording/parquet/long_reader.h"
-#include "recording/parquet/part_files.h"
 
 namespace rezolus {
 namespace {
@@ -32,11 +32,8 @@ bool hidden(const std::filesystem::path& path) {
 
 // A later part, which is read with the first one if that is there.
 bool follows_another(const std::filesystem::path& path) {
-  const std::string stem = path.stem();
-  const std::size_t at = stem.rfind(".part");
-  if (at == std::string::npos) return false;
-  const std::string first = stem.substr(0, at) + ".parquet";
-  if (part_number(first, path.filename()) == 0) return false;
+  const std::string first = part_output(path.filename());
+  if (first.empty()) return false;
   std::error_code ignored;
   return std::filesystem::exists(path.parent_path() / first, ignored);
 }

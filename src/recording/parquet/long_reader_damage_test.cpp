@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include "base/fd.h"
+#include "base/part_names.h"
 #include "recording/parquet/long_reader_testing.h"
 #include "recording/parquet/output.h"
 #include "recording/parquet/wide.h"

@@ -10,6 +10,7 @@
 #include <parquet/metadata.h>
 #include <parquet/statistics.h>
 
+#include "base/part_names.h"
 #include "recording/frame/frame_testing.h"
 #include "recording/parquet/parquet_testing.h"
 

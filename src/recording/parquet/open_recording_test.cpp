@@ -10,6 +10,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/fd.h"
+#include "base/part_names.h"
 #include "recording/frame/frame_testing.h"
 #include "recording/log/folder_log.h"
 #include "recording/log/log.h"

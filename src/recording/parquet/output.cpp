@@ -14,12 +14,11 @@
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "base/part_names.h"
 #include "base/store_url.h"
 
 namespace rezolus {
 namespace {
-
-constexpr std::string_view kParquetSuffix = ".parquet";
 
 Result<void> sync_path(const std::string& path, int flags) {
   auto fd = Fd::open(path, flags);
@@ -75,17 +74,6 @@ class BoundedSink final : public arrow::io::OutputStream {
 
 std::unexpected<Error> arrow_error(const std::string& what, const arrow::Status& status) {
   return error("{}: {}", what, status.message());
-}
-
-std::string part_name(const std::string& output, std::uint64_t part) {
-  if (part <= 1) return output;
-  std::string_view stem = output;
-  std::string_view suffix;
-  if (stem.ends_with(kParquetSuffix)) {
-    stem.remove_suffix(kParquetSuffix.size());
-    suffix = kParquetSuffix;
-  }
-  return fmt::format("{}.part{}{}", stem, part, suffix);
 }
 
 void close_stores() { arrow::fs::EnsureFinalized(); }

@@ -18,9 +18,6 @@ namespace rezolus {
 
 std::unexpected<Error> arrow_error(const std::string& what, const arrow::Status& status);
 
-// The name of a part, counted from 1: out.parquet, out.part2.parquet, …
-std::string part_name(const std::string& output, std::uint64_t part);
-
 // Ends what object stores keep running; call once before the process ends.
 void close_stores();
 

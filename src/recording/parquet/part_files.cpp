@@ -2,7 +2,6 @@
 #include "recording/parquet/part_files.h"
 
 #include <algorithm>
-#include <charconv>
 #include <exception>
 #include <filesystem>
 #include <set>
@@ -11,7 +10,7 @@
 
 #include <parquet/file_reader.h>
 
-#include "recording/parquet/output.h"
+#include "base/part_names.h"
 #include "recording/parquet/parts.h"
 
 namespace rezolus {
@@ -19,26 +18,7 @@ namespace {
 
 constexpr std::string_view kInfix = ".part";
 
-// What names of parts begin and end with, around their number.
-std::pair<std::string, std::string> affixes_of(const std::string& output) {
-  const std::string second = part_name(output, 2);
-  const std::size_t at = second.rfind('2');
-  return {second.substr(0, at), second.substr(at + 1)};
-}
-
 }  // namespace
-
-std::uint64_t part_number(const std::string& output, const std::string& name) {
-  const auto [head, tail] = affixes_of(output);
-  if (!name.starts_with(head) || !name.ends_with(tail)) return 0;
-  if (name.size() <= head.size() + tail.size()) return 0;
-  const char* begin = name.data() + head.size();
-  if (*begin == '0') return 0;  // ours have no zeros before: another file than part_name() names
-  std::uint64_t number = 0;
-  const char* end = name.data() + name.size() - tail.size();
-  const auto parsed = std::from_chars(begin, end, number);
-  return parsed.ec == std::errc() && parsed.ptr == end && number > 1 ? number : 0;
-}
 
 std::optional<std::string> read_footer_value(const std::string& path, const std::string& key) {
   try {
@@ -69,7 +49,8 @@ PartFiles PartFinder::find(const std::string& first) {
   const std::filesystem::path path = first;
   list(path.parent_path());
   const std::string own = path.filename();
-  const std::string head = affixes_of(own).first;
+  const std::string second = part_name(own, 2);
+  const std::string head = second.substr(0, second.rfind('2'));
   std::set<std::uint64_t> numbers;
   for (auto name = std::ranges::lower_bound(names_, head);
        name != names_.end() && name->starts_with(head); ++name) {

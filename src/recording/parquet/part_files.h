@@ -22,9 +22,6 @@ struct PartFiles {
   std::string last;  // of files, where there is something left over
 };
 
-// The number of a part of this output, by its file's name; 0: it is none. Both without a folder.
-std::uint64_t part_number(const std::string& output, const std::string& name);
-
 // What a file's footer says under this key. Nothing: not that key, or it is no whole Parquet file.
 std::optional<std::string> read_footer_value(const std::string& path, const std::string& key);
 

@@ -7,6 +7,7 @@
 #include <gtest/gtest.h>
 
 #include "base/fd.h"
+#include "base/part_names.h"
 #include "recording/parquet/open_recording.h"
 #include "recording/parquet/output.h"
 #include "recording/parquet/parquet_testing.h"
@@ -14,18 +15,6 @@
 
 namespace rezolus {
 namespace {
-
-TEST(PartFiles, NumbersOfNames) {
-  EXPECT_EQ(part_number("x.parquet", "x.part2.parquet"), 2u);
-  EXPECT_EQ(part_number("x.parquet", "x.part10.parquet"), 10u);
-  EXPECT_EQ(part_number("x.rezlog", "x.rezlog.part3"), 3u);
-  // What part_name() does not give is another file.
-  for (const char* name : {"x.part02.parquet", "x.part0.parquet", "x.part1.parquet", "x.part.parquet",
-                           "x.part2", "y.part2.parquet", "x.part2x.parquet", "x.part-2.parquet",
-                           "x.part99999999999999999999.parquet", "x.parquet"}) {
-    EXPECT_EQ(part_number("x.parquet", name), 0u) << name;
-  }
-}
 
 class PartFilesTest : public ::testing::Test {
  protected:

@@ -17,6 +17,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/fd.h"
+#include "base/part_names.h"
 #include "recording/frame/frame_testing.h"
 #include "recording/log/log.h"
 
