@@ -311,14 +311,6 @@ Result<void> check_something_runs(const CollectorStatus& status) {
       "and CAP_PERFMON");
 }
 
-// As far as one sees at a glance.
-bool same_push(const AgentConfig& a, const AgentConfig& b) {
-  return a.push_interval_ns == b.push_interval_ns &&
-         a.push.queue_folder == b.push.queue_folder &&
-         std::ranges::equal(a.push.targets, b.push.targets, {}, &PushTarget::address,
-                            &PushTarget::address);
-}
-
 void reload(const std::string& path, const AgentConfig& running, const std::string& hostname,
             Agent& agent, http::Server& server) {
   if (path.empty()) {
@@ -338,11 +330,8 @@ void reload(const std::string& path, const AgentConfig& running, const std::stri
   config->allowed_hosts.push_back(hostname);
   server.set_allowed_hosts(config->allowed_hosts);
   spdlog::set_level(spdlog::level::from_str(config->logging_level));
-  if (config->listen != running.listen || config->ttl_ns != running.ttl_ns ||
-      config->collector.sampler_enabled != running.collector.sampler_enabled ||
-      config->collector.samplers_enabled != running.collector.samplers_enabled ||
-      config->snapshot_format != running.snapshot_format || !same_push(*config, running)) {
-    spdlog::warn("listen, ttl, snapshot_format, samplers and push take effect with a restart");
+  if (const std::string changes = changes_for_restart(running, *config); !changes.empty()) {
+    spdlog::warn("what changed in {} takes effect with a restart", changes);
   }
   spdlog::info("read {} again", path);
 }

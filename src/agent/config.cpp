@@ -5,6 +5,7 @@
 #include <array>
 #include <cerrno>
 #include <map>
+#include <utility>
 
 #include <unistd.h>
 
@@ -268,6 +269,26 @@ void note_unused_scheduler_keys(AgentConfig& agent) {
   }
 }
 
+// By names, so that a new member is not forgotten.
+bool same(const SchedulerConfig& x, const SchedulerConfig& y) {
+  const auto& [policy, priority, niceness] = x;
+  return policy == y.policy && priority == y.priority && niceness == y.niceness;
+}
+
+bool same(const CgroupLimits& x, const CgroupLimits& y) {
+  const auto& [slots, histogram_slots, depth, include, exclude, off, by_class, files_interval_ns] = x;
+  return slots == y.slots && histogram_slots == y.histogram_slots && depth == y.depth &&
+         include == y.include && exclude == y.exclude && off == y.histograms_off &&
+         by_class == y.syscall_latency_by_class &&
+         files_interval_ns == y.files_interval_ns;
+}
+
+bool same_queue(PushConfig a, PushConfig b) {
+  a.targets.clear();
+  b.targets.clear();
+  return a == b;
+}
+
 Result<AgentConfig> finish(AgentConfig agent) {
   note_unused_scheduler_keys(agent);
   agent.push.queue_name = "agent-push";  // an exporter of the same host has one, too
@@ -293,6 +314,36 @@ Result<AgentConfig> parse_agent_config(std::string_view text, const std::string&
   auto read = config::read_text_into(text, path, keys);
   if (!read) return std::unexpected(read.error());
   return finish(std::move(agent));
+}
+
+std::string changes_for_restart(const AgentConfig& running, const AgentConfig& next) {
+  const CollectorConfig& a = running.collector;
+  const CollectorConfig& b = next.collector;
+  const bool pushes = !running.push.targets.empty() && !next.push.targets.empty();
+  const std::pair<std::string_view, bool> changes[] = {
+      {"listen", running.listen != next.listen},
+      {"ttl", running.ttl_ns != next.ttl_ns},
+      {"snapshot_format", running.snapshot_format != next.snapshot_format},
+      {"instance", running.instance != next.instance},
+      {"btf_path", a.btf_path != b.btf_path},
+      {"pretend_missing", a.pretend_missing != b.pretend_missing},
+      {"stream_listeners_max", running.stream_listeners_max != next.stream_listeners_max},
+      {"stream_cpu_percent_max", running.stream_cpu_percent_max != next.stream_cpu_percent_max},
+      {"stream_loopback_cpu_percent_max",
+       running.stream_loopback_cpu_percent_max != next.stream_loopback_cpu_percent_max},
+      {"[scheduler]", !same(running.scheduler, next.scheduler)},
+      {"[samplers]",
+       a.samplers_enabled != b.samplers_enabled || a.sampler_enabled != b.sampler_enabled},
+      {"[cgroups]", !same(a.cgroups, b.cgroups)},
+      {"[[push]]", running.push.targets != next.push.targets},
+      {"[push_queue]", pushes && (running.push_interval_ns != next.push_interval_ns ||
+                                  !same_queue(running.push, next.push))},
+  };
+  std::string names;
+  for (const auto& [name, changed] : changes) {
+    if (changed) names += (names.empty() ? "" : ", ") + std::string(name);
+  }
+  return names;
 }
 
 }  // namespace rezolus

@@ -46,4 +46,8 @@ Result<AgentConfig> read_agent_config(const std::string& path);
 // The same for one text; path is for messages.
 Result<AgentConfig> parse_agent_config(std::string_view text, const std::string& path);
 
+// What differs and takes effect with a restart only, as keys and sections of the file: "listen, push".
+// Empty: nothing.
+std::string changes_for_restart(const AgentConfig& running, const AgentConfig& next);
+
 }  // namespace rezolus

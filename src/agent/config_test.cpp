@@ -141,5 +141,42 @@ TEST(AgentConfig, TheBtfFileMustBeThere) {
             "agent.toml:2: general.btf_path: /nonexistent/btf: No such file or directory");
 }
 
+std::string changes_of(std::string_view running, std::string_view next) {
+  const auto a = parse_agent_config(running, "a");
+  const auto b = parse_agent_config(next, "b");
+  EXPECT_TRUE(a && b);
+  return a && b ? changes_for_restart(*a, *b) : "";
+}
+
+TEST(AgentConfig, SaysWhatTakesARestart) {
+  EXPECT_EQ(changes_of("", ""), "");
+  EXPECT_EQ(changes_of("",
+                       "[metrics]\ndetail = \"full\"\n[logging]\nlevel = \"debug\"\n"
+                       "[web]\nallowed_hosts = [\"x\"]\nauth_excluded_paths = [\"/healthz\"]\n"),
+            "")
+      << "that takes effect at once";
+  EXPECT_EQ(changes_of("",
+                       "[general]\nttl = \"1s\"\ninstance = \"b\"\n"
+                       "[web]\nstream_listeners_max = 3\n[scheduler]\nniceness = -5\n"
+                       "[samplers.cpu_usage]\nenabled = false\n[cgroups]\nslots = 32\n"),
+            "ttl, instance, stream_listeners_max, [scheduler], [samplers], [cgroups]");
+}
+
+TEST(AgentConfig, EachKeyOfAPushTakesARestart) {
+  const std::string push = "[[push]]\nurl = \"http://localhost:9090/api/v1/write\"\n";
+  EXPECT_EQ(changes_of(push, push), "");
+  EXPECT_EQ(changes_of("", push), "[[push]]");
+  for (const char* key :
+       {"headers = { X-Scope-OrgID = \"a\" }", "labels = { site = \"a\" }",
+        "username = \"a\"\npassword_file = \"" REZOLUS_SOURCE_DIR "/LICENSE-MIT\"",
+        "bearer_token_file = \"" REZOLUS_SOURCE_DIR "/LICENSE-MIT\"", "histograms = \"native\"",
+        "protocol = \"remote-write-2.0\"", "interval = \"10s\"", "timeout = \"10s\"",
+        "name = \"other\""}) {
+    EXPECT_EQ(changes_of(push, push + key + "\n"), "[[push]]") << key;
+  }
+  EXPECT_EQ(changes_of(push, push + "[push_queue]\nage_max = \"1h\"\n"), "[push_queue]");
+  EXPECT_EQ(changes_of(push, push + "[push_queue]\ninterval = \"2s\"\n"), "[push_queue]");
+}
+
 }  // namespace
 }  // namespace rezolus

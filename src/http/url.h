@@ -53,6 +53,8 @@ struct Url {
   [[nodiscard]] std::string display() const;
   // The same server, another path.
   [[nodiscard]] Url at(std::string_view other_path) const;
+
+  bool operator==(const Url&) const = default;
 };
 
 // A usage error says what is wrong with the text. A name and a password in it go into access.

@@ -46,6 +46,8 @@ struct PushTarget {
   OtlpNaming naming = OtlpNaming::kOtel;
   bool gzip = true;             // OTLP
   std::set<std::string> given;  // keys that the configuration has
+
+  bool operator==(const PushTarget&) const = default;
 };
 
 struct PushConfig {
@@ -54,6 +56,8 @@ struct PushConfig {
   std::string queue_name = "push";  // of the folder, unless the configuration names it
   std::uint64_t queue_size_bytes_max = 256u << 20;
   std::uint64_t queue_age_ns_max = 24 * 3600 * kNsPerSecond;
+
+  bool operator==(const PushConfig&) const = default;
 };
 
 // For the key table of a mode that pushes; push outlives them.
