@@ -17,22 +17,6 @@ constexpr std::chrono::seconds kFollowInterval{2};
 constexpr std::size_t kJobsMax = 32;
 constexpr std::size_t kJobsOfPeerMax = 4;
 
-// Every file that the state depends on, as far as can be told.
-std::vector<std::string> files_of(const WebOptions& options) {
-  std::vector<std::string> files = {options.config_file, options.bearer_token_file};
-  std::ranges::copy(options.further_token_files, std::back_inserter(files));
-  if (!options.config_file.empty()) {
-    if (const auto web = read_web_config(options.config_file); web && web->tls) {
-      for (const PemSource* source :
-           {&web->tls->certificate, &web->tls->key, &web->tls->client_ca}) {
-        files.push_back(source->file);
-      }
-    }
-  }
-  std::erase(files, "");
-  return files;
-}
-
 // Another text when one of them changed, or became another file of that name.
 std::string stamps_of(const std::vector<std::string>& files) {
   std::string stamps;
@@ -47,6 +31,30 @@ std::string stamps_of(const std::vector<std::string>& files) {
                           status.st_ctim.tv_nsec);
   }
   return stamps;
+}
+
+// What is read once for a state: the web configuration, and every file that the state depends on, as far
+// as can be told. Their stamps are older than what is read of them: what changes meanwhile is seen.
+struct WebFiles {
+  Result<WebConfig> config;
+  std::vector<std::string> files;
+  std::string stamps;
+};
+
+WebFiles read_files(const WebOptions& options) {
+  std::vector<std::string> files = {options.config_file, options.bearer_token_file};
+  std::ranges::copy(options.further_token_files, std::back_inserter(files));
+  std::erase(files, "");
+  WebFiles read{.config = WebConfig(), .files = std::move(files), .stamps = {}};
+  read.stamps = stamps_of(read.files);
+  if (!options.config_file.empty()) read.config = read_web_config(options.config_file);
+  if (!read.config || !read.config->tls) return read;
+  const TlsServerConfig& tls = *read.config->tls;
+  std::vector<std::string> named = {tls.certificate.file, tls.key.file, tls.client_ca.file};
+  std::erase(named, "");
+  read.stamps += stamps_of(named);
+  std::ranges::move(named, std::back_inserter(read.files));
+  return read;
 }
 
 WebStateRef open_state() {
@@ -65,16 +73,10 @@ Result<void> check_still_guarded(const WebState& now, const WebState& next) {
                      now.tls && !next.tls ? "TLS" : "passwords and tokens");
 }
 
-}  // namespace
-
-Result<WebStateRef> read_web_state(const WebOptions& options) {
+Result<WebStateRef> make_state(const WebOptions& options, Result<WebConfig> read) {
+  if (!read) return std::unexpected(std::move(read.error()));
+  WebConfig& web = *read;
   auto state = std::make_shared<WebState>();
-  WebConfig web;
-  if (!options.config_file.empty()) {
-    auto read = read_web_config(options.config_file);
-    if (!read) return std::unexpected(std::move(read.error()));
-    web = std::move(*read);
-  }
   if (web.tls) {
     auto tls = make_server_tls(*web.tls);
     if (!tls) return context(options.config_file, std::move(tls.error()));
@@ -104,20 +106,25 @@ Result<WebStateRef> read_web_state(const WebOptions& options) {
   return state;
 }
 
+}  // namespace
+
+Result<WebStateRef> read_web_state(const WebOptions& options) {
+  return make_state(options, read_files(options).config);
+}
+
 WebGate::WebGate(ServerCounters& counters) : counters_(counters), state_(open_state()) {}
 
 WebGate::~WebGate() { stop(); }
 
 Result<void> WebGate::open(WebOptions options) {
-  std::vector<std::string> files = files_of(options);
-  std::string stamps = stamps_of(files);  // before reading: what changes meanwhile is seen
-  auto state = read_web_state(options);
+  WebFiles read = read_files(options);
+  auto state = make_state(options, std::move(read.config));
   if (!state) return std::unexpected(std::move(state.error()));
   const std::lock_guard lock(mutex_);
   options_ = std::move(options);
   take(std::move(*state));
-  files_ = std::move(files);
-  stamps_ = std::move(stamps);
+  files_ = std::move(read.files);
+  stamps_ = std::move(read.stamps);
   if (!files_.empty() && !thread_.joinable() && !stop_) thread_ = std::thread([this] { run(); });
   return {};
 }
@@ -192,9 +199,8 @@ void WebGate::follow_files() {
   }
   // Without the lock, which the server's thread takes: a file system may not answer.
   if (stamps_of(files) == before) return;
-  files = files_of(options);
-  std::string stamps = stamps_of(files);
-  auto state = read_web_state(options);
+  WebFiles read = read_files(options);
+  auto state = make_state(options, std::move(read.config));
   if (state) {
     if (auto kept = check_still_guarded(*current, **state); !kept) {
       state = std::unexpected(std::move(kept.error()));
@@ -208,8 +214,8 @@ void WebGate::follow_files() {
   }
   const std::lock_guard lock(mutex_);
   if (stamps_ != before) return;  // opened anew meanwhile
-  files_ = std::move(files);
-  stamps_ = std::move(stamps);
+  files_ = std::move(read.files);
+  stamps_ = std::move(read.stamps);
   if (state) {
     take(std::move(*state));
     ++counters_.web_reloads;
