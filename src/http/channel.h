@@ -3,10 +3,14 @@
 // One accepted connection, with TLS around it or not: what Beast reads from and writes to. Server
 // thread only. Includes Asio: for the server's own files only.
 
+#include <algorithm>
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <utility>
 
+#include <linux/sockios.h>
+#include <sys/ioctl.h>
 #include <boost/asio/generic/stream_protocol.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/ssl/context.hpp>
@@ -71,15 +75,30 @@ class Channel {
   }
   template <typename Buffers, typename Handler>
   void async_write_some(const Buffers& buffers, Handler&& handler) {
+    auto counted = [this, handler = std::forward<Handler>(handler)](
+                       ErrorCode ec, std::size_t byte_count) mutable {
+      written_bytes_ += byte_count;
+      handler(ec, byte_count);
+    };
     if (tls_) {
-      tls_->async_write_some(buffers, std::forward<Handler>(handler));
+      tls_->async_write_some(buffers, std::move(counted));
     } else {
-      socket_.async_write_some(buffers, std::forward<Handler>(handler));
+      socket_.async_write_some(buffers, std::move(counted));
     }
+  }
+
+  // How much of what was written has reached the other side, about: with TLS, what is under way is a little
+  // more than what was written.
+  [[nodiscard]] std::uint64_t acknowledged_bytes() {
+    int under_way_bytes = 0;
+    if (::ioctl(socket_.native_handle(), SIOCOUTQ, &under_way_bytes) != 0) return written_bytes_;
+    return written_bytes_ -
+           std::min(written_bytes_, static_cast<std::uint64_t>(std::max(under_way_bytes, 0)));
   }
 
  private:
   Socket socket_;
+  std::uint64_t written_bytes_ = 0;
   std::shared_ptr<boost::asio::ssl::context> context_;  // as long as a connection was made with it
   std::optional<boost::asio::ssl::stream<Socket&>> tls_;
 };

@@ -117,18 +117,18 @@ void ServerCore::admit(Socket socket, std::string local_address, std::string pee
   session->start();
 }
 
-// Clients that hold many connections and send nothing, or next to nothing, so lose their own. One that
-// has sent its request is safe while it is answered.
+// Clients that hold many connections and send or take nothing, or next to nothing, so lose their own. One
+// that has sent its request is safe while it is answered, and takes the answer.
 std::shared_ptr<Session> ServerCore::one_to_shed() const {
   std::unordered_map<std::string_view, std::size_t> count_by_peer;
-  for (const auto& session : sessions_) ++count_by_peer[session->peer_address()];
+  for (const auto& session : sessions_) ++count_by_peer[session->peer_group()];
   std::shared_ptr<Session> chosen;
   std::pair<std::size_t, std::chrono::steady_clock::duration> most{};
   const auto now = std::chrono::steady_clock::now();
   for (const auto& session : sessions_) {
     const auto since = session->waits_since(now);
     if (!since) continue;
-    const std::pair rank{count_by_peer[session->peer_address()], now - *since};
+    const std::pair rank{count_by_peer[session->peer_group()], now - *since};
     if (chosen != nullptr && rank <= most) continue;
     chosen = session;
     most = rank;

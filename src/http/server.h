@@ -28,6 +28,9 @@ struct ServerLimits {
   std::chrono::milliseconds handshake_timeout{5'000};  // of TLS, from the connection on
   std::chrono::milliseconds read_timeout{10'000};   // a whole request, from its first byte
   std::chrono::milliseconds write_timeout{30'000};  // a whole answer
+  // Who takes less of it, after so long and for each second beyond, makes room where room is wanted.
+  std::chrono::milliseconds write_patience{1'000};
+  std::uint32_t write_bytes_per_s_min = 256 << 10;
   std::chrono::milliseconds idle_timeout{60'000};   // between two requests
   std::chrono::milliseconds answer_timeout{10'000};  // for the handler; beyond: 503
   std::chrono::milliseconds stop_timeout{2'000};    // for answers in flight at stop()

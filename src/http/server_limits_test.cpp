@@ -6,6 +6,7 @@
 #include <gmock/gmock.h>
 
 #include "http/server_testing.h"
+#include "http/write_patience.h"
 
 namespace rezolus::http {
 namespace {
@@ -76,6 +77,53 @@ TEST_F(ServerTest, WhoHasMostConnectionsLosesTheFirst) {
   EXPECT_EQ(server_->counters().connections_shed, 27u);
   EXPECT_EQ(many.front()->read_to_end(), "");
   EXPECT_TRUE(many.front()->closed);
+}
+
+TEST_F(ServerTest, WhoDoesNotTakeItsAnswerMakesRoom) {
+  start({.limits = {.connections_max = 2, .write_timeout = 4s, .write_patience = 50ms}});
+  Client first(server_->endpoints()[0]);
+  Client second(server_->endpoints()[0]);
+  for (Client* client : {&first, &second}) {
+    client->send("GET /large HTTP/1.1\r\nHost: localhost\r\n\r\n");
+  }
+  while (server_->counters().requests < 2) std::this_thread::sleep_for(1ms);
+  std::string answer;
+  while (!answer.starts_with("HTTP/1.1 200 ") && server_->counters().timeouts == 0) {
+    answer = get("/");
+    std::this_thread::sleep_for(10ms);
+  }
+  EXPECT_GE(server_->counters().connections_shed, 1u);
+  EXPECT_EQ(server_->counters().timeouts, 0u) << "long before its time is over";
+}
+
+TEST_F(ServerTest, WhoTakesItsAnswerIsSafe) {
+  start({.limits = {.connections_max = 1, .write_patience = 50ms}});
+  Client client(server_->endpoints()[0]);
+  client.send("GET /large HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+  while (server_->counters().requests < 1) std::this_thread::sleep_for(1ms);
+  const auto begin = std::chrono::steady_clock::now();
+  std::string taken;
+  while (std::chrono::steady_clock::now() - begin < 400ms) {
+    client.read_some(taken, 256 << 10);
+    Client other(server_->endpoints()[0]);
+    EXPECT_THAT(other.read_to_end(), StartsWith("HTTP/1.1 503 "));
+    std::this_thread::sleep_for(20ms);
+  }
+  EXPECT_THAT(client.read_to_end(), testing::EndsWith("xxx"));
+  EXPECT_EQ(server_->counters().connections_shed, 0u);
+}
+
+TEST(WritePatience, ByWhatIsTaken) {
+  using Clock = WritePatience::Clock;
+  const ServerLimits limits{.write_patience = 1000ms, .write_bytes_per_s_min = 100'000};
+  const Clock::time_point begin = Clock::now();
+  WritePatience patience;
+  patience.begin(5'000, begin);
+  EXPECT_EQ(patience.over_since(5'000, begin + 1s, limits), std::nullopt);
+  EXPECT_EQ(patience.over_since(5'000, begin + 1001ms, limits), begin + 1s);
+  EXPECT_EQ(patience.over_since(1'000, begin + 1001ms, limits), begin + 1s) << "an estimate";
+  EXPECT_EQ(patience.over_since(205'000, begin + 3s, limits), std::nullopt);
+  EXPECT_EQ(patience.over_since(205'000, begin + 4s, limits), begin + 3s);
 }
 
 TEST_F(ServerTest, ARequestThatDripsInIsCutOff) {

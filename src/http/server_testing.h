@@ -2,6 +2,7 @@
 #pragma once
 // A server on this host's loopback with a few routes, and a client of it that works byte by byte.
 
+#include <algorithm>
 #include <cerrno>
 #include <chrono>
 #include <cstdlib>
@@ -55,6 +56,14 @@ class Client {
       }
       text.append(part, static_cast<std::size_t>(count));
     }
+  }
+
+  // What has come by now, waiting for its first byte.
+  void read_some(std::string& text, std::size_t size_bytes) {
+    const std::size_t had = text.size();
+    text.resize(had + size_bytes);
+    const ssize_t count = ::recv(socket_.native_handle(), text.data() + had, size_bytes, 0);
+    text.resize(had + static_cast<std::size_t>(std::max<ssize_t>(count, 0)));
   }
 
   // One answer with a content-length.

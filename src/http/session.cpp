@@ -14,6 +14,7 @@
 #include <spdlog/spdlog.h>
 
 #include "http/compression.h"
+#include "http/peer_group.h"
 
 namespace rezolus::http {
 
@@ -26,9 +27,6 @@ namespace {
 
 // What is read after the last answer, at most, from a client that does not stop sending.
 constexpr std::size_t kDrainedBytesMax = 1u << 20;
-
-// A client that has not taken its answer for so long is waited for.
-constexpr std::chrono::seconds kWritingPatience{5};
 
 std::string http_date() {
   const std::time_t now = std::time(nullptr);
@@ -77,7 +75,8 @@ Session::Session(ServerCore& core, Socket socket, std::string local_address,
       deadline_(core.io),
       buffer_(core.limits().header_bytes_max + 4096),
       local_address_(std::move(local_address)),
-      peer_address_(std::move(peer_address)) {}
+      peer_address_(std::move(peer_address)),
+      peer_group_(http::peer_group(peer_address_)) {}
 
 void Session::start() {
   const WebStateRef web = core_.gate().state();
@@ -108,8 +107,9 @@ std::optional<std::chrono::steady_clock::time_point> Session::waits_since(
     case State::kLingering:
       return state_since_;
     case State::kWriting:
-      if (now - state_since_ > kWritingPatience) return state_since_;
-      return std::nullopt;
+      return patience_.over_since(channel_->acknowledged_bytes(), now, core_.limits());
+    case State::kStreaming:
+      return writer_->waits_since(now, core_.limits());
     default:
       return std::nullopt;
   }
@@ -289,7 +289,7 @@ void Session::check_credentials(Request request) {
   arm(core_.limits().answer_timeout);
   std::string header = request.authorization;
   const bool taken = core_.gate().verify(
-      web->credentials, std::move(header), peer_address_,
+      web->credentials, std::move(header), peer_group_,
       [call = later(), request = std::move(request), web](bool right) {
         call([request, right, web](Session& session) { session.on_verdict(request, right, web); });
       });
@@ -375,6 +375,7 @@ void Session::write(Response response) {
   if (response.stream && !head_ && !core_.stopping) return write_stream(std::move(response));
   state_ = State::kWriting;
   arm(core_.limits().write_timeout);
+  patience_.begin(channel_->acknowledged_bytes(), state_since_);
   if (core_.stopping) keep_alive_ = false;
   body_ = response.body ? std::move(response.body) : std::make_shared<const std::string>();
 

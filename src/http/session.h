@@ -19,6 +19,7 @@
 #include "http/channel.h"
 #include "http/server_core.h"
 #include "http/stream_writer.h"
+#include "http/write_patience.h"
 
 namespace rezolus::http {
 
@@ -37,10 +38,10 @@ class Session : public std::enable_shared_from_this<Session> {
   void finish();
   void close();
 
-  // Since when its client is waited for; nothing: the client waits for us.
+  // Since when its client is waited for; nothing: the client waits for us, or keeps up with what it is sent.
   [[nodiscard]] std::optional<std::chrono::steady_clock::time_point> waits_since(
       std::chrono::steady_clock::time_point now) const;
-  [[nodiscard]] const std::string& peer_address() const { return peer_address_; }
+  [[nodiscard]] const std::string& peer_group() const { return peer_group_; }
 
  private:
   enum class State {
@@ -90,9 +91,11 @@ class Session : public std::enable_shared_from_this<Session> {
   boost::beast::flat_buffer buffer_;
   const std::string local_address_;
   const std::string peer_address_;
+  const std::string peer_group_;
   std::optional<boost::beast::http::request_parser<boost::beast::http::string_body>> parser_;
   State state_ = State::kWaiting;
   std::chrono::steady_clock::time_point state_since_;
+  WritePatience patience_;
   std::shared_ptr<const std::string> body_;  // what is being written
   std::shared_ptr<StreamWriter> writer_;     // has the channel, once a stream is what is written
   std::string accept_encoding_;

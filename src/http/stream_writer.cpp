@@ -34,11 +34,7 @@ void StreamWriter::start(std::string header, const Post& post) {
   ErrorCode ignored;
   channel_->socket().set_option(asio::socket_base::send_buffer_size(kSendBufferSizeBytes), ignored);
   writing_ = std::move(header);
-  busy_ = true;
-  arm(config_.write_timeout);
-  asio::async_write(
-      *channel_, asio::buffer(writing_),
-      [self = shared_from_this()](ErrorCode ec, std::size_t) { self->on_written(!ec); });
+  write();
   watch_for_end();
   // The flag is cleared before the stream is asked, so that no wake is lost.
   stream_->begin([post, weak = weak_from_this()] {
@@ -120,11 +116,22 @@ void StreamWriter::write_pending() {
     if (finishing_) writing_ += "0\r\n\r\n";
   }
   ended_ = finishing_;
+  write();
+}
+
+void StreamWriter::write() {
   busy_ = true;
   arm(config_.write_timeout);
+  patience_.begin(channel_->acknowledged_bytes(), WritePatience::Clock::now());
   asio::async_write(
       *channel_, asio::buffer(writing_),
       [self = shared_from_this()](ErrorCode ec, std::size_t) { self->on_written(!ec); });
+}
+
+std::optional<WritePatience::Clock::time_point> StreamWriter::waits_since(
+    WritePatience::Clock::time_point now, const ServerLimits& limits) const {
+  if (!busy_) return std::nullopt;
+  return patience_.over_since(channel_->acknowledged_bytes(), now, limits);
 }
 
 void StreamWriter::on_written(bool ok) {

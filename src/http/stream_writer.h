@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include <boost/asio/io_context.hpp>
@@ -15,6 +16,7 @@
 
 #include "http/channel.h"
 #include "http/server.h"
+#include "http/write_patience.h"
 
 namespace rezolus::http {
 
@@ -38,6 +40,9 @@ class StreamWriter : public std::enable_shared_from_this<StreamWriter> {
   // Sends what there is and the stream's last words, then closes.
   void finish();
   void close(bool timed_out = false);
+  // As Session's.
+  [[nodiscard]] std::optional<WritePatience::Clock::time_point> waits_since(
+      WritePatience::Clock::time_point now, const ServerLimits& limits) const;
 
  private:
   void on_wake();
@@ -45,6 +50,7 @@ class StreamWriter : public std::enable_shared_from_this<StreamWriter> {
   void arm(std::chrono::milliseconds timeout);
   void on_deadline();
   void write_pending();
+  void write();
   void account(std::uint64_t begin_ns);
   void on_written(bool ok);
   void watch_for_end();
@@ -59,6 +65,7 @@ class StreamWriter : public std::enable_shared_from_this<StreamWriter> {
   std::string writing_;  // as it goes over the wire
   std::string chunk_;    // the body of writing_; kept for its memory
   char ignored_[256];    // what the client says while it listens
+  WritePatience patience_;
   bool busy_ = false;
   bool finishing_ = false;
   bool ended_ = false;  // the last chunk is being written
