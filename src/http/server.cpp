@@ -161,8 +161,28 @@ void ServerCore::set_allowed_hosts(std::vector<std::string> names) {
   config_.allowed_hosts = std::move(names);
 }
 
+void ServerCore::queue_handshake(const std::shared_ptr<Session>& session,
+                                 HandshakeQueue::Call begin) {
+  const auto refuse = [this, weak = std::weak_ptr(session)] {
+    ++counters.handshakes_refused;
+    if (const auto refused = weak.lock()) refused->close();
+  };
+  handshakes_.add(session.get(), session->peer_group(), std::move(begin), refuse, monotonic_ns());
+  run_handshakes();
+}
+
+void ServerCore::run_handshakes() {
+  const auto wait_ns = handshakes_.run(monotonic_ns());
+  if (!wait_ns) return;
+  handshake_timer_.expires_after(std::chrono::nanoseconds(*wait_ns));
+  handshake_timer_.async_wait([this](ErrorCode cancelled) {
+    if (!cancelled && !stopping) run_handshakes();
+  });
+}
+
 void ServerCore::forget(const std::shared_ptr<Session>& session) {
   sessions_.erase(session);
+  handshakes_.remove(session.get());
   counters.connections_open = sessions_.size();
   if (stopping && sessions_.empty()) stop_timer_.cancel();
 }
@@ -190,6 +210,7 @@ void ServerCore::begin_stop() {
   for (auto& acceptor : tcp_acceptors_) acceptor->close(ignored);
   for (auto& acceptor : unix_acceptors_) acceptor->close(ignored);
   accept_retry_.cancel();
+  handshake_timer_.cancel();
   const auto finish_all = [this](void (Session::*end)()) {
     const auto sessions = sessions_;  // forget() changes the set
     for (const auto& session : sessions) ((*session).*end)();

@@ -26,6 +26,9 @@ struct ServerLimits {
   // Beyond: one that waits for its client is closed, the oldest of who has most; else 503.
   std::uint32_t connections_max = 128;
   std::chrono::milliseconds handshake_timeout{5'000};  // of TLS, from the connection on
+  std::uint32_t handshakes_per_s_max =
+      100;  // of TLS; those beyond wait, see http/handshake_queue.h
+  std::uint32_t handshakes_waiting_max = 64;        // beyond: closed
   std::chrono::milliseconds read_timeout{10'000};   // a whole request, from its first byte
   std::chrono::milliseconds write_timeout{30'000};  // a whole answer
   // Who takes less of it, after so long and for each second beyond, makes room where room is wanted.
@@ -133,6 +136,8 @@ struct ServerCounters {
   std::atomic<std::uint64_t> requests{0};
   std::atomic<std::uint64_t> timeouts{0};             // connections closed for being slow
   std::atomic<std::uint64_t> handshakes_failed{0};    // of TLS; plain HTTP on its port, too
+  std::atomic<std::uint64_t> handshakes_refused{
+      0};  // of TLS; for which it was too late or too full
   std::atomic<std::uint64_t> unauthorized{0};         // requests without the credentials they need
   std::atomic<std::uint64_t> rate_limited{0};         // requests beyond rate_limit
   std::atomic<std::uint64_t> too_large{0};            // requests with too long a header or body

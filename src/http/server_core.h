@@ -18,6 +18,7 @@
 #include <boost/asio/steady_timer.hpp>
 
 #include "base/result.h"
+#include "http/handshake_queue.h"
 #include "http/server.h"
 #include "http/web_gate.h"
 
@@ -47,6 +48,10 @@ class ServerCore : public std::enable_shared_from_this<ServerCore> {
   // One request more over TCP: whether rate_limit allows it now. Server thread.
   [[nodiscard]] bool take_rate(const RateLimit& limit);
   void forget(const std::shared_ptr<Session>& session);
+  // Calls begin when it is the turn of its handshake; it may be refused, and closed, instead.
+  void queue_handshake(const std::shared_ptr<Session>& session, HandshakeQueue::Call begin);
+  // Whether it was waiting for its turn.
+  bool leave_queue(const Session& session) { return handshakes_.remove(&session); }
 
   boost::asio::io_context io{1};
   ServerCounters counters;
@@ -59,11 +64,14 @@ class ServerCore : public std::enable_shared_from_this<ServerCore> {
   void admit(Socket socket, std::string local_address, std::string peer_address);
   // Who is closed so that another connection finds room; null: nobody.
   [[nodiscard]] std::shared_ptr<Session> one_to_shed() const;
+  void run_handshakes();
   void begin_stop();
 
   ServerConfig config_;
   std::vector<Route> routes_;
   WebGate gate_{counters};
+  HandshakeQueue handshakes_{config_.limits.handshakes_per_s_max,
+                             config_.limits.handshakes_waiting_max};
   double rate_tokens_ = 0;  // requests that rate_limit allows at once; server thread
   std::uint64_t rate_filled_ns_ = 0;
   mutable std::mutex mutex_;  // guards config_.allowed_hosts
@@ -73,6 +81,7 @@ class ServerCore : public std::enable_shared_from_this<ServerCore> {
   std::unordered_set<std::shared_ptr<Session>> sessions_;
   boost::asio::steady_timer accept_retry_{io};
   boost::asio::steady_timer stop_timer_{io};
+  boost::asio::steady_timer handshake_timer_{io};
   std::thread thread_;
 };
 

@@ -11,6 +11,7 @@ ServerCounts counts_of(const ServerCounters& counters) {
           .connections_shed = counters.connections_shed,
           .connections_timed_out = counters.timeouts,
           .handshakes_failed = counters.handshakes_failed,
+          .handshakes_refused = counters.handshakes_refused,
           .unauthorized = counters.unauthorized,
           .rate_limited = counters.rate_limited,
           .too_large = counters.too_large,
@@ -31,6 +32,7 @@ std::vector<ExtraFamily> server_families(const std::string& prefix, const Server
                        {}};
   for (const auto& [reason, value] :
        {std::pair("handshake", counts.handshakes_failed),
+        std::pair("handshake_limit", counts.handshakes_refused),
         std::pair("rate_limit", counts.rate_limited), std::pair("shed", counts.connections_shed),
         std::pair("slow", counts.connections_timed_out), std::pair("too_large", counts.too_large),
         std::pair("unauthorized", counts.unauthorized)}) {
@@ -65,6 +67,7 @@ nlohmann::ordered_json server_json(const ServerCounts& counts) {
           {"connections_shed", counts.connections_shed},
           {"connections_timed_out", counts.connections_timed_out},
           {"handshakes_failed", counts.handshakes_failed},
+          {"handshakes_refused", counts.handshakes_refused},
           {"unauthorized", counts.unauthorized},
           {"rate_limited", counts.rate_limited},
           {"too_large", counts.too_large},

@@ -21,6 +21,7 @@ struct ServerCounts {
   std::uint64_t connections_shed = 0;
   std::uint64_t connections_timed_out = 0;
   std::uint64_t handshakes_failed = 0;
+  std::uint64_t handshakes_refused = 0;
   std::uint64_t unauthorized = 0;
   std::uint64_t rate_limited = 0;
   std::uint64_t too_large = 0;

@@ -155,6 +155,41 @@ TEST_F(WebServerTest, ASlowHandshakeIsCutOff) {
   EXPECT_EQ(server_->counters().timeouts, 3u);
 }
 
+TEST_F(WebServerTest, AFloodOfHandshakesKeepsNobodyElseOut) {
+  ServerConfig config;
+  config.limits.handshakes_per_s_max = 5;
+  config.limits.handshakes_waiting_max = 8;
+  ASSERT_TRUE(try_start(tls_, std::move(config)));
+  asio::io_context io;
+  std::vector<std::unique_ptr<asio::ip::tcp::socket>> flood;
+  for (int i = 0; i < 60; ++i) {
+    flood.push_back(std::make_unique<asio::ip::tcp::socket>(io));
+    flood.back()->open(asio::ip::tcp::v4());
+    flood.back()->bind({asio::ip::make_address("127.0.0.2"), 0});
+    flood.back()->connect(endpoint());
+    asio::write(*flood.back(), asio::buffer("\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", 11));
+  }
+  EXPECT_TRUE(wait_for([&] { return server_->counters().handshakes_refused > 0; }));
+  EXPECT_THAT(secure("/who"), EndsWith("unknown"));
+  EXPECT_EQ(server_->counters().handshakes_failed, 0u);
+  EXPECT_EQ(server_->counters().connections_shed, 0u);
+}
+
+TEST_F(WebServerTest, AHandshakeForWhichItIsTooLate) {
+  ServerConfig config;
+  config.limits.handshakes_per_s_max = 1;
+  config.limits.handshake_timeout = 500ms;
+  ASSERT_TRUE(try_start(tls_, std::move(config)));
+  EXPECT_THAT(secure("/who"), EndsWith("unknown"));
+  std::string answer;
+  for (int i = 0; i < 100 && server_->counters().handshakes_refused == 0; ++i) {
+    answer = secure("/who");
+  }
+  EXPECT_THAT(answer, StartsWith("["));
+  EXPECT_EQ(server_->counters().handshakes_refused, 1u);
+  EXPECT_EQ(server_->counters().timeouts, 0u);
+}
+
 TEST_F(WebServerTest, ConnectionsFromBeforeTlsChangedEnd) {
   ASSERT_TRUE(start({}));
   asio::io_context io;

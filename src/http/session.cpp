@@ -133,7 +133,10 @@ void Session::on_deadline() {
     return;
   }
   // Idle and lingering connections may be closed without blame.
-  if (state_ == State::kHandshake || state_ == State::kReading || state_ == State::kWriting) {
+  if (state_ == State::kHandshake && core_.leave_queue(*this)) {
+    ++core_.counters.handshakes_refused;  // the client is not to blame
+  } else if (state_ == State::kHandshake || state_ == State::kReading ||
+             state_ == State::kWriting) {
     ++core_.counters.timeouts;
   }
   close();
@@ -148,14 +151,20 @@ void Session::detect_tls(WebStateRef web) {
       [self = shared_from_this(), web = std::move(web)](ErrorCode ec, bool is_tls) mutable {
         if (self->state_ != State::kHandshake) return;
         if (ec) return self->close();
-        if (is_tls) return self->make_tls(std::move(web));
+        if (is_tls) return self->wait_for_turn(std::move(web));
         ++self->core_.counters.handshakes_failed;
         self->keep_alive_ = false;
         self->write(plain(400, "This port speaks TLS; write https:// instead of http://."));
       });
 }
 
-void Session::make_tls(WebStateRef web) {
+void Session::wait_for_turn(WebStateRef web) {
+  core_.queue_handshake(shared_from_this(), [weak = weak_from_this(), web = std::move(web)] {
+    if (const auto self = weak.lock()) self->make_tls(web);
+  });
+}
+
+void Session::make_tls(const WebStateRef& web) {
   tls_ = web->tls;
   channel_->async_handshake(
       web->tls, buffer_.data(),

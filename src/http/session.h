@@ -59,7 +59,8 @@ class Session : public std::enable_shared_from_this<Session> {
   void arm(std::chrono::milliseconds timeout);
   void on_deadline();
   void detect_tls(WebStateRef web);
-  void make_tls(WebStateRef web);
+  void wait_for_turn(WebStateRef web);
+  void make_tls(const WebStateRef& web);
   void wait_for_request(std::chrono::milliseconds timeout);
   void on_readable(boost::system::error_code ec, std::size_t byte_count);
   void read_request();
