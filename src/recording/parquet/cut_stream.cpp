@@ -95,6 +95,20 @@ class CutStream : public DerivedStream {
   std::vector<Gap> gaps_;
 };
 
+Result<SnapshotStream::Span> find_span(SnapshotStream& stream) {
+  if (const auto known = stream.span()) return *known;
+  SnapshotStream::Span span;
+  while (true) {
+    auto snapshot = stream.next();
+    if (!snapshot) return std::unexpected(snapshot.error());
+    if (!*snapshot) break;
+    if (span.first_ns == 0) span.first_ns = (*snapshot)->realtime_ns;
+    span.last_ns = (*snapshot)->realtime_ns;
+  }
+  if (auto rewound = stream.rewind(); !rewound) return std::unexpected(rewound.error());
+  return span;
+}
+
 }  // namespace
 
 std::uint64_t Moment::resolve(std::uint64_t first_ns, std::uint64_t last_ns) const {
@@ -122,22 +136,18 @@ Result<std::unique_ptr<SnapshotStream>> cut_stream(std::unique_ptr<SnapshotStrea
   const auto relative = [](const std::optional<Moment>& moment) {
     return moment && moment->base != Moment::Base::kEpoch;
   };
-  std::uint64_t first_ns = 0;
-  std::uint64_t last_ns = 0;
+  SnapshotStream::Span span;
   if (relative(cut.from) || relative(cut.to)) {
-    while (true) {
-      auto snapshot = stream->next();
-      if (!snapshot) return std::unexpected(snapshot.error());
-      if (!*snapshot) break;
-      if (first_ns == 0) first_ns = (*snapshot)->realtime_ns;
-      last_ns = (*snapshot)->realtime_ns;
-    }
-    if (auto rewound = stream->rewind(); !rewound) return std::unexpected(rewound.error());
+    auto found = find_span(*stream);
+    if (!found) return std::unexpected(found.error());
+    span = *found;
   }
   if (!cut.from && !cut.to && cut.interval_ns == 0) return stream;
-  const std::uint64_t from_ns = cut.from ? cut.from->resolve(first_ns, last_ns) : 0;
-  const std::uint64_t to_ns = cut.to ? cut.to->resolve(first_ns, last_ns) : ~std::uint64_t{0};
+  const std::uint64_t from_ns = cut.from ? cut.from->resolve(span.first_ns, span.last_ns) : 0;
+  const std::uint64_t to_ns =
+      cut.to ? cut.to->resolve(span.first_ns, span.last_ns) : ~std::uint64_t{0};
   if (from_ns > to_ns) return usage_error("the cut begins after its end: see --from and --to");
+  stream->narrow(from_ns, to_ns);
   return std::make_unique<CutStream>(std::move(stream), from_ns, to_ns, cut.interval_ns);
 }
 

@@ -31,7 +31,8 @@ struct Cut {
 };
 
 // Gaps are clipped to the cut, in ticks of the interval that the metadata names; where it names none,
-// a gap belongs to the moment at which it began. Reads the stream once where a moment is relative to its ends, and rewinds it.
+// a gap belongs to the moment at which it began. Reads the stream once where a
+// moment is relative to its ends and these are not known, and rewinds it.
 Result<std::unique_ptr<SnapshotStream>> cut_stream(std::unique_ptr<SnapshotStream> stream,
                                                    const Cut& cut);
 

@@ -78,6 +78,13 @@ class JoinedStream : public SnapshotStream {
     return {};
   }
 
+  // A tick takes those of the whole interval together.
+  void narrow(std::uint64_t from_ns, std::uint64_t to_ns) override {
+    from_ns -= std::min(from_ns, interval_ns_);
+    to_ns += std::min(~to_ns, interval_ns_);
+    for (Input& input : inputs_) input.stream->narrow(from_ns, to_ns);
+  }
+
   [[nodiscard]] bool after_gap() const override { return after_gap_; }
   [[nodiscard]] const SourceMetadata& metadata() const override { return metadata_; }
   [[nodiscard]] const std::vector<Gap>& gaps() const override { return gaps_; }

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "base/clock.h"
+#include "base/glob.h"
 #include "recording/parquet/gap_finder.h"
 #include "recording/parquet/held_rows.h"
 #include "recording/parquet/long_reader.h"
@@ -46,20 +47,57 @@ std::vector<Slice> make_slices(std::vector<RowGroup> groups) {
   return slices;
 }
 
+// Whether a metric between these two may be one that fits the pattern.
+bool may_fit(const std::string& pattern, const std::string& first, const std::string& last) {
+  const std::string begin = pattern.substr(0, pattern.find_first_of("*?[\\"));
+  return first.substr(0, begin.size()) <= begin && last.substr(0, begin.size()) >= begin;
+}
+
+bool may_have(const RowGroup& group, const std::vector<std::string>& metrics) {
+  if (!group.metrics_known) return true;
+  if (group.first_metric == group.last_metric) return glob_selects(metrics, group.first_metric);
+  return metrics.empty() || std::ranges::any_of(metrics, [&group](const std::string& pattern) {
+           return may_fit(pattern, group.first_metric, group.last_metric);
+         });
+}
+
 class LongStream : public SnapshotStream {
  public:
-  LongStream(ParquetInput input, LongFields fields, LongSeriesTable series, LongReadLimits limits)
+  LongStream(ParquetInput input, LongFields fields, LongSeriesTable series,
+             std::vector<std::string> metrics, LongReadLimits limits)
       : input_(std::move(input)),
         fields_(std::move(fields)),
         series_(std::move(series)),
+        metrics_(std::move(metrics)),
         limits_(std::move(limits)),
         gaps_(metadata_interval_ns(input_.metadata)) {
     input_.metadata.erase(std::string(kMetaSamplers));
     slices_ = make_slices(input_.row_groups);
     for (const RowGroup& group : input_.row_groups) row_count_ += group.row_count;
-    input_.select(fields_.fields, kBatchRows);
+    all_ = input_.selection(fields_.fields);
+    times_ = input_.selection({fields_.fields[static_cast<std::size_t>(fields_.position[0])]});
     if (limits_.close_between) input_.close();
     if (limits_.shared) ++limits_.shared->waiting_count;
+  }
+
+  void narrow(std::uint64_t from_ns, std::uint64_t to_ns) override {
+    const auto before = [from_ns](const Slice& slice) {
+      return std::cmp_less(slice.last_ns, from_ns);
+    };
+    const auto after = [to_ns](const Slice& slice) {
+      return std::cmp_greater(slice.first_ns, to_ns);
+    };
+    // Before, in and behind that time, in this order.
+    const auto end = std::ranges::find_if(slices_, after);
+    if (end != slices_.end()) slices_.erase(std::next(end), slices_.end());
+    const auto begin = std::ranges::find_if_not(slices_, before);
+    if (begin != slices_.begin()) slices_.erase(slices_.begin(), std::prev(begin));
+  }
+
+  [[nodiscard]] std::optional<Span> span() const override {
+    if (slices_.empty() || slices_.front().first_ns < 0) return std::nullopt;
+    return Span{static_cast<std::uint64_t>(slices_.front().first_ns),
+                static_cast<std::uint64_t>(slices_.back().last_ns)};
   }
 
   Result<SnapshotRef> next() override {
@@ -112,7 +150,8 @@ class LongStream : public SnapshotStream {
       if (group.last_ns < from_ns || group.first_ns > to_ns) continue;
       rows_read_ += group.row_count;
       if (rows_read_ / limits_.readings_max > row_count_) return spread_error(from_ns, to_ns);
-      auto kept = read_group(group, from_ns, to_ns);
+      auto kept = may_have(group, metrics_) ? read_group(group, from_ns, to_ns)
+                                            : read_times(group, from_ns, to_ns);
       if (!kept) return std::unexpected(kept.error());
       to_ns = *kept;
     }
@@ -171,6 +210,7 @@ class LongStream : public SnapshotStream {
   // Holds the rows from one moment to another; where that is too much, to an earlier one, which is
   // returned.
   Result<std::int64_t> read_group(const RowGroup& group, std::int64_t from_ns, std::int64_t to_ns) {
+    input_.select(all_, kBatchRows);
     if (auto begun = input_.read({&group, 1}); !begun) return std::unexpected(begun.error());
     while (true) {
       auto read = input_.next_batch();
@@ -201,6 +241,34 @@ class LongStream : public SnapshotStream {
         if (!kept) return kept;
         to_ns = *kept;
       }
+    }
+  }
+
+  // The same of row groups without a metric that is asked for: that there were ticks.
+  Result<std::int64_t> read_times(const RowGroup& group, std::int64_t from_ns, std::int64_t to_ns) {
+    const std::uint32_t number = series_.number_of_others();
+    input_.select(times_, kBatchRows);
+    if (auto begun = input_.read({&group, 1}); !begun) return std::unexpected(begun.error());
+    while (true) {
+      auto read = input_.next_batch();
+      if (!read) return std::unexpected(read.error());
+      if (!*read) return to_ns;
+      const arrow::Array& column = *(*read)->column(0);
+      for (std::int64_t row = 0; row < column.length(); ++row) {
+        const std::int64_t time_ns =
+            column.IsNull(row) ? -1 : column.data()->GetValues<std::int64_t>(1)[row];
+        if (time_ns < group.first_ns || time_ns > group.last_ns) {
+          return error(
+              "a row of the metrics {} to {} is outside of what the footer says of its row "
+              "group: it is damaged",
+              group.first_metric, group.last_metric);
+        }
+        if (time_ns >= from_ns && time_ns <= to_ns) held_.add_scalar(time_ns, number, false, 0);
+      }
+      if (held_.size_bytes() <= check_at_bytes_) continue;
+      const auto kept = make_room(from_ns, to_ns);
+      if (!kept) return kept;
+      to_ns = *kept;
     }
   }
 
@@ -320,6 +388,9 @@ class LongStream : public SnapshotStream {
   ParquetInput input_;
   LongFields fields_;
   LongSeriesTable series_;
+  const std::vector<std::string> metrics_;  // patterns; empty: all
+  ParquetInput::Selection all_;
+  ParquetInput::Selection times_;
   LongReadLimits limits_;
   GapFinder gaps_;
   std::vector<Slice> slices_;
@@ -412,8 +483,8 @@ Result<OpenedRecording> open_long(ParquetInput input, const OpenOptions& options
   opened.files = input.files;
   LongSeriesTable series(input.metadata, std::move(source), options, limits.idle_series_max);
   if (!called.empty()) input.metadata[key] = called;
-  opened.stream =
-      std::make_unique<LongStream>(std::move(input), std::move(*fields), std::move(series), limits);
+  opened.stream = std::make_unique<LongStream>(std::move(input), std::move(*fields),
+                                               std::move(series), options.metrics, limits);
   return opened;
 }
 

@@ -57,6 +57,17 @@ Result<std::uint32_t> LongSeriesTable::number_of(const LongBatch& batch, std::in
   return found->second;
 }
 
+std::uint32_t LongSeriesTable::number_of_others() {
+  const auto [found, added] =
+      number_by_key_.try_emplace(key_of({}), static_cast<std::uint32_t>(series_.size()));
+  if (added) {
+    series_.emplace_back();
+    add_to_schema(series_.back());
+  }
+  series_[found->second].last_use = use_;
+  return found->second;
+}
+
 void LongSeriesTable::forget_values() {
   for (LongSeries& item : series_) {
     item.tick = 0;

@@ -41,6 +41,9 @@ class LongSeriesTable {
   // The number of a row's series. An error: the row is none of ours.
   Result<std::uint32_t> number_of(const LongBatch& batch, std::int64_t row);
 
+  // The number of a series that stands for those whose metrics are not asked for. Requires: some are not.
+  std::uint32_t number_of_others();
+
   LongSeries& at(std::uint32_t number) { return series_[number]; }
   std::shared_ptr<const Schema> schema() { return builder_.publish(); }
 

@@ -22,6 +22,7 @@ namespace {
 
 constexpr std::string_view kArrowSchemaKey = "ARROW:schema";
 constexpr std::string_view kTimesColumn = "timestamp_ns";
+constexpr std::string_view kMetricsColumn = "metric";
 // False of several recordings as a whole.
 constexpr std::array<std::string_view, 4> kOfOneRecording = {
     "per_source_metadata", kMetaSamplerStatus, kMetaMissedTicks, kMetaMissedTicksBySource};
@@ -31,6 +32,26 @@ constexpr std::int64_t kBufferBytes = 64 << 10;  // of each column that is read
 void add_leaves(const parquet::arrow::SchemaField& field, std::vector<int>& leaves) {
   if (field.is_leaf()) leaves.push_back(field.column_index);
   for (const auto& child : field.children) add_leaves(child, leaves);
+}
+
+// −1: there is none of that name and type.
+int find_column(const parquet::FileMetaData& file, std::string_view name,
+                parquet::Type::type type) {
+  int found = -1;
+  for (int i = 0; i < file.num_columns(); ++i) {
+    const parquet::ColumnDescriptor& column = *file.schema()->Column(i);
+    if (column.physical_type() == type && column.path()->ToDotString() == name) found = i;
+  }
+  return found;
+}
+
+// Null where the footer does not have it.
+template <typename Statistics>
+std::shared_ptr<Statistics> range_of(const parquet::RowGroupMetaData& group, int column) {
+  const auto chunk = column < 0 ? nullptr : group.ColumnChunk(column);
+  if (!chunk || !chunk->is_stats_set()) return nullptr;
+  auto range = std::static_pointer_cast<Statistics>(chunk->statistics());
+  return range && range->HasMinMax() ? range : nullptr;
 }
 
 }  // namespace
@@ -140,11 +161,8 @@ void ParquetInput::find_missing_end(std::size_t part, const parquet::FileMetaDat
 
 // Of the part that is open.
 void ParquetInput::note_row_groups(const parquet::FileMetaData& file) {
-  int column = -1;
-  for (int i = 0; i < file.num_columns(); ++i) {
-    const bool whole = file.schema()->Column(i)->physical_type() == parquet::Type::INT64;
-    if (whole && file.schema()->Column(i)->path()->ToDotString() == kTimesColumn) column = i;
-  }
+  const int times = find_column(file, kTimesColumn, parquet::Type::INT64);
+  const int metrics = find_column(file, kMetricsColumn, parquet::Type::BYTE_ARRAY);
   for (int group = 0; group < file.num_row_groups(); ++group) {
     const auto about = file.RowGroup(group);
     RowGroup found{.part = static_cast<std::uint32_t>(part_),
@@ -155,14 +173,15 @@ void ParquetInput::note_row_groups(const parquet::FileMetaData& file) {
           0, about->ColumnChunk(i)->num_values()));
       found.values_per_row = std::max(found.values_per_row, values / found.row_count);
     }
-    const auto chunk = column < 0 ? nullptr : about->ColumnChunk(column);
-    if (chunk && chunk->is_stats_set()) {
-      const auto range = std::static_pointer_cast<parquet::Int64Statistics>(chunk->statistics());
-      found.times_known = range->HasMinMax();
-      if (found.times_known) {
-        found.first_ns = range->min();
-        found.last_ns = range->max();
-      }
+    if (const auto range = range_of<parquet::Int64Statistics>(*about, times)) {
+      found.times_known = true;
+      found.first_ns = range->min();
+      found.last_ns = range->max();
+    }
+    if (const auto range = range_of<parquet::ByteArrayStatistics>(*about, metrics)) {
+      found.metrics_known = true;
+      found.first_metric = parquet::ByteArrayToString(range->min());
+      found.last_metric = parquet::ByteArrayToString(range->max());
     }
     row_groups.push_back(found);
   }
@@ -200,21 +219,25 @@ Result<void> ParquetInput::open_part(std::size_t part) {
   return {};
 }
 
-void ParquetInput::select(const std::vector<int>& fields, std::int64_t rows_per_batch) {
+ParquetInput::Selection ParquetInput::selection(const std::vector<int>& fields) const {
   const auto& manifest = reader_->manifest();
-  leaves_.clear();
+  Selection found;
   for (const int field : fields) {
-    add_leaves(manifest.schema_fields[static_cast<std::size_t>(field)], leaves_);
+    add_leaves(manifest.schema_fields[static_cast<std::size_t>(field)], found.leaves);
   }
   std::vector<int> sorted = fields;
   std::ranges::sort(sorted);
-  order_.clear();
   for (const int field : fields) {
-    order_.push_back(static_cast<int>(std::ranges::lower_bound(sorted, field) - sorted.begin()));
+    const auto at = std::ranges::lower_bound(sorted, field) - sorted.begin();
+    found.order.push_back(static_cast<int>(at));
   }
-  std::ranges::sort(leaves_);
+  std::ranges::sort(found.leaves);
+  return found;
+}
+
+void ParquetInput::select(Selection selection, std::int64_t rows_per_batch) {
+  selection_ = std::move(selection);
   rows_per_batch_ = rows_per_batch;
-  reader_->set_batch_size(rows_per_batch);
 }
 
 Result<std::shared_ptr<arrow::RecordBatch>> ParquetInput::next_batch() {
@@ -230,7 +253,7 @@ Result<std::shared_ptr<arrow::RecordBatch>> ParquetInput::next_batch() {
       ++run_;
       if (auto begun = begin_run(); !begun) return std::unexpected(begun.error());
     }
-    auto ordered = batch->SelectColumns(order_);
+    auto ordered = batch->SelectColumns(selection_.order);
     if (!ordered.ok()) return error("read {}: {}", path, ordered.status().message());
     return *ordered;
   } catch (const std::bad_alloc&) {
@@ -254,7 +277,7 @@ Result<void> ParquetInput::begin_run() {
   }
   const auto rows = static_cast<std::int64_t>(kBatchValuesMax / run.values_per_row);
   reader_->set_batch_size(std::clamp<std::int64_t>(rows, 1, rows_per_batch_));
-  auto batches = reader_->GetRecordBatchReader(run.groups, leaves_);
+  auto batches = reader_->GetRecordBatchReader(run.groups, selection_.leaves);
   if (!batches.ok()) return error("read {}: {}", files[part_], batches.status().message());
   batches_ = std::move(*batches);
   return {};

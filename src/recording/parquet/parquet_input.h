@@ -29,6 +29,10 @@ struct RowGroup {
   bool times_known = false;
   std::int64_t first_ns = 0;
   std::int64_t last_ns = 0;
+  // The same of the column `metric`.
+  bool metrics_known = false;
+  std::string first_metric;
+  std::string last_metric;
 };
 
 struct ParquetInput {
@@ -48,9 +52,21 @@ struct ParquetInput {
   static Result<ParquetInput> open_all(const std::string& name,
                                        const std::vector<std::string>& paths);
 
-  // What next_batch() returns: these top-level fields in this order. Where lists are long, a batch has
-  // fewer rows.
-  void select(const std::vector<int>& fields, std::int64_t rows_per_batch);
+  // Columns of the file.
+  struct Selection {
+    std::vector<int> leaves;
+    std::vector<int>
+        order;  // Arrow returns fields in the file's order, whatever order is asked for
+  };
+  // Of top-level fields. Requires: close() was not called.
+  [[nodiscard]] Selection selection(const std::vector<int>& fields) const;
+
+  // What next_batch() returns from the next rewind() or read() on: these fields in this order. Where lists
+  // are long, a batch has fewer rows.
+  void select(Selection selection, std::int64_t rows_per_batch);
+  void select(const std::vector<int>& fields, std::int64_t rows_per_batch) {
+    select(selection(fields), rows_per_batch);
+  }
 
   // Null at the end.
   Result<std::shared_ptr<arrow::RecordBatch>> next_batch();
@@ -88,9 +104,7 @@ struct ParquetInput {
   std::int64_t rows_per_batch_ = 0;
   std::unique_ptr<parquet::arrow::FileReader> reader_;
   std::unique_ptr<arrow::RecordBatchReader> batches_;
-  std::vector<int> leaves_;
-  // Arrow returns fields in the file's order, whatever order is asked for.
-  std::vector<int> order_;
+  Selection selection_;
 };
 
 }  // namespace rezolus

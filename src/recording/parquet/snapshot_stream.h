@@ -42,6 +42,17 @@ class SnapshotStream {
   // Starts over at the beginning.
   virtual Result<void> rewind() = 0;
 
+  // For good: ticks outside of this time are not asked for, but for the nearest on each side, which say what
+  // was missed there. They may come all the same. Requires: nothing was read since the beginning.
+  virtual void narrow(std::uint64_t /*from_ns*/, std::uint64_t /*to_ns*/) {}
+
+  struct Span {
+    std::uint64_t first_ns = 0;  // of the first tick
+    std::uint64_t last_ns = 0;
+  };
+  // Nothing: it would have to be read for that.
+  [[nodiscard]] virtual std::optional<Span> span() const { return std::nullopt; }
+
   // Whether ticks were missed or lost right before the snapshot that next() returned last: a rate
   // over that distance would be an average over more than one interval.
   [[nodiscard]] virtual bool after_gap() const = 0;
@@ -64,6 +75,10 @@ class DerivedStream : public SnapshotStream {
   explicit DerivedStream(std::unique_ptr<SnapshotStream> stream) : stream_(std::move(stream)) {}
 
   Result<void> rewind() override { return stream_->rewind(); }
+  void narrow(std::uint64_t from_ns, std::uint64_t to_ns) override {
+    stream_->narrow(from_ns, to_ns);
+  }
+  [[nodiscard]] std::optional<Span> span() const override { return stream_->span(); }
   [[nodiscard]] bool after_gap() const override { return stream_->after_gap(); }
   [[nodiscard]] const SourceMetadata& metadata() const override { return stream_->metadata(); }
   [[nodiscard]] const std::vector<Gap>& gaps() const override { return stream_->gaps(); }
