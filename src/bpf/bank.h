@@ -116,6 +116,14 @@ enum preemption_by {
 #define PREEMPTION_PROBES 8
 #define PREEMPTION_BY(by, slot) ((unsigned int)(by) << CGROUP_SLOT_BITS | (slot) | 0x80000000u)
 #define PREEMPTION_KEY(victim, by) ((unsigned long long)(victim) << 32 | (by))
+/*
+ * What a task keeps of it while it waits: the id of the culprit's cgroup as well (cgroup_key), since the
+ * slot may be another's when the wait ends.
+ */
+#define PREEMPTED(key, by)                                                        \
+	((key) | 0x80000ull | ((by) >> CGROUP_SLOT_BITS & 3) << 16 | ((by) & 0xffff))
+/* A slot that was freed is given away after two walks, which are a second apart. */
+#define CGROUP_SLOT_REUSED_NS 1000000000ull
 #define PREEMPTION_RETIRED 1ull /* no key: those have a bit more */
 
 struct preemption_pair {

@@ -16,8 +16,7 @@ struct task_state {
 	unsigned short syscall_cgroup;       /* slot of the cgroup that entered that call */
 	unsigned int last_cpu;               /* CPU it last ran on, plus 1 */
 	unsigned long long reclaim_since_ns; /* frees memory for an allocation of its own */
-	unsigned int preempted_by;           /* as in bank.h, while it waits after that; else 0 */
-	unsigned int padding;
+	unsigned long long preempted_by;     /* PREEMPTED (bank.h), while it waits after that; else 0 */
 };
 
 #ifdef __cplusplus

@@ -122,6 +122,15 @@ pid_t NamedCgroup::start(const std::function<int()>& body) const {
   ::_exit(body());
 }
 
+bool NamedCgroup::expel(pid_t task) const {
+  return std::ranges::all_of(folders_, [&](const std::string& folder) {
+    const std::string root = folder.substr(0, folder.size() - name_.size());
+    std::ofstream out(root + "/cgroup.procs");
+    out << task << std::flush;
+    return out.good();
+  });
+}
+
 void NamedCgroup::remove() {
   for (const std::string& folder : folders_) {
     // The last task may still be on its way out.

@@ -52,6 +52,8 @@ class NamedCgroup {
   [[nodiscard]] std::uint64_t value(const std::string& file, std::string_view key) const;
   // A child that moves itself here before it runs the function.
   [[nodiscard]] pid_t start(const std::function<int()>& body) const;
+  // Moves one of its tasks to the root.
+  [[nodiscard]] bool expel(pid_t task) const;
   void remove();
 
  private:

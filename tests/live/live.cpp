@@ -81,17 +81,22 @@ HistogramValue Delta::histogram(std::string_view name, const Labels& labels) con
   return merged;
 }
 
-LiveCollector::LiveCollector(const std::vector<std::string_view>& samplers, Mode mode,
-                             std::set<std::string> pretend_missing)
-    : created_ns_(now_ns()) {
+CollectorConfig live_config(const std::vector<std::string_view>& samplers, Mode mode) {
   CollectorConfig config;
   config.samplers_enabled = false;
   for (const std::string_view sampler : samplers) {
     config.sampler_enabled[std::string(sampler)] = true;
   }
-  config.pretend_missing = std::move(pretend_missing);
   if (mode == Mode::kRawTracepoints) config.pretend_missing.insert("tp_btf");
   if (mode == Mode::kTaskHash) config.pretend_missing.insert("task_storage");
+  return config;
+}
+
+LiveCollector::LiveCollector(const std::vector<std::string_view>& samplers, Mode mode,
+                             std::set<std::string> pretend_missing)
+    : created_ns_(now_ns()) {
+  CollectorConfig config = live_config(samplers, mode);
+  config.pretend_missing.merge(pretend_missing);
   auto host = read_host();
   CHECK(host.has_value(), "this host can be read");
   auto collector = Collector::create(*host, config);

@@ -50,6 +50,9 @@ class Delta {
   SnapshotRef after_;
 };
 
+// These samplers alone, as the mode wants them loaded.
+CollectorConfig live_config(const std::vector<std::string_view>& samplers, Mode mode);
+
 class LiveCollector {
  public:
   LiveCollector(const std::vector<std::string_view>& samplers, Mode mode,

@@ -7,6 +7,7 @@
 #include <memory>
 #include <set>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -185,13 +186,9 @@ TEST_P(cgroup_counters, BlockRequests) {
   expect_parts(*collector->collect(), "cgroup_blockio_operations", "blockio_operations");
 }
 
-std::unique_ptr<Collector> collector_of(const std::vector<std::string>& samplers, Mode mode,
+std::unique_ptr<Collector> collector_of(const std::vector<std::string_view>& samplers, Mode mode,
                                         const CgroupLimits& limits) {
-  CollectorConfig config;
-  config.samplers_enabled = false;
-  for (const std::string& sampler : samplers) config.sampler_enabled[sampler] = true;
-  if (mode == Mode::kRawTracepoints) config.pretend_missing = {"tp_btf"};
-  if (mode == Mode::kTaskHash) config.pretend_missing = {"task_storage"};
+  CollectorConfig config = live_config(samplers, mode);
   config.cgroups = limits;
   return Collector::create(read_host().value(), config).value();
 }
@@ -266,7 +263,7 @@ TEST_P(cgroup_counters, AHistogramThatIsOffTakesNoMemory) {
 TEST_P(cgroup_counters, LatencyBySystemCallClass) {
   constexpr std::uint64_t kCalls = 1000;
   constexpr const char* kLatency = "cgroup_syscall_latency";
-  const std::vector<std::string> samplers = {"syscall_counts", "syscall_latency"};
+  const std::vector<std::string_view> samplers = {"syscall_counts", "syscall_latency"};
   const auto together = collector_of(samplers, GetParam(), {});
   const auto apart = collector_of(samplers, GetParam(), {.syscall_latency_by_class = true});
   const NamedCgroup cgroup("rezolus_live_classes");

@@ -86,14 +86,37 @@ static __always_inline void preemption_add(u32 victim_slot, u32 by, u64 count, u
 	table->other.wait_ns += wait_ns;
 }
 
+/* To be kept with a task that starts to wait. */
+static __always_inline u64 preemption_keep(u32 by, struct task_struct *next, const bool typed)
+{
+	bool by_cgroup = (by & 0x7fffffff) >> CGROUP_SLOT_BITS == PREEMPTED_BY_CGROUP;
+
+	return PREEMPTED(by_cgroup ? cgroup_key(task_cgroup_id(next, typed)) : 0, by);
+}
+
+/* What that says when the wait is over. */
+static __always_inline u32 preemption_recall(u64 kept, u64 waited_ns)
+{
+	u32 kind = kept >> 16 & 3;
+	u32 slot = kept & 0xffff;
+
+	if (kind == PREEMPTED_BY_CGROUP && waited_ns > CGROUP_SLOT_REUSED_NS &&
+	    cgroup_slot_of_id(kept >> CGROUP_SLOT_BITS) != slot)
+		slot = CGROUP_OTHER;
+	return PREEMPTION_BY(kind, slot);
+}
+
 /* The task runs again. */
 static __always_inline void preemption_ends(struct task_state *task, u64 now, u32 slot)
 {
-	u32 by = task->preempted_by;
+	u64 kept = task->preempted_by;
 
-	if (!by)
+	if (!kept)
 		return;
 	task->preempted_by = 0;
-	if (task->enqueued_at_ns && task->enqueued_at_ns <= now)
-		preemption_add(slot, by, 0, now - task->enqueued_at_ns);
+	if (task->enqueued_at_ns && task->enqueued_at_ns <= now) {
+		u64 waited_ns = now - task->enqueued_at_ns;
+
+		preemption_add(slot, preemption_recall(kept, waited_ns), 0, waited_ns);
+	}
 }

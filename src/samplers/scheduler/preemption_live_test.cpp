@@ -219,6 +219,61 @@ TEST_P(scheduler_preemptions, TheVictimsP99IsItsNeighboursBurst) {
       << "what others did to it";
 }
 
+// The culprit's cgroup goes while the victim waits, and another one gets its slot.
+TEST_P(scheduler_preemptions, AWaitIsNotChargedToWhoGetsTheCulpritsSlot) {
+  constexpr std::uint64_t kWaitNs = 8'000'000'000;
+  CollectorConfig config = live_config(kSamplers, GetParam());
+  // One slot for each, and none is left: the walk gives out the one that is freed.
+  config.cgroups.slots = 3;
+  config.cgroups.include = {"/rezolus_live_*"};
+  const auto collector = Collector::create(read_host().value(), config).value();
+  const NamedCgroup victim("rezolus_live_victim");
+  NamedCgroup noisy("rezolus_live_noisy");
+  if (!victim.ok() || !noisy.ok()) GTEST_SKIP() << "no cgroup can be made here";
+  if (victim.has("cpu.rt_runtime_us")) GTEST_SKIP() << "a group may not keep its CPU that long";
+  ASSERT_TRUE(appears(*collector, victim.labels()));
+  ASSERT_TRUE(appears(*collector, noisy.labels()));
+  if (!may_be_real_time(victim, "") || !may_be_real_time(noisy, "")) {
+    GTEST_SKIP() << "no real-time priority is to be had";
+  }
+  void* memory = ::mmap(nullptr, sizeof(std::atomic<int>), PROT_READ | PROT_WRITE,
+                        MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  ASSERT_NE(memory, MAP_FAILED);
+  std::atomic<int>& spinning = *new (memory) std::atomic<int>(0);
+  // Those that spin have the priorities 1 and 2.
+  const auto spin_for = [&](int priority, std::uint64_t duration_ns) {
+    // In this order, or it waits for the other one as an ordinary task.
+    if (!become_real_time(priority)) return 1;
+    pin_to_cpu(0);
+    spinning = priority;
+    for (const std::uint64_t begin = now_ns(); now_ns() - begin < duration_ns;) {
+    }
+    return 0;
+  };
+  const auto wait_until_spinning = [&](int priority) {
+    for (int i = 0; i < 1000 && spinning != priority; ++i) ::usleep(10'000);
+  };
+  const pid_t waiting = victim.start([&] { return spin_for(1, 2 * kWaitNs); });
+  wait_until_spinning(1);
+  const pid_t bursting = noisy.start([&] { return spin_for(2, kWaitNs); });
+  wait_until_spinning(2);
+  EXPECT_GT(
+      value(*collector->collect(), "cgroup_preemptions", by(victim.labels(), "cgroup", &noisy)),
+      0u);
+  ASSERT_TRUE(noisy.expel(bursting));
+  noisy.remove();
+  const NamedCgroup heir("rezolus_live_heir");
+  ASSERT_TRUE(heir.ok());
+  EXPECT_TRUE(appears(*collector, heir.labels())) << "no slot was freed";
+  EXPECT_TRUE(wait_for(bursting));
+  EXPECT_TRUE(wait_for(waiting));
+  ::munmap(memory, sizeof(std::atomic<int>));
+  const SnapshotRef snapshot = collector->collect();
+  EXPECT_LT(value(*snapshot, "cgroup_preemption_wait", by(victim.labels(), "cgroup", &heir)),
+            kWaitNs / 2);
+  EXPECT_GT(value(*snapshot, "cgroup_preemption_wait", victim.labels()), kWaitNs / 2);
+}
+
 TEST_P(scheduler_preemptions, OneThatHasMoreTasksThanCpus) {
   LiveCollector collector(kSamplers, GetParam());
   const NamedCgroup cgroup("rezolus_live_crowd");

@@ -62,11 +62,13 @@ static __always_inline void switch_out(struct task_struct *task, bool preempted,
 
 	if (row)
 		runqueue_count(runnable, cgroup_slot, row);
-	u32 preempted_by = 0;
+	u64 kept = 0;
 
 	if (preemption_on && runnable) {
-		preempted_by = preemption_by(task, cgroup_slot, next, next_slot, typed);
-		preemption_add(cgroup_slot, preempted_by, 1, 0);
+		u32 by = preemption_by(task, cgroup_slot, next, next_slot, typed);
+
+		preemption_add(cgroup_slot, by, 1, 0);
+		kept = preemption_keep(by, next, typed);
 	}
 	if (dead) {
 		if (!use_task_storage)
@@ -87,7 +89,7 @@ static __always_inline void switch_out(struct task_struct *task, bool preempted,
 	state->enqueued_at_ns = runnable ? now : 0;
 	state->off_cpu_since_ns = now;
 	if (preemption_on)
-		state->preempted_by = preempted_by;
+		state->preempted_by = kept;
 	if (blocked_on)
 		state->blocked_reason =
 			runnable ? BLOCKED_NONE : blocked_reason_of(task, task_state, typed);
