@@ -124,7 +124,8 @@ constinit const FileSampler kCgroupCpuQuota = {
              "Quota divided by period is the number of CPUs that the cgroup may use; throttled "
              "periods divided by periods is how often it wanted more. The kernel knows the "
              "time of a throttling when it ends; cgroup_cpu_throttled_time counts the same "
-             "at events. A quota that changes is seen within ten seconds."},
+             "at events. A quota that changes is seen within ten seconds; where cgroups take turns, "
+             "at the first turn after nine."},
 };
 
 }  // namespace rezolus

@@ -128,7 +128,7 @@ constinit const FileSampler kCgroupMemory = {
              "metric is absent.",
          .reading = "Usage near its maximum is mostly page cache, and no trouble while pressure is "
                     "low; OOM kills and stall time for memory are. Limits that change are seen "
-                    "within ten seconds."},
+                    "within ten seconds; where cgroups take turns, at the first turn after nine."},
 };
 
 }  // namespace rezolus
