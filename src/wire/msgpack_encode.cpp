@@ -90,7 +90,9 @@ std::string packed(Write write) {
   Output output(256);
   Packer packer(output);
   write(packer);
-  return std::move(output).take();
+  std::string bytes = std::move(output).take();
+  bytes.shrink_to_fit();  // it is kept, one of thousands
+  return bytes;
 }
 
 bool is_present(const Snapshot& snapshot, const Series& series, std::uint32_t index) {

@@ -239,7 +239,18 @@ const PrometheusPage& PrometheusEncoder::page(const PrometheusOptions& options) 
                   (options.format == PrometheusFormat::kProtobuf ? 4 : 0) |
                   options.native_schema * 8;
   auto& page = pages_[key];
-  if (!page) page = std::make_unique<PrometheusPage>(*schema_, options);
+  if (page) return *page;
+  page = std::make_unique<PrometheusPage>(*schema_, options);
+  // It has the labels in two forms, of which a format needs one; a large host has many thousand rows.
+  for (auto& [name, family] : page->families) {
+    for (PrometheusPage::Row& row : family.rows) {
+      if (options.format == PrometheusFormat::kProtobuf) {
+        row.text = std::string();
+      } else {
+        row.labels = Labels();
+      }
+    }
+  }
   return *page;
 }
 

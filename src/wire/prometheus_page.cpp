@@ -241,7 +241,9 @@ PrometheusPage::PrometheusPage(const Schema& schema, const PrometheusOptions& op
     row.series.push_back(index);
   }
   for (auto& [name, by_labels] : rows) {
-    for (auto& [text, row] : by_labels) families[name].rows.push_back(std::move(row));
+    std::vector<Row>& sorted = families[name].rows;
+    sorted.reserve(by_labels.size());
+    for (auto& [text, row] : by_labels) sorted.push_back(std::move(row));
   }
 }
 
