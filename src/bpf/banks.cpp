@@ -90,15 +90,15 @@ std::uint64_t HistogramBank::take_dirty_lines(std::uint32_t histogram) {
   return lines | std::exchange(recheck_lines_[histogram], lines);
 }
 
-HistogramRef HistogramBank::read(std::uint32_t histogram) {
-  std::uint64_t lines = take_dirty_lines(histogram);
+const HistogramRef& HistogramBank::read(std::uint32_t histogram) {
+  const std::uint64_t lines = take_dirty_lines(histogram);
   if (lines == 0) return merged_[histogram];
-  std::shared_ptr<HistogramValue> next = pool_.take();
-  *next = *merged_[histogram];
+  auto [next, stale_lines] = pool_.take(histogram);
+  if (stale_lines != HistogramPool::kAllLines) stale_lines &= ~lines;
+  copy_histogram_lines(*merged_[histogram], stale_lines, *next);
   next->change.made_from(merged_[histogram]->change, lines);
-  while (lines != 0) {
-    const int line = std::countr_zero(lines);
-    lines &= lines - 1;
+  for (std::uint64_t left = lines; left != 0; left &= left - 1) {
+    const int line = std::countr_zero(left);
     std::uint64_t* into = &next->buckets[static_cast<std::size_t>(line) * HISTOGRAM_BUCKETS_PER_LINE];
     std::fill_n(into, HISTOGRAM_BUCKETS_PER_LINE, 0);
     for (std::uint32_t stripe = 0; stripe < stripe_count_; ++stripe) {
@@ -116,7 +116,10 @@ HistogramRef HistogramBank::read(std::uint32_t histogram) {
     sum += __atomic_load_n(&cell(stripe, histogram).sum, __ATOMIC_ACQUIRE);
   }
   next->sum = sum;
-  pool_.retire(std::exchange(merged_[histogram], std::move(next)));
+  // It was made here, and is changed only once nobody else holds it.
+  auto replaced = std::const_pointer_cast<HistogramValue>(merged_[histogram]);
+  merged_[histogram] = std::move(next);
+  pool_.retire(histogram, std::move(replaced), lines);
   return merged_[histogram];
 }
 

@@ -46,9 +46,16 @@ class HistogramBank {
   static Result<HistogramBank> map(int fd, std::uint32_t stripe_count,
                                    std::uint32_t histogram_count);
 
-  // The content of one histogram: the same pointer as the last time when nothing was added.
-  // One thread.
-  HistogramRef read(std::uint32_t histogram);
+  // The content of one histogram: the same pointer as the last time when nothing was added. The
+  // reference is good until the next call. One thread.
+  const HistogramRef& read(std::uint32_t histogram);
+  // It will be read soon: whether it changed is a cache line in each stripe, mostly out of the caches,
+  // and waiting for many at a time takes no longer than for one.
+  void prefetch(std::uint32_t histogram) const {
+    for (std::uint32_t stripe = 0; stripe < stripe_count_; ++stripe) {
+      __builtin_prefetch(cell(stripe, histogram).dirty);
+    }
+  }
   [[nodiscard]] std::uint32_t histogram_count() const { return histogram_count_; }
 
  private:
@@ -62,7 +69,8 @@ class HistogramBank {
   Mapping mapping_;
   std::uint32_t stripe_count_ = 0;
   std::uint32_t histogram_count_ = 0;
-  std::vector<std::shared_ptr<HistogramValue>> merged_;  // by histogram; not changed once handed out
+  // By histogram; not changed once handed out. The pool has them as well once they are replaced.
+  std::vector<HistogramRef> merged_;
   HistogramPool pool_;
   std::vector<std::uint64_t> recheck_lines_;  // by histogram; see take_dirty_lines()
 };

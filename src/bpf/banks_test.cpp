@@ -5,7 +5,10 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <array>
+#include <utility>
+#include <vector>
 
 #include <sys/mman.h>
 #include <unistd.h>
@@ -94,6 +97,38 @@ TEST(HistogramBank, TellsWhichLinesChanged) {
   EXPECT_EQ(*lines & ~std::uint64_t{3}, 0u) << "but for what is read twice";
   EXPECT_FALSE(first->change.lines_since(second->change));
   EXPECT_FALSE(HistogramValue(*second).change.lines_since(first->change)) << "copies may be changed";
+}
+
+// Values are used again once nobody holds them, and only what has changed meanwhile is copied.
+TEST(HistogramBank, IsWholeWhoeverHoldsWhatForHowLong) {
+  Histograms histograms;
+  std::uint64_t random = 88172645463325252;
+  const auto draw = [&random](std::uint64_t end) {
+    random ^= random << 13;
+    random ^= random >> 7;
+    random ^= random << 17;
+    return random % end;
+  };
+  HistogramValue expected;
+  expected.buckets.resize(HISTOGRAM_BUCKETS);
+  std::vector<std::pair<HistogramRef, HistogramValue>> held;
+  for (int tick = 0; tick < 5'000; ++tick) {
+    const std::uint64_t count = draw(4);
+    for (std::uint64_t i = 0; i < count; ++i) {
+      const std::uint64_t value = draw(2) == 0 ? draw(64) : random >> draw(64);
+      histograms.add(static_cast<std::uint32_t>(draw(2)), 1, value);
+      expected.sum += value;
+      ++expected.buckets[kAgentHistogram.index(value)];
+    }
+    const HistogramRef read = histograms.bank.read(1);
+    ASSERT_EQ(*read, expected) << tick;
+    held.emplace_back(read, expected);
+    // Some for long, most for a few ticks or none.
+    while (held.size() > draw(30)) {
+      held.erase(held.begin() + static_cast<long>(draw(std::min<std::uint64_t>(2, held.size()))));
+    }
+    for (const auto& [value, content] : held) ASSERT_EQ(*value, content) << "it is immutable";
+  }
 }
 
 TEST(HistogramBank, EveryBucketIsSeen) {

@@ -7,6 +7,7 @@
 #include <numeric>
 
 #include "base/result.h"
+#include "metrics/histogram_pool.h"
 
 namespace rezolus {
 
@@ -15,6 +16,23 @@ void HistogramChange::made_from(const HistogramChange& previous, std::uint64_t l
   previous_ = previous.version_;
   version_ = last_version.fetch_add(1, std::memory_order_relaxed) + 1;
   lines_ = lines;
+}
+
+void copy_histogram_lines(const HistogramValue& from, std::uint64_t lines, HistogramValue& into) {
+  into.sum = from.sum;
+  into.sum_known = from.sum_known;
+  if (lines == HistogramPool::kAllLines) {
+    into.buckets = from.buckets;
+    return;
+  }
+  for (; lines != 0; lines &= lines - 1) {
+    const std::size_t begin =
+        static_cast<std::size_t>(std::countr_zero(lines)) * kHistogramLineBuckets;
+    if (begin >= from.buckets.size()) return;
+    std::copy_n(from.buckets.data() + begin,
+                std::min(kHistogramLineBuckets, from.buckets.size() - begin),
+                into.buckets.data() + begin);
+  }
 }
 
 std::uint64_t HistogramValue::count() const {

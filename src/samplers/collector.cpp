@@ -11,6 +11,7 @@
 #include "base/fd.h"
 #include "base/logging.h"
 #include "bpf/program_statistics.h"
+#include "metrics/snapshot_pool.h"
 #include "samplers/cgroups/cgroup_lister.h"
 #include "samplers/core/core.h"
 #include "samplers/device_lister.h"
@@ -28,6 +29,7 @@ struct Collector::Parts {
     std::vector<std::uint32_t> indexes;  // by value: its series
     Reading reading;
     std::uint64_t read_ns = ~std::uint64_t{0};  // LatestReading::read_ns of reading
+    std::uint64_t version = 0;                  // of reading: grows with every new one
   };
 
   Clock clock;
@@ -41,6 +43,7 @@ struct Collector::Parts {
   // By the position of the family; null where it has no devices.
   std::vector<std::shared_ptr<DeviceList>> device_lists;
   SchemaBuilder schema;
+  SnapshotPool snapshots;  // marked with SourceSeries::version, by source
   bool kernel_btf = false;
 
   std::optional<Result<CgroupHierarchy>> cgroup_hierarchy;  // nothing when nobody asks
@@ -106,6 +109,8 @@ struct Collector::Parts {
 
   // Takes over what every source said last, with the series that it came to fill or left.
   void update_sources();
+  // Puts that into a snapshot where it is not there yet.
+  void put_sources(SnapshotPool::Entry& entry) const;
 
   // Gives up the indexes of series that are gone, when they are most of all.
   void compact_schema();
@@ -129,6 +134,7 @@ void Collector::Parts::update_sources() {
       read_anew = latest.read_ns != place.read_ns;
       if (!read_anew) return;
       place.read_ns = latest.read_ns;
+      ++place.version;
       before = std::exchange(place.reading.series, nullptr);
       place.reading = latest.reading;
     });
@@ -148,6 +154,20 @@ void Collector::Parts::update_sources() {
       place.indexes.push_back(schema.add(std::move(added)));
     }
     for (const auto& [series, index] : known) schema.retire(index);
+  }
+}
+
+void Collector::Parts::put_sources(SnapshotPool::Entry& entry) const {
+  Snapshot& snapshot = *entry.snapshot;
+  entry.marks.resize(source_series.size());
+  for (std::size_t i = 0; i < source_series.size(); ++i) {
+    const SourceSeries& place = source_series[i];
+    if (std::exchange(entry.marks[i], place.version) == place.version) continue;
+    for (std::size_t j = 0; j < place.indexes.size(); ++j) {
+      snapshot.scalars[place.indexes[j]] = place.reading.values[j];
+      snapshot.present[place.indexes[j]] = place.reading.present[j];
+    }
+    snapshot.windows[place.group] = place.reading.window;
   }
 }
 
@@ -385,21 +405,14 @@ SnapshotRef Collector::collect() {
   for (FamilyReader& family : parts.families) family.find_pairs(parts.schema);
   parts.update_sources();
   parts.compact_schema();
-  auto snapshot = std::make_shared<Snapshot>();
-  snapshot->realtime_ns = parts.clock.realtime_ns();
-  snapshot->monotonic_ns = parts.clock.monotonic_ns();
-  snapshot->schema = parts.schema.publish();
-  resize_to_schema(*snapshot);
-  for (FamilyReader& family : parts.families) family.read(*snapshot, parts.clock);
-  for (const Parts::SourceSeries& place : parts.source_series) {
-    for (std::size_t i = 0; i < place.indexes.size(); ++i) {
-      snapshot->scalars[place.indexes[i]] = place.reading.values[i];
-      snapshot->present[place.indexes[i]] = place.reading.present[i];
-    }
-    snapshot->windows[place.group] = place.reading.window;
-  }
-  snapshot->duration_ns = parts.clock.monotonic_ns() - snapshot->monotonic_ns;
-  return snapshot;
+  SnapshotPool::Entry entry = parts.snapshots.take(parts.schema.publish());
+  Snapshot& snapshot = *entry.snapshot;
+  snapshot.realtime_ns = parts.clock.realtime_ns();
+  snapshot.monotonic_ns = parts.clock.monotonic_ns();
+  for (FamilyReader& family : parts.families) family.read(snapshot, parts.clock);
+  parts.put_sources(entry);
+  snapshot.duration_ns = parts.clock.monotonic_ns() - snapshot.monotonic_ns;
+  return parts.snapshots.publish(std::move(entry));
 }
 
 CollectorStatus Collector::status(StatusDetail detail) const {

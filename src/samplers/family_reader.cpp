@@ -8,6 +8,7 @@
 #include <bpf/libbpf.h>
 
 #include "base/logging.h"
+#include "metrics/snapshot_pool.h"
 
 namespace rezolus {
 namespace {
@@ -370,10 +371,18 @@ void FamilyReader::describe(std::size_t index, bool enabled, const std::string& 
 }
 
 void FamilyReader::read(Snapshot& snapshot, const Clock& clock) {
-  std::uint64_t begin_ns = clock.realtime_ns();
+  if (active_.empty()) return;
+  const std::uint64_t begin_ns = clock.realtime_ns();
+  const std::uint64_t now_ns = clock.monotonic_ns();
+  for (const ActiveSampler& sampler : active_) {
+    for (const HistogramSeries& series : sampler.histogram_series) {
+      sampler.histograms->prefetch(series.slot);
+    }
+    if (sampler.cgroups) sampler.cgroups->prefetch();
+  }
   for (ActiveSampler& sampler : active_) {
     if (sampler.pairs) sampler.pairs->read(snapshot);
-    if (sampler.cgroups) sampler.cgroups->read(snapshot, clock.monotonic_ns());
+    if (sampler.cgroups) sampler.cgroups->read(snapshot, now_ns);
     for (const CounterSeries& series : sampler.counter_series) {
       snapshot.scalars[series.series] =
           series.cpu < 0 ? sampler.counters->total(series.slot)
@@ -382,7 +391,7 @@ void FamilyReader::read(Snapshot& snapshot, const Clock& clock) {
       snapshot.present[series.series] = 1;
     }
     for (const HistogramSeries& series : sampler.histogram_series) {
-      snapshot.histograms[series.histogram_index] = sampler.histograms->read(series.slot);
+      put_histogram(sampler.histograms->read(series.slot), series.histogram_index, snapshot);
       snapshot.present[series.series] = 1;
     }
     for (const DeviceSeries& series : sampler.device_series) {
@@ -390,10 +399,9 @@ void FamilyReader::read(Snapshot& snapshot, const Clock& clock) {
           device_total(*sampler.device_counters, series.device_slot, series.slot) - series.base;
       snapshot.present[series.series] = 1;
     }
-    const std::uint64_t end_ns = clock.realtime_ns();
-    snapshot.windows[sampler.group] = {begin_ns, end_ns};
-    begin_ns = end_ns;
   }
+  const std::uint64_t end_ns = clock.realtime_ns();
+  for (const ActiveSampler& sampler : active_) snapshot.windows[sampler.group] = {begin_ns, end_ns};
 }
 
 void FamilyReader::append_maps(std::vector<MapStatus>& maps) const {

@@ -15,6 +15,7 @@
 
 #include "base/result.h"
 #include "base/ticks.h"
+#include "base/wake_up.h"
 #include "metrics/snapshot.h"
 
 namespace rezolus {
@@ -35,7 +36,7 @@ struct SampledTick {
   SnapshotRef snapshot;
   std::uint64_t missed_count = 0;        // ticks since the one before that this thread was late for
   std::uint64_t missed_realtime_ns = 0;  // when the first of them was due
-  std::uint64_t cpu_ns = 0;  // of this thread, since the end of the reading before this one
+  std::uint64_t cpu_ns = 0;  // of this thread, for each of the last readings
 };
 
 class SamplingThread {
@@ -101,8 +102,8 @@ class SamplingThread {
 
   const Collect collect_;
   const std::uint64_t ttl_ns_;
+  WakeUp wake_;
   mutable std::mutex mutex_;
-  std::condition_variable wake_;
   std::condition_variable started_;
   // Guarded by mutex_:
   SnapshotRef latest_;

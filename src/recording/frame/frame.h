@@ -211,7 +211,8 @@ class FrameDecoder {
   void get_windows(Reader& in);
   void get_scalars(Reader& in);
   void get_histograms(Reader& in);
-  void get_histogram(Reader& in, Slot& slot);
+  void get_histogram(Reader& in, std::size_t slot_index);
+  void retire_value(std::size_t index);
   void forget_schema();
   void forget_values();
 

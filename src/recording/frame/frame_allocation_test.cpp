@@ -7,7 +7,6 @@
 
 #include <gtest/gtest.h>
 
-#include "metrics/histogram_pool.h"
 #include "recording/frame/frame.h"
 #include "recording/frame/frame_testing.h"
 
@@ -149,39 +148,6 @@ TEST(FrameAllocation, WhatIsHeldIsNotUsedAgain) {
     }
   }
   EXPECT_EQ(held.back().first, kTicks - 1);
-}
-
-TEST(HistogramPool, GivesBackWhatNobodyHolds) {
-  HistogramPool pool;
-  auto first = pool.take();
-  first->buckets.assign(8, 1);
-  const HistogramValue* const address = first.get();
-  HistogramRef held = first;
-  pool.retire(std::move(first));
-  EXPECT_NE(pool.take().get(), address) << "somebody holds it";
-  held.reset();
-  const auto again = pool.take();
-  EXPECT_EQ(again.get(), address);
-  EXPECT_NE(pool.take().get(), address) << "it is given once";
-}
-
-TEST(HistogramPool, KeepsOrderAndABound) {
-  HistogramPool pool;
-  std::vector<const HistogramValue*> retired;
-  for (int i = 0; i < 40; ++i) {
-    auto value = std::make_shared<HistogramValue>();
-    value->buckets.resize(8);
-    retired.push_back(value.get());
-    pool.retire(std::move(value));
-    if (i % 3 != 0) continue;
-    EXPECT_EQ(pool.take().get(), retired.front());
-    retired.erase(retired.begin());
-  }
-  auto large = std::make_shared<HistogramValue>();
-  large->buckets.resize(HistogramPool::kRetiredBucketsMax);
-  const std::weak_ptr<HistogramValue> watched = large;
-  pool.retire(std::move(large));
-  EXPECT_TRUE(watched.expired()) << "it does not fit beside the others";
 }
 
 }  // namespace

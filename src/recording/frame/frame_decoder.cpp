@@ -207,6 +207,7 @@ void FrameDecoder::forget_schema() {
   scalars_.clear();
   present_.clear();
   slots_.clear();
+  pool_ = {};
   has_values_ = false;
 }
 
@@ -244,6 +245,7 @@ void FrameDecoder::retire_series(Reader& in, Schema& schema) {
     if (series.type == MetricType::kHistogram) {
       buckets_total_ -= slots_[series.histogram_index].bucket_count;
       slots_[series.histogram_index] = Slot{};
+      pool_.forget(series.histogram_index);
     }
     scalars_[index] = 0;
     present_[index] = 0;
@@ -350,7 +352,7 @@ void FrameDecoder::forget_values() {
   std::fill(windows_.begin(), windows_.end(), AcquisitionWindow{});
   std::fill(scalars_.begin(), scalars_.end(), 0);
   std::fill(present_.begin(), present_.end(), 0);
-  for (Slot& slot : slots_) pool_.retire(std::exchange(slot.value, nullptr));
+  for (std::size_t i = 0; i < slots_.size(); ++i) retire_value(i);
 }
 
 SnapshotRef FrameDecoder::apply_values(Reader& in, bool key) {
@@ -431,7 +433,7 @@ void FrameDecoder::get_histograms(Reader& in) {
     const std::size_t index = in.index(next, slots_.size());
     if (!in.ok()) return;
     if (!slots_[index].value) return in.fail("a histogram vanishes that was not there");
-    slots_[index].value.reset();
+    retire_value(index);
     present_[slots_[index].series] = 0;
   }
   const std::uint64_t count = in.count("histograms");
@@ -440,15 +442,21 @@ void FrameDecoder::get_histograms(Reader& in) {
     const std::size_t index = in.index(next, slots_.size());
     if (!in.ok()) return;
     if (slots_[index].bucket_count == 0) return in.fail("a histogram without a series");
-    get_histogram(in, slots_[index]);
+    get_histogram(in, index);
   }
 }
 
-void FrameDecoder::get_histogram(Reader& in, Slot& slot) {
+// The next value is not made from this one.
+void FrameDecoder::retire_value(std::size_t index) {
+  pool_.retire(index, std::exchange(slots_[index].value, nullptr), HistogramPool::kAllLines);
+}
+
+void FrameDecoder::get_histogram(Reader& in, std::size_t slot_index) {
+  Slot& slot = slots_[slot_index];
   // A snapshot that was handed out may hold the old value, so the new one is a copy.
-  std::shared_ptr<HistogramValue> value = pool_.take();
+  auto [value, stale_lines] = pool_.take(slot_index);
   if (slot.value) {
-    *value = *slot.value;
+    copy_histogram_lines(*slot.value, stale_lines, *value);
   } else {
     value->sum = 0;
     value->buckets.assign(slot.bucket_count, 0);
@@ -457,12 +465,21 @@ void FrameDecoder::get_histogram(Reader& in, Slot& slot) {
   value->sum_known = (header & 1) != 0;
   value->sum = value->sum_known ? value->sum + in.zigzag() : 0;
   std::uint64_t next = 0;
+  std::uint64_t lines = 0;
   for (std::uint64_t i = 0; i < header >> 1 && in.ok(); ++i) {
     const std::size_t bucket = in.index(next, slot.bucket_count);
     value->buckets[bucket] += in.zigzag();
+    lines |= std::uint64_t{1} << (bucket / kHistogramLineBuckets % 64);
   }
   if (!in.ok()) return;
-  pool_.retire(std::exchange(slot.value, std::move(value)));
+  if (slot.bucket_count > 64 * kHistogramLineBuckets) {  // its lines have no bit each
+    lines = HistogramPool::kAllLines;
+  } else if (slot.value) {
+    value->change.made_from(slot.value->change, lines);
+  } else {
+    value->change.made_from({}, HistogramPool::kAllLines);
+  }
+  pool_.retire(slot_index, std::exchange(slot.value, std::move(value)), lines);
   present_[slot.series] = 1;
 }
 

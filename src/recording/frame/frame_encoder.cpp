@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 #include <algorithm>
 #include <array>
-#include <bit>
-#include <optional>
 
 #include "recording/frame/frame.h"
 #include "recording/frame/layout.h"
+#include "recording/frame/tick_difference.h"
 
 namespace rezolus {
 
@@ -54,44 +53,6 @@ Result<void> check_schema(const Schema& schema) {
     }
   }
   return {};
-}
-
-// Buckets are compared by the cache line: mostly a few lines changed, and often their neighbours too.
-constexpr std::size_t kLineBuckets = kHistogramLineBuckets;
-constexpr std::uint64_t kZeroLine[kLineBuckets] = {};
-
-// Appends the lines in which after differs from before; null: from zeros.
-void find_changed_lines(const HistogramValue* before_value, const HistogramValue& after_value,
-                        std::vector<std::uint32_t>& lines) {
-  const std::uint64_t* before = before_value == nullptr ? nullptr : before_value->buckets.data();
-  const std::span<const std::uint64_t> after = after_value.buckets;
-  const auto differs = [&](std::size_t begin, std::size_t count) {
-    const std::uint64_t* a = before == nullptr ? kZeroLine : before + begin;
-    const std::uint64_t* b = after.data() + begin;
-    std::uint64_t difference = 0;
-    for (std::size_t i = 0; i < count; ++i) difference |= a[i] ^ b[i];
-    return difference != 0;
-  };
-  std::optional<std::uint64_t> known;
-  if (before != nullptr) known = after_value.change.lines_since(before_value->change);
-  if (known) {
-    for (std::uint64_t left = *known; left != 0; left &= left - 1) {
-      const auto line = static_cast<std::uint32_t>(std::countr_zero(left));
-      const std::size_t begin = line * kLineBuckets;
-      if (begin >= after.size()) return;
-      if (differs(begin, std::min(kLineBuckets, after.size() - begin))) lines.push_back(line);
-    }
-    return;
-  }
-  const std::size_t whole_size = after.size() / kLineBuckets * kLineBuckets;
-  for (std::size_t begin = 0; begin < whole_size; begin += kLineBuckets) {
-    if (differs(begin, kLineBuckets)) {
-      lines.push_back(static_cast<std::uint32_t>(begin / kLineBuckets));
-    }
-  }
-  if (differs(whole_size, after.size() - whole_size)) {
-    lines.push_back(static_cast<std::uint32_t>(whole_size / kLineBuckets));
-  }
 }
 
 std::uint64_t known_sum(const HistogramValue& value) { return value.sum_known ? value.sum : 0; }
@@ -365,12 +326,10 @@ void FrameEncoder::put_windows(const Snapshot& snapshot, std::string& out) {
 }
 
 void FrameEncoder::put_scalars(const Snapshot& snapshot, std::string& out) {
-  const std::size_t count = scalars_.size();
   changed_.clear();
-  for (std::uint32_t i = 0; i < count; ++i) {
-    const std::uint8_t present = snapshot.present[i] != 0 && scalar_[i] != 0;
-    if (present != present_[i] && scalar_[i] != 0) changed_.push_back(i);
-  }
+  for_each_differing_presence(snapshot.present, scalar_, present_, [this](std::size_t index) {
+    changed_.push_back(static_cast<std::uint32_t>(index));
+  });
   put_varint(changed_.size(), out);
   GapWriter toggle_gap;
   for (const std::uint32_t index : changed_) {
@@ -379,9 +338,9 @@ void FrameEncoder::put_scalars(const Snapshot& snapshot, std::string& out) {
     if (present_[index] == 0) scalars_[index] = 0;
   }
   changed_.clear();
-  for (std::uint32_t i = 0; i < count; ++i) {
-    if (present_[i] != 0 && snapshot.scalars[i] != scalars_[i]) changed_.push_back(i);
-  }
+  for_each_differing_scalar(snapshot.scalars, scalars_, [this](std::size_t index) {
+    if (present_[index] != 0) changed_.push_back(static_cast<std::uint32_t>(index));
+  });
   put_varint(changed_.size(), out);
   GapWriter gap;
   for (const std::uint32_t index : changed_) {

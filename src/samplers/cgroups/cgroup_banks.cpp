@@ -6,6 +6,8 @@
 #include <set>
 #include <span>
 
+#include "metrics/snapshot_pool.h"
+
 namespace rezolus {
 namespace {
 
@@ -231,8 +233,8 @@ void CgroupBanks::take_indexes(const std::vector<std::uint32_t>& new_index, cons
   }
 }
 
-std::vector<std::uint64_t> CgroupBanks::uncharged(std::uint64_t now_ns) const {
-  std::vector<std::uint64_t> times(slots_);
+void CgroupBanks::find_uncharged(std::uint64_t now_ns) {
+  uncharged_.assign(slots_, 0);
   for (std::uint32_t cpu = 0; cpu < running_->row_count(); ++cpu) {
     const std::uint64_t since_ns = running_->value(cpu, CGROUP_RUNNING_SINCE_NS);
     __atomic_thread_fence(__ATOMIC_ACQUIRE);
@@ -240,15 +242,14 @@ std::vector<std::uint64_t> CgroupBanks::uncharged(std::uint64_t now_ns) const {
     __atomic_thread_fence(__ATOMIC_ACQUIRE);
     const bool whole = running_->value(cpu, CGROUP_RUNNING_SINCE_NS) == since_ns;
     if (whole && since_ns != 0 && since_ns < now_ns && slot < slots_) {
-      times[slot] += now_ns - since_ns;
+      uncharged_[slot] += now_ns - since_ns;
     }
   }
-  return times;
 }
 
 void CgroupBanks::read_histogram(HistogramSeries& series) {
   const std::size_t at = std::size_t{series.slot} * histogram_count_ + series.metric;
-  const HistogramRef raw = histograms_->read(static_cast<std::uint32_t>(at));
+  const HistogramRef& raw = histograms_->read(static_cast<std::uint32_t>(at));
   if (raw == series.raw) return;
   series.raw = raw;
   series.value = difference(raw, settled_histograms_[at]);
@@ -265,8 +266,16 @@ void CgroupBanks::split_time(CounterSeries* time, const std::uint64_t* values) {
   time[CGROUP_TIME_SYSTEM_TICKS_NS].shown = split.system_ns;
 }
 
+void CgroupBanks::prefetch() const {
+  for (const HistogramSeries& series : histogram_series_) {
+    if (series.slot == kExited) continue;
+    histograms_->prefetch(series.slot * histogram_count_ + series.metric);
+  }
+}
+
 void CgroupBanks::read(Snapshot& snapshot, std::uint64_t now_ns) {
-  std::vector<std::uint64_t> values(counter_series_.size());
+  std::vector<std::uint64_t>& values = values_;
+  values.resize(counter_series_.size());
   for (std::size_t i = 0; i < values.size(); ++i) {
     const CounterSeries& series = counter_series_[i];
     values[i] = series.slot == kExited
@@ -275,8 +284,7 @@ void CgroupBanks::read(Snapshot& snapshot, std::uint64_t now_ns) {
                           settled_[std::size_t{series.slot} * counter_count_ + series.metric];
   }
   // After the counters: a switch in between makes a value too small for one reading, never too large.
-  const std::vector<std::uint64_t> times =
-      running_ ? uncharged(now_ns) : std::vector<std::uint64_t>();
+  if (running_) find_uncharged(now_ns);
   for (std::size_t i = 0; i < values.size(); ++i) {
     CounterSeries& series = counter_series_[i];
     if (series.info) {
@@ -286,19 +294,16 @@ void CgroupBanks::read(Snapshot& snapshot, std::uint64_t now_ns) {
     }
     const bool time = running_ && series.metric == CGROUP_TIME_NS;
     const bool split = running_ && !time && series.metric < CGROUP_TIME_COUNTER_COUNT;
-    if (time && series.slot != kExited) values[i] += times[series.slot];
+    if (time && series.slot != kExited) values[i] += uncharged_[series.slot];
     if (!split) series.shown = std::max(series.shown, values[i]);
     if (time) split_time(&series, &values[i]);
     snapshot.scalars[series.series] = series.shown;
     snapshot.present[series.series] = 1;
   }
   for (HistogramSeries& series : histogram_series_) {
-    if (series.slot == kExited) {
-      series.value = exited_histograms_[series.metric];
-    } else {
-      read_histogram(series);
-    }
-    snapshot.histograms[series.histogram_index] = series.value;
+    if (series.slot != kExited) read_histogram(series);
+    put_histogram(series.slot == kExited ? exited_histograms_[series.metric] : series.value,
+                  series.histogram_index, snapshot);
     snapshot.present[series.series] = 1;
   }
 }

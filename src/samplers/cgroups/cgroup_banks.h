@@ -33,6 +33,8 @@ class CgroupBanks {
   void update(const CgroupSlots::Change& change, SchemaBuilder& schema);
   // The schema was compacted.
   void take_indexes(const std::vector<std::uint32_t>& new_index, const Schema& schema);
+  // read() will come soon.
+  void prefetch() const;
   // To be called before the host's totals are read: a part is never more than its total.
   void read(Snapshot& snapshot, std::uint64_t now_ns);
 
@@ -58,8 +60,7 @@ class CgroupBanks {
   // What was counted in a slot since the last call goes to "exited".
   void settle(std::uint32_t slot);
   [[nodiscard]] std::uint64_t raw(std::uint32_t slot, std::uint32_t metric) const;
-  // By slot: time of running tasks that no switch has charged yet.
-  [[nodiscard]] std::vector<std::uint64_t> uncharged(std::uint64_t now_ns) const;
+  void find_uncharged(std::uint64_t now_ns);
   void read_histogram(HistogramSeries& series);
   // Divides a cgroup's time, which stands in its first series, into that of the next two.
   void split_time(CounterSeries* time, const std::uint64_t* values);
@@ -82,6 +83,9 @@ class CgroupBanks {
   CpuSplit exited_split_;
   std::vector<HistogramRef> settled_histograms_;  // by slot and histogram; null: nothing
   std::vector<HistogramRef> exited_histograms_;   // by histogram
+  // Of the reading at hand; kept for their memory.
+  std::vector<std::uint64_t> values_;     // by counter series
+  std::vector<std::uint64_t> uncharged_;  // by slot: time of running tasks that no switch has charged yet
 };
 
 }  // namespace rezolus
