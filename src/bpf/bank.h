@@ -122,8 +122,8 @@ enum preemption_by {
  */
 #define PREEMPTED(key, by)                                                        \
 	((key) | 0x80000ull | ((by) >> CGROUP_SLOT_BITS & 3) << 16 | ((by) & 0xffff))
-/* A slot that was freed is given away after two walks, which are a second apart. */
-#define CGROUP_SLOT_REUSED_NS 1000000000ull
+/* A slot that was freed is given away after two walks, which are 100 ms apart at least. */
+#define CGROUP_SLOT_REUSED_NS 100000000ull
 #define PREEMPTION_RETIRED 1ull /* no key: those have a bit more */
 
 struct preemption_pair {

@@ -44,8 +44,11 @@ static __always_inline u64 task_cgroup_id(struct task_struct *task, const bool t
 	return BPF_CORE_READ(state, cgroup, kn, id);
 }
 
-/* The slot that the table has for an id: CGROUP_OTHER where it has none of its own. */
-static __always_inline u32 cgroup_slot_of_id(u64 id)
+/*
+ * The slot that the table has for an id: CGROUP_OTHER where it has none of its own, which is counted where
+ * something is about to be charged to it.
+ */
+static __always_inline u32 cgroup_look_up(u64 id, const bool counted)
 {
 	u64 key = cgroup_key(id);
 	u32 at = cgroup_hash(key >> CGROUP_SLOT_BITS);
@@ -59,8 +62,14 @@ static __always_inline u32 cgroup_slot_of_id(u64 id)
 		if ((word ^ key) >> CGROUP_SLOT_BITS == 0 && word)
 			return word & ((1 << CGROUP_SLOT_BITS) - 1);
 	}
-	count_loss(FOLDED_CGROUP);
+	if (counted)
+		count_loss(FOLDED_CGROUP);
 	return CGROUP_OTHER;
+}
+
+static __always_inline u32 cgroup_slot_of_id(u64 id)
+{
+	return cgroup_look_up(id, true);
 }
 
 static __always_inline u32 cgroup_slot_of(struct task_struct *task, const bool typed)

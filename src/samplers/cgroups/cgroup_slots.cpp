@@ -85,7 +85,6 @@ CgroupSlots::Change CgroupSlots::add_born(const std::vector<BornCgroup>& born) {
     const auto [placed, added] =
         placed_.try_emplace(cgroup.id, Placed{cgroup.path, cgroup.slot, cgroup.names});
     if (!added) {  // a walk's record of it came first, and it has two
-      if (resting_.empty()) resting_.emplace_back();
       resting_.back().push_back(cgroup.slot);
       write_entry(cgroup.id, placed->second.slot);
       continue;
@@ -118,7 +117,6 @@ void CgroupSlots::free_gone(const Wanted& there, const std::vector<BornCgroup>& 
                             Change& change) {
   std::set<std::uint64_t> just_born;
   for (const BornCgroup& cgroup : born) just_born.insert(cgroup.id);
-  resting_.emplace_back();
   std::erase_if(placed_, [&](const auto& entry) {
     const auto found = there.find(entry.first);
     if (found == there.end() && just_born.contains(entry.first)) return false;
@@ -132,6 +130,7 @@ void CgroupSlots::free_gone(const Wanted& there, const std::vector<BornCgroup>& 
     change.rested.insert(change.rested.end(), resting_.front().begin(), resting_.front().end());
     resting_.pop_front();
   }
+  resting_.emplace_back();
   free_slots_.insert(free_slots_.end(), change.rested.begin(), change.rested.end());
 }
 

@@ -82,7 +82,8 @@ class CgroupSlots {
   std::map<std::uint64_t, Placed> placed_;  // by id
   std::map<std::uint64_t, Entry> entries_;  // by id, those counted for an ancestor as well
   std::vector<std::uint32_t> free_slots_;
-  std::deque<std::vector<std::uint32_t>> resting_;  // freed by the last updates, the oldest in front
+  // Freed by the last updates, the oldest in front; at the end what the next one frees.
+  std::deque<std::vector<std::uint32_t>> resting_ = std::deque<std::vector<std::uint32_t>>(1);
 };
 
 }  // namespace rezolus

@@ -163,6 +163,17 @@ TEST(CgroupSlots, AnEntryThatTheKernelSideOverwroteComesBack) {
   EXPECT_EQ(look_up(f.table, same), 200u);
 }
 
+// A walk and the kernel side saw it, each with a slot: the second rests for as long as any.
+TEST(CgroupSlots, ASlotThatIsNotNeededRestsForTwoUpdates) {
+  Fixture f({});
+  f.slots.update(kThree);
+  f.slots.add_born({{kThree[1].id, 200, 0, kThree[1].path}});
+  const auto rested = [&] { return f.slots.update(kThree).rested; };
+  EXPECT_TRUE(rested().empty());
+  EXPECT_TRUE(rested().empty());
+  EXPECT_EQ(rested(), std::vector<std::uint32_t>{200});
+}
+
 // 10,000 come and go: nothing of them stays in the table, and slots are had again and again.
 TEST(CgroupSlots, ChurnLeavesNothingBehind) {
   Fixture f({.slots = 64});

@@ -100,8 +100,9 @@ static __always_inline u32 preemption_recall(u64 kept, u64 waited_ns)
 	u32 kind = kept >> 16 & 3;
 	u32 slot = kept & 0xffff;
 
-	if (kind == PREEMPTED_BY_CGROUP && waited_ns > CGROUP_SLOT_REUSED_NS &&
-	    cgroup_slot_of_id(kept >> CGROUP_SLOT_BITS) != slot)
+	if (kind == PREEMPTED_BY_CGROUP && slot != CGROUP_OTHER &&
+	    waited_ns > CGROUP_SLOT_REUSED_NS &&
+	    cgroup_look_up(kept >> CGROUP_SLOT_BITS, false) != slot)
 		slot = CGROUP_OTHER;
 	return PREEMPTION_BY(kind, slot);
 }
