@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 // What is used again: only what nobody holds, and whole.
+#include <algorithm>
 #include <memory>
 #include <vector>
 
@@ -23,7 +24,9 @@ TEST(RingQueue, KeepsOrderWhileItGrows) {
   int popped = 0;
   for (int i = 0; i < 100; ++i) {
     queue.push(pushed++);
-    if (i % 3 == 0) EXPECT_EQ(queue.pop(), popped++);
+    if (i % 3 == 0) {
+      EXPECT_EQ(queue.pop(), popped++);
+    }
     ASSERT_EQ(queue.size(), static_cast<std::size_t>(pushed - popped));
     for (std::size_t j = 0; j < queue.size(); ++j) {
       EXPECT_EQ(queue[j], popped + static_cast<int>(j));
@@ -140,6 +143,26 @@ TEST(SnapshotPool, NothingStaysForAnotherSchema) {
   EXPECT_EQ(entry.snapshot->scalars, std::vector<std::uint64_t>(3));
   EXPECT_EQ(entry.snapshot->present, std::vector<std::uint8_t>(3));
   EXPECT_TRUE(entry.marks.empty());
+}
+
+TEST(SnapshotPool, GivesUpWhatAListenerHeldForAWhile) {
+  SnapshotPool pool;
+  const auto schema = schema_of(1);
+  std::vector<SnapshotRef> held;
+  for (std::size_t i = 0; i < 32; ++i) held.push_back(pool.publish(pool.take(schema)));
+  const std::vector<std::weak_ptr<const Snapshot>> all(held.begin(), held.end());
+  const auto kept = [&] {
+    return std::ranges::count_if(all, [](auto& one) { return !one.expired(); });
+  };
+  // Held in batches, none can be spared.
+  for (std::size_t i = 0; i < 4; ++i) {
+    held.clear();
+    for (std::size_t j = 0; j < 32; ++j) held.push_back(pool.publish(pool.take(schema)));
+    EXPECT_EQ(kept(), 32);
+  }
+  held.clear();
+  for (std::size_t i = 0; i < 33 * SnapshotPool::kSpareTicks; ++i) pool.publish(pool.take(schema));
+  EXPECT_EQ(kept(), 1);
 }
 
 TEST(SnapshotPool, KeepsABound) {

@@ -27,6 +27,9 @@ class SnapshotPool {
  public:
   // As many as a listener's mailbox and the encoder hold at 1 ms. What is beyond is freed as it is dropped.
   static constexpr std::size_t kKeptMax = 64;
+  // One that could have been spared at each of so many ticks is freed: what a listener that was slow for
+  // a while held is given back.
+  static constexpr std::uint32_t kSpareTicks = 64;
 
   struct Entry {
     std::shared_ptr<Snapshot> snapshot;
@@ -38,6 +41,7 @@ class SnapshotPool {
   // schema, with all its values, or everything is absent in it and marks are empty.
   Entry take(const std::shared_ptr<const Schema>& schema) {
     Entry entry = reusable();
+    free_spare();
     if (entry.snapshot->schema != schema) {
       entry.snapshot->schema = schema;
       resize_to_schema(*entry.snapshot);
@@ -68,7 +72,16 @@ class SnapshotPool {
     return {std::make_shared<Snapshot>(), {}};
   }
 
+  void free_spare() {
+    const bool spare = entries_.size() != 0 && entries_[0].snapshot.use_count() == 1;
+    spare_ticks_ = spare ? spare_ticks_ + 1 : 0;
+    if (spare_ticks_ < kSpareTicks) return;
+    entries_.pop();
+    spare_ticks_ = 0;
+  }
+
   RingQueue<Entry> entries_;
+  std::uint32_t spare_ticks_ = 0;  // in a row, at which one was free and not needed
 };
 
 }  // namespace rezolus
