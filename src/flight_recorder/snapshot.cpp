@@ -111,12 +111,18 @@ Result<void> convert(const FlightOptions& options, const SnapshotRequest& reques
 // Whether this is the first or the only file of one.
 bool is_rotated(const fs::path& output, const std::string& name) {
   if (!part_output(name).empty()) return false;
+  if (name.ends_with(".json") && output.extension() != ".json") return false;
   const std::string stem = output.stem().string() + "-";
   if (!name.starts_with(stem) || !name.ends_with(output.extension().string())) return false;
   // "20261126T132000Z-"
   const std::string_view stamp = std::string_view(name).substr(stem.size());
   if (stamp.size() < 17 || stamp[8] != 'T' || stamp[15] != 'Z' || stamp[16] != '-') return false;
   return std::ranges::all_of(stamp.substr(0, 8), [](unsigned char c) { return std::isdigit(c); });
+}
+
+bool is_absent(const fs::path& path) {
+  std::error_code failure;
+  return !fs::exists(path, failure) && !failure;
 }
 
 fs::path folder_of(const fs::path& output) {
@@ -218,11 +224,12 @@ void remove_leftovers(const FlightOptions& options) {
     const std::string whole = name.substr(0, suffix);
     const std::string first = part_output(whole);
     if (!is_ours(first.empty() ? whole : first)) continue;
+    // The first part gets its name last, and the JSON is written after it: others without both are of a
+    // snapshot that was not finished, while somebody may have moved the first part of one that was.
+    const bool unfinished = !first.empty() && is_absent(folder_of(output) / first) &&
+                            is_absent(folder_of(output) / (first + ".json"));
     std::error_code ignored;
-    // The first part gets its name last: others without it are of one that was not finished.
-    if (suffix != name.npos || (!first.empty() && !fs::exists(folder_of(output) / first, ignored))) {
-      fs::remove(folder_of(output) / name, ignored);
-    }
+    if (suffix != name.npos || unfinished) fs::remove(folder_of(output) / name, ignored);
   }
 }
 
@@ -231,7 +238,12 @@ void rotate(const FlightOptions& options) {
   const fs::path output(options.output);
   auto names = folder_names(folder_of(output).string());
   if (!names) return;
+  for (std::string& name : *names) {
+    if (std::string first = part_output(name); !first.empty()) name = std::move(first);
+  }
   std::erase_if(*names, [&](const std::string& name) { return !is_rotated(output, name); });
+  std::ranges::sort(*names);
+  names->erase(std::ranges::unique(*names).begin(), names->end());
   // By the time in the name; within a second by when they were written, not by reason or number.
   const std::size_t stamp_at = output.stem().string().size() + 1;
   const auto age = [&](const std::string& name) {

@@ -106,6 +106,27 @@ TEST_F(SnapshotTest, AllPartsOfOneStayOrGo) {
   EXPECT_EQ(kept.size(), 8u);
   rotate(options_);
   EXPECT_THAT(names_in(root_ + "/out"), testing::UnorderedElementsAreArray(kept));
+  // Whose first part was moved away counts and goes as any other.
+  fs::remove(root_ + "/out/flight-20251126T132001Z-a.parquet");
+  options_.keep = 1;
+  rotate(options_);
+  std::erase_if(kept, [](const auto& name) { return name.starts_with("flight-20251126T132001Z"); });
+  EXPECT_THAT(names_in(root_ + "/out"), testing::UnorderedElementsAreArray(kept));
+}
+
+TEST_F(SnapshotTest, JsonIsNoSnapshotOfAnOutputWithoutASuffix) {
+  options_.output = root_ + "/out/flight";
+  options_.keep = 2;
+  for (const char* second : {"0", "1", "2"}) {
+    const std::string stem = fmt::format("{}/out/flight-20251126T13200{}Z-a", root_, second);
+    write(stem);
+    write(stem + ".json");
+  }
+  rotate(options_);
+  EXPECT_THAT(
+      names_in(root_ + "/out"),
+      testing::UnorderedElementsAre("flight-20251126T132001Z-a", "flight-20251126T132001Z-a.json",
+                                    "flight-20251126T132002Z-a", "flight-20251126T132002Z-a.json"));
 }
 
 TEST_F(SnapshotTest, PartsThatACrashLeftWithoutTheFirst) {
@@ -113,7 +134,9 @@ TEST_F(SnapshotTest, PartsThatACrashLeftWithoutTheFirst) {
   options_.output = root_ + "/out/flight.parquet";
   const std::vector<std::string> kept = {
       "flight-20251126T132000Z-a.parquet", "flight-20251126T132000Z-a.part2.parquet",
-      "other.part2.parquet", "flight.part2.txt"};
+      "other.part2.parquet", "flight.part2.txt",
+      // Somebody has moved the first part.
+      "flight-20251126T132002Z-a.part2.parquet", "flight-20251126T132002Z-a.parquet.json"};
   for (const std::string& name : kept) write(root_ + "/out/" + name);
   for (const char* name :
        {"flight.part2.parquet", "flight.parquet.tmp.77", "flight-20251126T132001Z-a.part3.parquet",

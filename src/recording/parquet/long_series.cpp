@@ -33,8 +33,9 @@ LongSeriesTable::LongSeriesTable(const SourceMetadata& metadata, std::string sou
       samplers_(read_text_map(metadata, kMetaSamplers)) {}
 
 void LongSeriesTable::add_to_schema(LongSeries& item) {
-  item.index = glob_selects(options_.metrics, item.series.name) ? builder_.add(item.series)
-                                                           : LongSeries::kNotAsked;
+  // number_of_others() has no name, which a pattern may select.
+  const bool asked = !item.series.name.empty() && glob_selects(options_.metrics, item.series.name);
+  item.index = asked ? builder_.add(item.series) : LongSeries::kNotAsked;
 }
 
 Result<std::uint32_t> LongSeriesTable::number_of(const LongBatch& batch, std::int64_t row) {
@@ -60,10 +61,7 @@ Result<std::uint32_t> LongSeriesTable::number_of(const LongBatch& batch, std::in
 std::uint32_t LongSeriesTable::number_of_others() {
   const auto [found, added] =
       number_by_key_.try_emplace(key_of({}), static_cast<std::uint32_t>(series_.size()));
-  if (added) {
-    series_.emplace_back();
-    add_to_schema(series_.back());
-  }
+  if (added) series_.emplace_back();  // kNotAsked
   series_[found->second].last_use = use_;
   return found->second;
 }

@@ -175,20 +175,23 @@ Result<void> Output::commit() {
 }
 
 Result<void> Output::remove_stale_parts() {
-  for (std::uint64_t part = parts_.size() + 1;; ++part) {
+  for (std::uint64_t part = parts_.size() + 1; store_; ++part) {
     const std::string path = part_name(path_, part);
-    if (store_) {
-      // Who may write but not look or list is told 403: then what is left over is for readers to find.
-      const auto there = store_->GetFileInfo(path);
-      if (!there.ok() || !there->IsFile()) return {};
-      const auto removed = store_->DeleteFile(path);
-      if (removed.ok()) continue;
-      return arrow_error("remove the earlier recording's " + path, removed);
-    }
-    if (::unlink(path.c_str()) == 0) continue;
-    if (errno == ENOENT) return {};
+    // Who may write but not look or list is told 403: then what is left over is for readers to find.
+    const auto there = store_->GetFileInfo(path);
+    if (!there.ok() || !there->IsFile()) return {};
+    const auto removed = store_->DeleteFile(path);
+    if (!removed.ok()) return arrow_error("remove the earlier recording's " + path, removed);
+  }
+  const auto name_of = [](const std::string& path) {
+    return std::filesystem::path(path).filename().string();
+  };
+  for (const std::string& path : find_later_parts(path_)) {
+    if (part_number(name_of(path_), name_of(path)) <= parts_.size()) continue;
+    if (::unlink(path.c_str()) == 0 || errno == ENOENT) continue;
     return system_error("remove the earlier recording's " + path, errno);
   }
+  return {};
 }
 
 }  // namespace rezolus
