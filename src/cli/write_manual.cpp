@@ -43,13 +43,16 @@ int write_all(const std::filesystem::path& share) {
   for (const auto& page : command_line::manual_pages(program, kVersion, date())) {
     ok = write(share / "man/man1" / page.file_name, page.text) && ok;
   }
-  ok = write(share / "bash-completion/completions/rezolus",
-             command_line::bash_completion(program)) &&
-       ok;
+  // bash and fish look for a file of the program that is completed; zsh reads for which a file is.
+  for (const std::string name : {"rezolus", "rezolus-recording"}) {
+    ok = write(share / "bash-completion/completions" / name,
+               command_line::bash_completion(program)) &&
+         ok;
+    ok = write(share / "fish/vendor_completions.d" / (name + ".fish"),
+               command_line::fish_completion(program)) &&
+         ok;
+  }
   ok = write(share / "zsh/site-functions/_rezolus", command_line::zsh_completion(program)) && ok;
-  ok = write(share / "fish/vendor_completions.d/rezolus.fish",
-             command_line::fish_completion(program)) &&
-       ok;
   return ok ? kExitOk : kExitRuntime;
 }
 
