@@ -269,20 +269,6 @@ void note_unused_scheduler_keys(AgentConfig& agent) {
   }
 }
 
-// By names, so that a new member is not forgotten.
-bool same(const SchedulerConfig& x, const SchedulerConfig& y) {
-  const auto& [policy, priority, niceness] = x;
-  return policy == y.policy && priority == y.priority && niceness == y.niceness;
-}
-
-bool same(const CgroupLimits& x, const CgroupLimits& y) {
-  const auto& [slots, histogram_slots, depth, include, exclude, off, by_class, files_interval_ns] = x;
-  return slots == y.slots && histogram_slots == y.histogram_slots && depth == y.depth &&
-         include == y.include && exclude == y.exclude && off == y.histograms_off &&
-         by_class == y.syscall_latency_by_class &&
-         files_interval_ns == y.files_interval_ns;
-}
-
 bool same_queue(PushConfig a, PushConfig b) {
   a.targets.clear();
   b.targets.clear();
@@ -331,10 +317,10 @@ std::string changes_for_restart(const AgentConfig& running, const AgentConfig& n
       {"stream_cpu_percent_max", running.stream_cpu_percent_max != next.stream_cpu_percent_max},
       {"stream_loopback_cpu_percent_max",
        running.stream_loopback_cpu_percent_max != next.stream_loopback_cpu_percent_max},
-      {"[scheduler]", !same(running.scheduler, next.scheduler)},
+      {"[scheduler]", running.scheduler != next.scheduler},
       {"[samplers]",
        a.samplers_enabled != b.samplers_enabled || a.sampler_enabled != b.sampler_enabled},
-      {"[cgroups]", !same(a.cgroups, b.cgroups)},
+      {"[cgroups]", a.cgroups != b.cgroups},
       {"[[push]]", running.push.targets != next.push.targets},
       {"[push_queue]", pushes && (running.push_interval_ns != next.push_interval_ns ||
                                   !same_queue(running.push, next.push))},

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 #include "command_line/completion.h"
 
+#include <utility>
+
 #include <fmt/core.h>
 #include <fmt/ranges.h>
 
@@ -105,8 +107,7 @@ std::string settings(const Option& option) {
 std::string names_line(const PlacedCommand& placed) {
   std::vector<std::string> names;
   for (const CommandDescription& below : placed.command->commands) {
-    names.push_back(below.name);
-    names.insert(names.end(), below.aliases.begin(), below.aliases.end());
+    for (std::string& name : below.names()) names.push_back(std::move(name));
   }
   return names.empty()
              ? ""

@@ -107,11 +107,9 @@ std::string positional_lines(const CommandDescription& command, const std::strin
 std::string enter(const PlacedCommand& placed) {
   std::string out = "  if (( CURRENT > 2 )); then\n    case $words[2] in\n";
   for (const CommandDescription& below : placed.command->commands) {
-    std::vector<std::string> names = {below.name};
-    names.insert(names.end(), below.aliases.begin(), below.aliases.end());
     const PlacedCommand next{.path = placed.path + "/" + below.name};
     out += fmt::format("      {}) shift words; (( CURRENT-- )); {}; return ;;\n",
-                       fmt::join(names, "|"), function_name(next));
+                       fmt::join(below.names(), "|"), function_name(next));
   }
   return out + "    esac\n  fi\n";
 }

@@ -69,6 +69,12 @@ void place(const CommandDescription& command, const PlacedCommand& above,
 
 }  // namespace
 
+std::vector<std::string> CommandDescription::names() const {
+  std::vector<std::string> all = {name};
+  all.insert(all.end(), aliases.begin(), aliases.end());
+  return all;
+}
+
 std::string Option::brief() const {
   std::size_t end = help.size();
   for (const std::string_view mark : {"; ", ": ", ". ", " (", "\n"}) {

@@ -47,6 +47,9 @@ struct CommandDescription {
   std::vector<CommandDescription> commands;
   bool takes_command = false;  // one behind --
   Manual manual;
+
+  // The name and the aliases.
+  [[nodiscard]] std::vector<std::string> names() const;
 };
 
 // Choices for values of a name, where they are too many for help: "SAMPLER".

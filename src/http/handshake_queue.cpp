@@ -8,11 +8,12 @@
 
 namespace rezolus::http {
 
-void HandshakeQueue::add(const void* owner, const std::string& peer, Call begin, Call refuse,
-                         std::uint64_t now_ns) {
+std::optional<std::uint64_t> HandshakeQueue::add(const void* owner, const std::string& peer,
+                                                 Call begin, Call refuse, std::uint64_t now_ns) {
   waiting_.push_back({owner, peer, std::move(begin), std::move(refuse)});
-  run(now_ns);
+  const auto wait_ns = run(now_ns);
   if (waiting_.size() > waiting_max_) refuse_one();
+  return wait_ns;
 }
 
 bool HandshakeQueue::remove(const void* owner) {

@@ -22,9 +22,9 @@ class HandshakeQueue {
       : per_second_max_(per_second_max), waiting_max_(waiting_max), turns_(per_second_max) {}
 
   // Calls begin when it is its turn, which may be now, or refuse; unless the owner is removed before.
-  // peer: see http/peer_group.h. now_ns: CLOCK_MONOTONIC.
-  void add(const void* owner, const std::string& peer, Call begin, Call refuse,
-           std::uint64_t now_ns);
+  // peer: see http/peer_group.h. now_ns: CLOCK_MONOTONIC. What run() says.
+  std::optional<std::uint64_t> add(const void* owner, const std::string& peer, Call begin,
+                                   Call refuse, std::uint64_t now_ns);
   // Whether it was waiting.
   bool remove(const void* owner);
   // Those whose turn it is begin. How long until the next one's turn; nothing: none waits.

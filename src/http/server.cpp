@@ -2,6 +2,7 @@
 #include "http/server.h"
 
 #include <algorithm>
+#include <exception>
 #include <unordered_map>
 #include <utility>
 
@@ -167,16 +168,26 @@ void ServerCore::queue_handshake(const std::shared_ptr<Session>& session,
     ++counters.handshakes_refused;
     if (const auto refused = weak.lock()) refused->close();
   };
-  handshakes_.add(session.get(), session->peer_group(), std::move(begin), refuse, monotonic_ns());
-  run_handshakes();
+  // One that fails, for want of memory, keeps nobody from having a turn.
+  const auto guarded = [weak = std::weak_ptr(session), begin = std::move(begin)] {
+    try {
+      begin();
+    } catch (const std::exception& failure) {
+      const auto failed = weak.lock();
+      if (!failed) return;
+      spdlog::warn("server: TLS with {}: {}", failed->peer_group(), failure.what());
+      failed->close();
+    }
+  };
+  run_handshakes_in(
+      handshakes_.add(session.get(), session->peer_group(), guarded, refuse, monotonic_ns()));
 }
 
-void ServerCore::run_handshakes() {
-  const auto wait_ns = handshakes_.run(monotonic_ns());
+void ServerCore::run_handshakes_in(std::optional<std::uint64_t> wait_ns) {
   if (!wait_ns) return;
   handshake_timer_.expires_after(std::chrono::nanoseconds(*wait_ns));
   handshake_timer_.async_wait([this](ErrorCode cancelled) {
-    if (!cancelled && !stopping) run_handshakes();
+    if (!cancelled && !stopping) run_handshakes_in(handshakes_.run(monotonic_ns()));
   });
 }
 

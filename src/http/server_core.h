@@ -5,6 +5,7 @@
 
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <thread>
@@ -64,7 +65,8 @@ class ServerCore : public std::enable_shared_from_this<ServerCore> {
   void admit(Socket socket, std::string local_address, std::string peer_address);
   // Who is closed so that another connection finds room; null: nobody.
   [[nodiscard]] std::shared_ptr<Session> one_to_shed() const;
-  void run_handshakes();
+  // When the queue is to be run again, as it says itself.
+  void run_handshakes_in(std::optional<std::uint64_t> wait_ns);
   void begin_stop();
 
   ServerConfig config_;

@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <ctime>
-#include <exception>
 #include <utility>
 
 #include <fmt/format.h>
@@ -161,14 +160,7 @@ void Session::detect_tls(WebStateRef web) {
 
 void Session::wait_for_turn(WebStateRef web) {
   core_.queue_handshake(shared_from_this(), [weak = weak_from_this(), web = std::move(web)] {
-    const auto self = weak.lock();
-    if (!self) return;
-    try {
-      self->make_tls(web);
-    } catch (const std::exception& failure) {  // no memory for it: those that wait have their turn
-      spdlog::warn("server: TLS with {}: {}", self->peer_address_, failure.what());
-      self->close();
-    }
+    if (const auto self = weak.lock()) self->make_tls(web);
   });
 }
 

@@ -29,6 +29,7 @@ struct SchedulerConfig {
 
   // Whether the thread stays in the class that it was started in.
   [[nodiscard]] bool unchanged() const { return policy == Policy::kNormal && niceness == 0; }
+  bool operator==(const SchedulerConfig&) const = default;
 };
 
 // What a listener gets: a tick's snapshot, and what it did not get before it.

@@ -18,8 +18,10 @@ struct CgroupLimits {
   std::vector<std::string> include;     // globs of paths; empty: all
   std::vector<std::string> exclude;
   std::vector<std::string> histograms_off;  // metrics: they take no memory then
-  bool syscall_latency_by_class = false;  // a histogram for each class instead of one
+  bool syscall_latency_by_class = false;    // a histogram for each class instead of one
   std::uint64_t files_interval_ns = 1'000'000'000;  // how often the files of each are read, at most
+
+  bool operator==(const CgroupLimits&) const = default;
 };
 
 // Events that were counted in `other`, since the agent started.
