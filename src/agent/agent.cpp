@@ -42,7 +42,8 @@ sigset_t handled_signals() {
 class Agent {
  public:
   // counting_since_ns: CLOCK_REALTIME before the collector was made, when its programs began to count.
-  Agent(const AgentConfig& config, Collector& collector, std::string system_info,
+  Agent(const AgentConfig& config, const Collector& collector,
+        std::unique_ptr<SamplingThread> sampling, std::string system_info,
         std::uint64_t counting_since_ns)
       : config_(config),
         full_detail_(config.full_detail),
@@ -57,7 +58,7 @@ class Agent {
         started_realtime_ns_(realtime_ns()),
         remote_budget_(static_cast<double>(config.stream_cpu_percent_max) / 100),
         loopback_budget_(static_cast<double>(config.stream_loopback_cpu_percent_max) / 100),
-        sampling_([&collector] { return collector.collect(); }, config.ttl_ns, config.scheduler) {}
+        sampling_(std::move(sampling)) {}
 
   std::vector<http::Route> routes();
   void set_server(const http::Server* server) { server_ = server; }
@@ -69,14 +70,13 @@ class Agent {
     upstream_names_ = config.upstream_names;
     created_lines_ = config.created_lines;
   }
-  [[nodiscard]] std::string scheduler_error() const { return sampling_.scheduler_error(); }
 
  private:
   using Encode = std::function<http::Response(const SnapshotRef&)>;
 
   // A route that is a function of a fresh snapshot, computed on the server thread.
   void answer(const http::Responder& responder, Encode encode) {
-    sampling_.request([responder, encode = std::move(encode)](SnapshotRef snapshot) {
+    sampling_->request([responder, encode = std::move(encode)](SnapshotRef snapshot) {
       responder.send([encode, snapshot = std::move(snapshot)] { return encode(snapshot); });
     });
   }
@@ -93,7 +93,7 @@ class Agent {
   std::atomic<bool> created_lines_;
   const std::uint64_t counting_since_ns_;
   const std::vector<std::string_view> counting_samplers_;
-  Collector& collector_;
+  const Collector& collector_;
   const std::shared_ptr<const std::string> system_info_;
   const SourceMetadata metadata_;
   const std::uint64_t started_ns_;
@@ -107,7 +107,8 @@ class Agent {
   MsgpackEncoder msgpack_;
   PrometheusEncoder prometheus_;
 
-  SamplingThread sampling_;  // last: nothing may be called back when it is gone
+  // Last: nothing may be called back when it is gone.
+  const std::unique_ptr<SamplingThread> sampling_;
 };
 
 http::Response Agent::binary(const SnapshotRef& snapshot, bool frame) {
@@ -151,7 +152,7 @@ std::vector<ExtraFamily> Agent::own_families() const {
 
 Result<std::unique_ptr<AgentPush>> Agent::start_push(const Host& host) {
   if (config_.push.targets.empty()) return nullptr;
-  return AgentPush::start(config_.push, config_.push_interval_ns, page(), host, sampling_,
+  return AgentPush::start(config_.push, config_.push_interval_ns, page(), host, *sampling_,
                           [this] { return own_families(); });
 }
 
@@ -184,7 +185,7 @@ http::Response Agent::stream(const http::Request& request) {
   http::Response response;
   response.content_type = kFrameMediaType;
   response.stream =
-      std::make_shared<StreamListener>(sampling_, *query, metadata_, streams_, budget);
+      std::make_shared<StreamListener>(*sampling_, *query, metadata_, streams_, budget);
   return response;
 }
 
@@ -195,7 +196,8 @@ AgentFacts Agent::facts(StatusDetail detail) const {
   facts.ttl_ns = config_.ttl_ns;
   facts.instance = config_.instance;
   facts.collector = collector_.status(detail);
-  facts.scheduler_error = sampling_.scheduler_error();
+  facts.scheduler_class = sampling_->scheduler_class();
+  facts.scheduler_error = sampling_->scheduler_error();
   if (detail == StatusDetail::kAll) {  // walks all mappings, for /status alone
     if (auto memory = read_process_memory()) facts.memory = *memory;
   }
@@ -296,8 +298,8 @@ void log_start(const AgentConfig& config, const http::Server& server,
                active, status.samplers.size(), map_memory_bytes(status) / 1024, endpoints);
 }
 
-void give_up_capabilities(bool keep_sys_nice) {
-  auto dropped = drop_capabilities(keep_sys_nice);
+void give_up_capabilities() {
+  auto dropped = drop_capabilities();
   if (!dropped) spdlog::warn("capabilities are kept: {}", dropped.error().message);
 }
 
@@ -354,22 +356,24 @@ Result<void> run_agent(const AgentConfig& config, const std::string& config_path
         "run as root or give the service these capabilities",
         missing);
   }
+  // Nobody who talks to us can have us use what we gave up. The sampling thread comes first, to ask for
+  // its class, and gives up its own; nothing is collected before there is a server.
+  std::unique_ptr<Collector> collector;
+  auto sampling =
+      std::make_unique<SamplingThread>([&collector] { return collector->collect(); }, config.ttl_ns,
+                                       config.scheduler, give_up_capabilities);
   CollectorConfig collector_config = config.collector;
-  // Nobody who talks to us can have us use what we gave up. Only a real-time class is asked for
-  // later, by the sampling thread; the thread that speaks HTTP starts after that is given up, too.
-  collector_config.on_loaded = [&config] {
-    give_up_capabilities(config.scheduler.policy != SchedulerConfig::Policy::kNormal ||
-                         config.scheduler.niceness < 0);
-  };
+  collector_config.on_loaded = give_up_capabilities;
   const std::uint64_t counting_since_ns = realtime_ns();
-  auto collector = Collector::create(*host, collector_config);
-  if (!collector) return std::unexpected(collector.error());
-  const CollectorStatus status = (*collector)->status();
+  auto created = Collector::create(*host, collector_config);
+  if (!created) return std::unexpected(created.error());
+  collector = std::move(*created);
+  const CollectorStatus status = collector->status();
   if (auto runs = check_something_runs(status); !runs) return runs;
 
-  Agent agent(config, **collector, system_info_json(*host), counting_since_ns);
-  const std::string refused = agent.scheduler_error();
-  give_up_capabilities(false);
+  const std::string scheduler_class = sampling->scheduler_class();
+  const std::string refused = sampling->scheduler_error();
+  Agent agent(config, *collector, std::move(sampling), system_info_json(*host), counting_since_ns);
   http::ServerConfig server_config;
   server_config.listen = config.listen;
   server_config.allowed_hosts = config.allowed_hosts;
@@ -392,7 +396,7 @@ Result<void> run_agent(const AgentConfig& config, const std::string& config_path
   if (!server) return std::unexpected(server.error());
   agent.set_server(server->get());
   if (!refused.empty()) {
-    spdlog::warn("the sampling thread runs in the normal class: {}", refused);
+    spdlog::warn("the sampling thread's class stays {}: {}", scheduler_class, refused);
   }
   log_start(config, **server, status);
   for (const PushTarget& target : config.push.targets) {

@@ -167,13 +167,18 @@ std::vector<Key> agent_keys(AgentConfig& agent) {
       key("web.stream_cpu_percent_max",
           [&](const toml::node& v) { return set_percent(agent.stream_cpu_percent_max, v); }),
       key("web.stream_loopback_cpu_percent_max",
-          [&](const toml::node& v) { return set_percent(agent.stream_loopback_cpu_percent_max, v); }),
-      key("logging.level", [&](const toml::node& v) { return config::set_level(agent.logging_level, v); }),
-      key("log.level", [&](const toml::node& v) { return config::set_level(agent.logging_level, v); }),
+          [&](const toml::node& v) {
+            return set_percent(agent.stream_loopback_cpu_percent_max, v);
+          }),
+      key("logging.level",
+          [&](const toml::node& v) { return config::set_level(agent.logging_level, v); }),
+      key("log.level",
+          [&](const toml::node& v) { return config::set_level(agent.logging_level, v); }),
       key("scheduler.policy",
           [&](const toml::node& v) {
             return choose<Policy>(agent.scheduler.policy, v,
-                                  {{"normal", Policy::kNormal},
+                                  {{"auto", Policy::kAuto},
+                                   {"normal", Policy::kNormal},
                                    {"round_robin", Policy::kRoundRobin},
                                    {"fifo", Policy::kFifo}});
           }),
@@ -206,7 +211,9 @@ std::vector<Key> agent_keys(AgentConfig& agent) {
             return set_number(agent.collector.cgroups.histogram_slots, v, 1, kCgroupSlotsMax);
           }),
       key("cgroups.depth",
-          [&](const toml::node& v) { return set_number(agent.collector.cgroups.depth, v, 0, 256); }),
+          [&](const toml::node& v) {
+            return set_number(agent.collector.cgroups.depth, v, 0, 256);
+          }),
       key("cgroups.files_interval",
           [&](const toml::node& v) { return set_files_interval(agent.collector.cgroups, v); }),
       key("cgroups.histograms_off",
@@ -260,11 +267,14 @@ std::vector<Key> agent_keys(AgentConfig& agent) {
 // What only the keys together can tell.
 void note_unused_scheduler_keys(AgentConfig& agent) {
   const SchedulerConfig defaults;
-  const bool normal = agent.scheduler.policy == SchedulerConfig::Policy::kNormal;
-  if (normal && agent.scheduler.priority != defaults.priority) {
+  using Policy = SchedulerConfig::Policy;
+  const Policy policy = agent.scheduler.policy;
+  if (policy == Policy::kNormal && agent.scheduler.priority != defaults.priority) {
     agent.notes.push_back("scheduler.priority has no effect with policy normal; use niceness");
   }
-  if (!normal && agent.scheduler.niceness != defaults.niceness) {
+  if (policy == Policy::kAuto && agent.scheduler.niceness != defaults.niceness) {
+    agent.scheduler.policy = Policy::kNormal;  // who sets it means that class
+  } else if (policy != Policy::kNormal && agent.scheduler.niceness != defaults.niceness) {
     agent.notes.push_back("scheduler.niceness has no effect with a real-time policy");
   }
 }

@@ -111,9 +111,16 @@ TEST(AgentConfig, ErrorsSayWhatToDo) {
 }
 
 TEST(AgentConfig, KeysThatDoNotFitTogetherAreNoted) {
-  const auto normal = parse_agent_config("[scheduler]\npriority = 20\n", "a");
+  const auto automatic = parse_agent_config("[scheduler]\npriority = 20\n", "a");
+  ASSERT_TRUE(automatic);
+  EXPECT_TRUE(automatic->notes.empty());
+  const auto normal = parse_agent_config("[scheduler]\npriority = 20\npolicy = \"normal\"\n", "a");
   ASSERT_TRUE(normal);
   EXPECT_EQ(normal->notes.size(), 1u);
+  const auto nice = parse_agent_config("[scheduler]\nniceness = 5\n", "a");
+  ASSERT_TRUE(nice);
+  EXPECT_EQ(nice->scheduler.policy, SchedulerConfig::Policy::kNormal);
+  EXPECT_TRUE(nice->notes.empty());
   const auto fifo = parse_agent_config("[scheduler]\npriority = 20\npolicy = \"fifo\"\n", "a");
   ASSERT_TRUE(fifo);
   EXPECT_TRUE(fifo->notes.empty());

@@ -97,6 +97,7 @@ std::string status_page(const AgentFacts& facts) {
         {"loopback_cpu_share_max", facts.stream_loopback_cpu_share_max}}},
   };
   if (facts.push) page["push"] = push_status_json(*facts.push);
+  page["scheduler"] = facts.scheduler_class;
   if (!facts.scheduler_error.empty()) page["scheduler_error"] = facts.scheduler_error;
   return page.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
 }

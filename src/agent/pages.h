@@ -24,6 +24,7 @@ struct AgentFacts {
   std::string instance;
   ProcessMemory memory;
   CollectorStatus collector;
+  std::string scheduler_class;  // of the sampling thread
   std::string scheduler_error;  // why the scheduling class was refused; empty when it was not
   http::ServerCounts http;
   // Of /stream.

@@ -32,18 +32,11 @@ std::string missing_bpf_capabilities() {
   return bpf ? "CAP_PERFMON" : perfmon ? "CAP_BPF" : "CAP_BPF and CAP_PERFMON";
 }
 
-Result<void> drop_capabilities(bool keep_sys_nice) {
-  const Capabilities kept(::cap_init());
-  const cap_value_t nice = CAP_SYS_NICE;
-  if (kept == nullptr) return system_error("give up capabilities", errno);
-  if (keep_sys_nice) {
-    // Refused when we do not have it; then none is kept.
-    ::cap_set_flag(kept.get(), CAP_PERMITTED, 1, &nice, CAP_SET);
-    ::cap_set_flag(kept.get(), CAP_EFFECTIVE, 1, &nice, CAP_SET);
-    if (::cap_set_proc(kept.get()) == 0) return {};
-    ::cap_clear(kept.get());
+Result<void> drop_capabilities() {
+  const Capabilities none(::cap_init());
+  if (none == nullptr || ::cap_set_proc(none.get()) != 0) {
+    return system_error("give up capabilities", errno);
   }
-  if (::cap_set_proc(kept.get()) != 0) return system_error("give up capabilities", errno);
   // Not even a program that is started later gets them back.
   if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) {
     return system_error("set no_new_privs", errno);

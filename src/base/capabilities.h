@@ -13,7 +13,7 @@ namespace rezolus {
 std::string missing_bpf_capabilities();
 
 // Gives up the capabilities of the calling thread, for good, and so of all threads that it starts
-// afterwards. keep_sys_nice: CAP_SYS_NICE stays, for a thread that is to ask for a real-time class.
-Result<void> drop_capabilities(bool keep_sys_nice = false);
+// afterwards.
+Result<void> drop_capabilities();
 
 }  // namespace rezolus

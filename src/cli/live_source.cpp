@@ -37,7 +37,7 @@ Result<std::unique_ptr<SnapshotSource>> open_source(const std::optional<std::str
   auto agent = std::make_unique<StreamSource>(std::move(*address), timeout_ms, &Interrupt::flag());
   auto first = agent->sample();
   if (first) {
-    if (!scheduler.unchanged()) spdlog::warn("{}", kPriorityWithoutSamplers);
+    if (scheduler.raised()) spdlog::warn("{}", kPriorityWithoutSamplers);
     return agent;
   }
   if (url) return std::unexpected(std::move(first.error()));

@@ -191,7 +191,7 @@ Result<std::unique_ptr<SnapshotSource>> join_endpoints(const RecordOptions& opti
 }
 
 Result<std::unique_ptr<SnapshotSource>> open_chosen_source(const RecordOptions& options) {
-  if (!options.scheduler.unchanged() && (options.url || !options.endpoints.empty())) {
+  if (options.scheduler.raised() && (options.url || !options.endpoints.empty())) {
     spdlog::warn("{}", kPriorityWithoutSamplers);
   }
   if (!options.endpoints.empty()) return join_endpoints(options);

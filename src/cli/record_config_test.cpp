@@ -31,7 +31,7 @@ TEST(RecordConfig, ShippedFileIsTheDefault) {
   EXPECT_EQ(shipped->url, defaults->url);
   EXPECT_TRUE(shipped->choice.everything());
   EXPECT_TRUE(shipped->endpoints.empty());
-  EXPECT_TRUE(shipped->scheduler.unchanged());
+  EXPECT_EQ(shipped->scheduler, SchedulerConfig());
   EXPECT_TRUE(shipped->metadata.empty());
   EXPECT_EQ(shipped->verbose, defaults->verbose);
 }
@@ -77,9 +77,13 @@ protocol = "prometheus"
 }
 
 TEST(RecordConfig, PrioritiesHaveNames) {
-  EXPECT_TRUE(understand({.priority = "normal"})->scheduler.unchanged());
+  using Policy = SchedulerConfig::Policy;
+  EXPECT_EQ(understand({})->scheduler.policy, Policy::kAuto);
+  EXPECT_EQ(understand({.priority = "auto"})->scheduler.policy, Policy::kAuto);
+  EXPECT_EQ(understand({.priority = "normal"})->scheduler.policy, Policy::kNormal);
+  EXPECT_EQ(understand({.priority = "high"})->scheduler.policy, Policy::kNormal);
   EXPECT_EQ(understand({.priority = "high"})->scheduler.niceness, -20);
-  EXPECT_NE(error_of("[record]\npriority = \"fast\"\n").find("normal, high or realtime"),
+  EXPECT_NE(error_of("[record]\npriority = \"fast\"\n").find("auto, normal, high or realtime"),
             std::string::npos);
 }
 

@@ -22,7 +22,7 @@ namespace {
 
 constexpr std::array<std::string_view, 3> kFormats = {"parquet", "log", "raw"};
 constexpr std::array<std::string_view, 2> kLayouts = {"wide", "long"};
-constexpr std::array<std::string_view, 3> kPriorities = {"normal", "high", "realtime"};
+constexpr std::array<std::string_view, 4> kPriorities = {"auto", "normal", "high", "realtime"};
 
 command_line::Manual record_manual() {
   return {
@@ -135,9 +135,9 @@ class RecordParser : public command_line::Parser {
   void add_choice_options() {
     command_line::one_of(
         add_option("--priority", given.priority,
-                   "Priority of the thread that takes samples in this process: normal "
-                   "(default), high (niceness -20) or realtime (SCHED_FIFO); with the last two, "
-                   "memory is locked as well")
+                   "Priority of the thread that takes samples in this process: auto (default: "
+                   "SCHED_RR where that is allowed, else normal), normal, high (niceness -20) or "
+                   "realtime (SCHED_FIFO); with the last two, memory is locked as well")
             ->allow_extra_args(false),
         kPriorities);
     add_option(
@@ -242,11 +242,14 @@ Result<void> take_times(const RecordArguments& arguments, RecordOptions& options
 
 Result<void> take_priority(const RecordArguments& arguments, RecordOptions& options) {
   const std::string& priority = arguments.priority;
-  if (priority == "high") {
-    options.scheduler.niceness = -20;
+  using Policy = SchedulerConfig::Policy;
+  if (priority == "normal") {
+    options.scheduler.policy = Policy::kNormal;
+  } else if (priority == "high") {
+    options.scheduler = {.policy = Policy::kNormal, .niceness = -20};
   } else if (priority == "realtime") {
-    options.scheduler.policy = SchedulerConfig::Policy::kFifo;
-  } else if (!priority.empty() && priority != "normal") {
+    options.scheduler.policy = Policy::kFifo;
+  } else if (!priority.empty() && priority != "auto") {
     return usage_error("--priority: {}", command_line::not_one_of(priority, kPriorities));
   }
   return {};

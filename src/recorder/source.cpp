@@ -233,7 +233,7 @@ Result<std::unique_ptr<EmbeddedSource>> EmbeddedSource::create(const Host& host,
   const bool any = std::any_of(status.samplers.begin(), status.samplers.end(),
                                [](const auto& s) { return s.state == SamplerState::kActive; });
   if (!any) return std::unexpected(advise(Error{"no sampler can run on this host"}));
-  if (!scheduler.unchanged()) source->raise_priority();
+  if (scheduler.raised()) source->raise_priority();
   return source;
 }
 

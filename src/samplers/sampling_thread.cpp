@@ -17,9 +17,15 @@
 namespace rezolus {
 namespace {
 
-// Empty on success.
+int own_niceness() { return ::getpriority(PRIO_PROCESS, static_cast<id_t>(::syscall(SYS_gettid))); }
+
+// Somebody gave this process a class or a niceness of his own.
+bool started_otherwise() { return ::sched_getscheduler(0) != SCHED_OTHER || own_niceness() != 0; }
+
+// Empty on success, and where nobody asked.
 std::string apply_scheduler(const SchedulerConfig& config) {
   using Policy = SchedulerConfig::Policy;
+  if (config.policy == Policy::kAuto && started_otherwise()) return {};
   if (config.policy == Policy::kNormal) {
     if (config.niceness == 0) return {};
     const auto thread = static_cast<id_t>(::syscall(SYS_gettid));
@@ -30,9 +36,23 @@ std::string apply_scheduler(const SchedulerConfig& config) {
   const sched_param parameters{.sched_priority = config.priority};
   const int policy = config.policy == Policy::kFifo ? SCHED_FIFO : SCHED_RR;
   const int result = ::pthread_setschedparam(::pthread_self(), policy, &parameters);
-  if (result == 0) return {};
+  if (result == 0 || config.policy == Policy::kAuto) return {};
   return fmt::format("real-time priority {}: {} (CAP_SYS_NICE is needed)", config.priority,
                      std::strerror(result));
+}
+
+std::string own_class() {
+  int policy = 0;
+  sched_param parameters{};
+  if (::pthread_getschedparam(::pthread_self(), &policy, &parameters) != 0) return {};
+  if (policy == SCHED_FIFO) return fmt::format("fifo {}", parameters.sched_priority);
+  if (policy == SCHED_RR) return fmt::format("round_robin {}", parameters.sched_priority);
+  const std::string_view name = policy == SCHED_OTHER   ? "normal"
+                                : policy == SCHED_BATCH ? "batch"
+                                : policy == SCHED_IDLE  ? "idle"
+                                                        : "unknown";
+  const int niceness = own_niceness();
+  return niceness == 0 ? std::string(name) : fmt::format("{}, niceness {}", name, niceness);
 }
 
 // A thread that runs for a tenth of a millisecond, and has to run at its time. Both are granted to
@@ -85,10 +105,11 @@ class ReadingCost {
 
 }  // namespace
 
-SamplingThread::SamplingThread(Collect collect, std::uint64_t ttl_ns, SchedulerConfig scheduler)
+SamplingThread::SamplingThread(Collect collect, std::uint64_t ttl_ns, SchedulerConfig scheduler,
+                               const std::function<void()>& settled)
     : collect_(std::move(collect)),
       ttl_ns_(ttl_ns),
-      thread_([this, scheduler] { run(scheduler); }) {
+      thread_([this, scheduler, settled] { run(scheduler, settled); }) {
   // Its class is settled when the constructor returns: the caller may give up privileges then.
   std::unique_lock lock(mutex_);
   started_.wait(lock, [this] { return running_; });
@@ -129,6 +150,11 @@ SnapshotRef SamplingThread::sample() {
 std::string SamplingThread::scheduler_error() const {
   const std::lock_guard lock(mutex_);
   return scheduler_error_;
+}
+
+std::string SamplingThread::scheduler_class() const {
+  const std::lock_guard lock(mutex_);
+  return scheduler_class_;
 }
 
 std::unique_ptr<SamplingThread::Subscription> SamplingThread::subscribe(std::uint64_t interval_ns,
@@ -192,14 +218,16 @@ void SamplingThread::take_due(const SnapshotRef& snapshot, std::uint64_t cpu_ns,
   }
 }
 
-void SamplingThread::run(SchedulerConfig scheduler) {
+void SamplingThread::run(SchedulerConfig scheduler, const std::function<void()>& settled) {
   ::pthread_setname_np(::pthread_self(), "sampling");
   std::string refused = apply_scheduler(scheduler);
   ask_for_prompt_wakeups();
+  if (settled) settled();
   std::vector<Delivery> due;
   ReadingCost cost;
   std::unique_lock lock(mutex_);
   scheduler_error_ = std::move(refused);
+  scheduler_class_ = own_class();
   running_ = true;
   started_.notify_one();
   while (wait_for_work(lock)) {

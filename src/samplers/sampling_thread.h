@@ -22,13 +22,17 @@ namespace rezolus {
 
 // Which scheduling class the sampling thread, and only it, asks for.
 struct SchedulerConfig {
-  enum class Policy { kNormal, kRoundRobin, kFifo };
-  Policy policy = Policy::kNormal;
+  // kAuto: kRoundRobin where it is granted. Where it is not, and where the process was started in another
+  // class or with another niceness than usual, the thread stays as it is.
+  enum class Policy { kAuto, kNormal, kRoundRobin, kFifo };
+  Policy policy = Policy::kAuto;
   int priority = 15;  // 1…99, real-time classes only
   int niceness = 0;   // −20…19, kNormal only
 
-  // Whether the thread stays in the class that it was started in.
-  [[nodiscard]] bool unchanged() const { return policy == Policy::kNormal && niceness == 0; }
+  // Whether somebody asked for more than is taken where it costs nothing.
+  [[nodiscard]] bool raised() const {
+    return policy == Policy::kRoundRobin || policy == Policy::kFifo || niceness < 0;
+  }
   bool operator==(const SchedulerConfig&) const = default;
 };
 
@@ -61,9 +65,12 @@ class SamplingThread {
   // Takes a reading. One thread at a time.
   using Collect = std::function<SnapshotRef()>;
 
-  // What collect uses outlives this. ttl_ns: how old a snapshot may be and still be served again.
-  // A scheduling class that is refused is reported in scheduler_error() and does not stop anything.
-  SamplingThread(Collect collect, std::uint64_t ttl_ns, SchedulerConfig scheduler = {});
+  // What collect uses outlives this, and is there when somebody first asks. ttl_ns: how old a snapshot
+  // may be and still be served again. A scheduling class that is refused is reported in
+  // scheduler_error() and does not stop anything. settled: called from the thread once it is in its
+  // class, before this returns.
+  SamplingThread(Collect collect, std::uint64_t ttl_ns, SchedulerConfig scheduler = {},
+                 const std::function<void()>& settled = {});
   ~SamplingThread();
 
   // Calls back with a snapshot at most ttl old: at once, from this thread, when one is cached; else
@@ -80,7 +87,10 @@ class SamplingThread {
   [[nodiscard]] std::unique_ptr<Subscription> subscribe(std::uint64_t interval_ns,
                                                         TickCallback callback);
 
+  // Why the class that somebody asked for was refused; empty when it was not.
   [[nodiscard]] std::string scheduler_error() const;
+  // The class that it is in, by the kernel: "round_robin 15", "fifo 1", "normal", "normal, niceness -20".
+  [[nodiscard]] std::string scheduler_class() const;
 
  private:
   struct Listener {
@@ -95,7 +105,7 @@ class SamplingThread {
     SampledTick tick;
   };
 
-  void run(SchedulerConfig scheduler);
+  void run(SchedulerConfig scheduler, const std::function<void()>& settled);
   bool wait_for_work(std::unique_lock<std::mutex>& lock);
   [[nodiscard]] std::uint64_t clock_due_ns() const;
   void take_due(const SnapshotRef& snapshot, std::uint64_t cpu_ns, std::vector<Delivery>& due);
@@ -115,6 +125,7 @@ class SamplingThread {
   std::uint64_t grid_realtime_ns_ = 0;
   std::uint64_t grid_monotonic_ns_ = 0;
   std::string scheduler_error_;
+  std::string scheduler_class_;
   bool running_ = false;
   bool stopping_ = false;
 

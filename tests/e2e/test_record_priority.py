@@ -32,7 +32,11 @@ def locked_kib(pid):
     return 0
 
 
-@pytest.mark.parametrize("priority", ["normal", "high", "realtime"])
+CLASSES = {"auto": os.SCHED_RR, "normal": os.SCHED_OTHER, "high": os.SCHED_OTHER,
+           "realtime": os.SCHED_FIFO}
+
+
+@pytest.mark.parametrize("priority", CLASSES)
 def test_it_is_the_sampling_threads_alone(tmp_path, start, priority):
     output = tmp_path / "run.rezlog"
     process = start("record", "-i", "100ms", "--priority", priority, output)
@@ -42,15 +46,50 @@ def test_it_is_the_sampling_threads_alone(tmp_path, start, priority):
     if sampling_thread(pid) is None:
         pytest.skip("an agent answers on the default address, so no samplers run in the command")
     thread = sampling_thread(pid)
-    realtime = priority == "realtime"
-    assert os.sched_getscheduler(thread) == (os.SCHED_FIFO if realtime else os.SCHED_OTHER)
+    assert os.sched_getscheduler(thread) == CLASSES[priority]
     assert niceness(thread) == (-20 if priority == "high" else niceness(pid))
     assert os.sched_getscheduler(pid) == os.SCHED_OTHER
-    assert (locked_kib(pid) > 0) == (priority != "normal")
+    assert (locked_kib(pid) > 0) == (priority in ("high", "realtime"))
     process.signal(2)
     result = process.finish()
     assert result.returncode == 0, result.stderr
     assert "--priority" not in result.stderr
+
+
+@pytest.mark.parametrize("policy, expected, shown", [
+    ("auto", os.SCHED_RR, "round_robin 15"), ("normal", os.SCHED_OTHER, "normal"),
+    ("fifo", os.SCHED_FIFO, "fifo 15")])
+def test_an_agents_sampling_thread_has_its_class_and_no_capability(own_agent, policy, expected,
+                                                                  shown):
+    agent = own_agent(settings=f'[scheduler]\npolicy = "{policy}"\n')
+    pid = agent.process.popen.pid
+    for task in pathlib.Path(f"/proc/{pid}/task").iterdir():
+        sampling = (task / "comm").read_text().strip() == "sampling"
+        assert os.sched_getscheduler(int(task.name)) == (expected if sampling else os.SCHED_OTHER)
+        for line in (task / "status").read_text().splitlines():
+            if line.startswith(("CapEff:", "CapPrm:")):
+                assert int(line.split()[1], 16) == 0, (task, line)
+    assert agent.json("/status")["scheduler"] == shown
+    assert agent.json("/metrics/json")
+
+
+def test_an_agent_that_may_not_stays_as_it_is(own_agent):
+    """Without CAP_SYS_NICE and RLIMIT_RTPRIO, or started with a niceness, auto is content; who asked for
+    more is told."""
+    without = ["setpriv", "--bounding-set=-sys_nice", "--inh-caps=-sys_nice"]
+    agent = own_agent(through=without)
+    pid = agent.process.popen.pid
+    assert os.sched_getscheduler(sampling_thread(pid)) == os.SCHED_OTHER
+    status = agent.json("/status")
+    assert status["scheduler"] == "normal" and "scheduler_error" not in status
+    assert agent.stop().returncode == 0
+    nice = own_agent(through=["nice", "-n", "5"])
+    assert nice.json("/status")["scheduler"] == "normal, niceness 5"
+    assert nice.stop().returncode == 0
+    told = own_agent(through=without, settings='[scheduler]\npolicy = "fifo"\n')
+    status = told.json("/status")
+    assert status["scheduler"] == "normal" and "CAP_SYS_NICE" in status["scheduler_error"]
+    assert "real-time priority 15" in told.stop().stderr
 
 
 def test_it_says_when_it_has_no_effect(tmp_path, agent):
@@ -62,7 +101,7 @@ def test_it_says_when_it_has_no_effect(tmp_path, agent):
 def test_an_unknown_one_is_wrong_usage(tmp_path):
     result = rezolus("record", "--priority", "fast", tmp_path / "a.rezlog")
     assert result.returncode == 2
-    assert "normal, high or realtime" in result.stderr
+    assert "auto, normal, high or realtime" in result.stderr
 
 
 @pytest.fixture
