@@ -11,6 +11,13 @@ void resize_to_schema(Snapshot& snapshot) {
   snapshot.windows.assign(snapshot.schema->groups.size(), AcquisitionWindow{});
 }
 
+std::uint64_t elapsed_between(ReadingTime earlier, ReadingTime later) {
+  if (earlier.monotonic_ns != 0 && later.monotonic_ns > earlier.monotonic_ns) {
+    return later.monotonic_ns - earlier.monotonic_ns;
+  }
+  return later.realtime_ns > earlier.realtime_ns ? later.realtime_ns - earlier.realtime_ns : 0;
+}
+
 std::int64_t find_series(const Schema& schema, std::string_view name, const Labels& labels) {
   for (std::size_t i = 0; i < schema.series.size(); ++i) {
     const Series* series = schema.series[i].get();

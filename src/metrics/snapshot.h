@@ -50,6 +50,18 @@ using SnapshotRef = std::shared_ptr<const Snapshot>;
 // Facts about the source of snapshots that go into V2 metadata and into files: source, version.
 using SourceMetadata = std::map<std::string, std::string>;
 
+// When something was read, by both clocks; monotonic_ns 0: not known.
+struct ReadingTime {
+  std::uint64_t realtime_ns = 0;
+  std::uint64_t monotonic_ns = 0;
+};
+inline ReadingTime reading_time(const Snapshot& snapshot) {
+  return {snapshot.realtime_ns, snapshot.monotonic_ns};
+}
+// By CLOCK_MONOTONIC, which nobody sets, where it is known and grew; else by CLOCK_REALTIME, and 0 where
+// that was set back.
+std::uint64_t elapsed_between(ReadingTime earlier, ReadingTime later);
+
 // Sizes values to the schema, everything absent.
 void resize_to_schema(Snapshot& snapshot);
 

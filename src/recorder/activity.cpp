@@ -88,13 +88,6 @@ bool add_histogram(Activity& activity, const ActivityKey& key, const Series& ser
   return true;
 }
 
-std::uint64_t elapsed_between(const Snapshot& earlier, const Snapshot& later) {
-  if (earlier.monotonic_ns != 0 && later.monotonic_ns > earlier.monotonic_ns) {
-    return later.monotonic_ns - earlier.monotonic_ns;
-  }
-  return later.realtime_ns > earlier.realtime_ns ? later.realtime_ns - earlier.realtime_ns : 0;
-}
-
 }  // namespace
 
 std::optional<std::uint64_t> Activity::counter_total(std::string_view metric) const {
@@ -118,7 +111,7 @@ std::optional<HistogramActivity> Activity::histogram_total(std::string_view metr
 
 std::optional<Activity> activity_between(const Snapshot& earlier, const Snapshot& later) {
   Activity activity;
-  activity.elapsed_ns = elapsed_between(earlier, later);
+  activity.elapsed_ns = elapsed_between(reading_time(earlier), reading_time(later));
   const Earlier before(earlier, later);
   for (std::uint32_t i = 0; i < later.schema->series.size(); ++i) {
     const Series* series = later.schema->series[i].get();

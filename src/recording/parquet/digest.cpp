@@ -83,7 +83,13 @@ void Digest::follow(const std::shared_ptr<const Schema>& schema) {
 }
 
 void Digest::add(const SnapshotRef& snapshot) {
-  if (tick_count_++ == 0) first_ns_ = snapshot->realtime_ns;
+  const ReadingTime time = reading_time(*snapshot);
+  if (tick_count_++ == 0) {
+    first_ns_ = time.realtime_ns;
+  } else {
+    elapsed_ns_ += elapsed_between(latest_, time);
+  }
+  latest_ = time;
   last_ns_ = std::max(last_ns_, snapshot->realtime_ns);
   if (snapshot->schema != schema_) follow(snapshot->schema);
   for (std::size_t i = 0; i < known_of_series_.size(); ++i) {

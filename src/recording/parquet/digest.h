@@ -57,7 +57,8 @@ class Digest {
 
   [[nodiscard]] std::uint64_t first_ns() const { return first_ns_; }
   [[nodiscard]] std::uint64_t last_ns() const { return last_ns_; }
-  [[nodiscard]] std::uint64_t elapsed_ns() const { return last_ns_ - first_ns_; }
+  // Between the first reading and the last, however the clock was set meanwhile.
+  [[nodiscard]] std::uint64_t elapsed_ns() const { return elapsed_ns_; }
   [[nodiscard]] std::uint64_t tick_count() const { return tick_count_; }
 
  private:
@@ -89,6 +90,8 @@ class Digest {
   std::vector<std::size_t> known_of_series_;  // by index in schema_
   std::uint64_t first_ns_ = 0;
   std::uint64_t last_ns_ = 0;
+  std::uint64_t elapsed_ns_ = 0;
+  ReadingTime latest_;
   std::uint64_t tick_count_ = 0;
 };
 

@@ -52,6 +52,30 @@ TEST(Digest, RatesRangesAndQuantilesBetweenFirstAndLast) {
   EXPECT_EQ(write->histogram.count(), 0u);
 }
 
+TEST(Digest, AClockThatIsSetChangesNoRate) {
+  for (const std::int64_t step_ns : {30'000'000'000, -30'000'000'000}) {
+    TestSource source;
+    Digest digest;
+    for (std::uint64_t k = 0; k < 10; ++k) {
+      Snapshot snapshot = source.tick(k);
+      if (k >= 4) snapshot.realtime_ns += static_cast<std::uint64_t>(step_ns);
+      digest.add(std::make_shared<const Snapshot>(snapshot));
+    }
+    EXPECT_EQ(digest.elapsed_ns(), 9'000'000'000u) << step_ns;
+  }
+}
+
+TEST(Digest, WithoutAMonotonicClockTheOtherCounts) {
+  TestSource source;
+  Digest digest;
+  for (std::uint64_t k = 0; k < 10; ++k) {
+    Snapshot snapshot = source.tick(k);
+    snapshot.monotonic_ns = 0;
+    digest.add(std::make_shared<const Snapshot>(snapshot));
+  }
+  EXPECT_EQ(digest.elapsed_ns(), 9'000'000'000u);
+}
+
 TEST(Digest, RowsByALabel) {
   TestSource source;
   Digest digest;

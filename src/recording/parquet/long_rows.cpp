@@ -89,12 +89,8 @@ LongRow LongSlice::make_row(const Entry& entry) {
               .series = snapshot.schema->series[entry.index].get(),
               .index = entry.index};
   const bool same = key.has_last && key.gap_count == tick.gap_count &&
-                    key.type == row.series->type && snapshot.realtime_ns > key.realtime_ns;
-  if (same) {
-    const bool both = snapshot.monotonic_ns > key.monotonic_ns && key.monotonic_ns != 0;
-    row.elapsed_ns =
-        both ? snapshot.monotonic_ns - key.monotonic_ns : snapshot.realtime_ns - key.realtime_ns;
-  }
+                    key.type == row.series->type && snapshot.realtime_ns > key.time.realtime_ns;
+  if (same) row.elapsed_ns = elapsed_between(key.time, reading_time(snapshot));
   HistogramRef histogram;
   if (row.series->type == MetricType::kHistogram) {
     histogram = snapshot.histograms[row.series->histogram_index];
@@ -114,8 +110,7 @@ LongRow LongSlice::make_row(const Entry& entry) {
   key.has_last = true;
   key.type = row.series->type;
   key.gap_count = tick.gap_count;
-  key.realtime_ns = snapshot.realtime_ns;
-  key.monotonic_ns = snapshot.monotonic_ns;
+  key.time = reading_time(snapshot);
   return row;
 }
 

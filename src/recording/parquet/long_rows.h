@@ -67,8 +67,7 @@ class LongSlice {
     std::uint64_t last_slice = 0;  // in which it had a row
     bool has_last = false;
     std::uint64_t gap_count = 0;
-    std::uint64_t realtime_ns = 0;
-    std::uint64_t monotonic_ns = 0;
+    ReadingTime time;
     std::uint64_t scalar = 0;
     MetricType type = MetricType::kCounter;
     HistogramRef histogram;
