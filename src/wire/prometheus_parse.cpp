@@ -51,10 +51,19 @@ std::string_view take_name(std::string_view text, std::size_t& at) {
   return text.substr(begin, at - begin);
 }
 
-// As Go's ParseFloat writes and reads it: 1e3, +Inf, NaN.
-bool read_number(std::string_view word, double& value) {
+// As Go's ParseFloat writes and reads it: 1e3, +Inf, NaN. Digits alone are a whole number, which a
+// double would round beyond 2^53.
+bool read_number(std::string_view word, PrometheusNumber& number) {
   if (word.starts_with('+')) word.remove_prefix(1);
   if (word.empty() || word.starts_with('+')) return false;
+  std::uint64_t whole = 0;
+  const auto digits = std::from_chars(word.data(), word.data() + word.size(), whole);
+  if (digits.ec == std::errc() && digits.ptr == word.data() + word.size()) {
+    number = {static_cast<double>(whole), whole};
+    return true;
+  }
+  double& value = number.value;
+  number.whole.reset();
   const auto [end, failed] = std::from_chars(word.data(), word.data() + word.size(), value);
   if (failed == std::errc::result_out_of_range) {
     value = HUGE_VAL;  // beyond a double: as an infinity
@@ -107,12 +116,12 @@ std::size_t head_size(std::string_view line) {
 }
 
 // The value behind the head, and what may stand behind it.
-bool read_tail(std::string_view tail, double& value) {
+bool read_tail(std::string_view tail, PrometheusNumber& number) {
   std::size_t at = 0;
-  if (!read_number(take_word(tail, at), value)) return false;
+  if (!read_number(take_word(tail, at), number)) return false;
   skip_spaces(tail, at);
   if (at == tail.size() || tail[at] == '#') return true;
-  double timestamp = 0;
+  PrometheusNumber timestamp;
   if (!read_number(take_word(tail, at), timestamp)) return false;
   skip_spaces(tail, at);
   return at == tail.size() || tail[at] == '#';
@@ -203,7 +212,9 @@ Result<PrometheusSample> parse_prometheus_sample(std::string_view line) {
   if (std::ranges::adjacent_find(sample.labels, same_name) != sample.labels.end()) {
     return error("a label stands twice");
   }
-  if (!read_tail(line.substr(size_bytes), sample.value)) return error("its value is no number");
+  PrometheusNumber number;
+  if (!read_tail(line.substr(size_bytes), number)) return error("its value is no number");
+  sample.value = number.value;
   return sample;
 }
 
@@ -315,7 +326,8 @@ std::int64_t PrometheusDecoder::find_or_add(std::string_view line, std::size_t h
   return position;
 }
 
-void PrometheusDecoder::keep(std::int64_t position, double value) {
+void PrometheusDecoder::keep(std::int64_t position, const PrometheusNumber& number) {
+  const double value = number.value;
   Known& known = known_[static_cast<std::size_t>(position)];
   ++sample_count_;
   if (known.last_seen == number_) {
@@ -327,6 +339,8 @@ void PrometheusDecoder::keep(std::int64_t position, double value) {
     ++losses_.not_finite;
   } else if (known.floating) {
     values_.emplace_back(known.index, std::bit_cast<std::uint64_t>(value));
+  } else if (number.whole) {
+    values_.emplace_back(known.index, *number.whole);
   } else if (value < 0 || value >= 0x1p64) {
     ++losses_.impossible;
   } else {
@@ -336,13 +350,13 @@ void PrometheusDecoder::keep(std::int64_t position, double value) {
 
 void PrometheusDecoder::take_sample(std::string_view line) {
   const std::size_t size_bytes = head_size(line);
-  double value = 0;
-  if (size_bytes == 0 || !read_tail(line.substr(size_bytes), value)) {
+  PrometheusNumber number;
+  if (size_bytes == 0 || !read_tail(line.substr(size_bytes), number)) {
     ++losses_.damaged;
     return;
   }
   const std::int64_t position = find_or_add(line, size_bytes);
-  if (position >= 0) keep(position, value);
+  if (position >= 0) keep(position, number);
 }
 
 void PrometheusDecoder::retire_missing() {

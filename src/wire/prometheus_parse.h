@@ -2,14 +2,16 @@
 #pragma once
 // Pages of Prometheus endpoints, in the text format or in OpenMetrics, turned into snapshots.
 //
-// Counters, the buckets and counts of histograms and the counts of summaries become counters; all
-// else becomes a gauge that holds a double: gauges, quantiles, and counters whose values are
-// fractional, such as seconds, which an integer would cut off. A type stays as it was first seen.
+// Counters, the buckets and counts of histograms and the counts of summaries become counters, exact
+// over all 64 bits where they stand as digits; all else becomes a gauge that holds a double: gauges,
+// quantiles, and counters whose values are fractional, such as seconds, which an integer would cut
+// off. A type stays as it was first seen.
 // Histograms and summaries stay the series that they are on the page: `_bucket` with its `le`,
 // `_sum`, `_count`, `quantile`. Colons in names become underscores, as in upstream's recordings.
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -42,6 +44,11 @@ struct PrometheusLosses {
   std::uint64_t impossible = 0;  // a counter below 0 or beyond 64 bits: absent
   std::uint64_t over_limit = 0;  // series beyond the limits above
   friend bool operator==(const PrometheusLosses&, const PrometheusLosses&) = default;
+};
+
+struct PrometheusNumber {
+  double value = 0;
+  std::optional<std::uint64_t> whole;  // exactly, where the text is digits alone
 };
 
 // One line with a value. Texts point into the line, unless they had to be unescaped.
@@ -99,7 +106,7 @@ class PrometheusDecoder {
   std::int64_t find_or_add(std::string_view line, std::size_t head_size_bytes);
   std::int64_t add(PrometheusSample sample);
   [[nodiscard]] const Family* family_of(std::string_view name, std::string_view& suffix) const;
-  void keep(std::int64_t position, double value);
+  void keep(std::int64_t position, const PrometheusNumber& number);
   void retire_missing();
 
   SchemaBuilder builder_;

@@ -3,6 +3,7 @@
 
 #include <cmath>
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 namespace rezolus {
@@ -119,6 +120,24 @@ TEST(PrometheusParse, ATypeStaysAsItWasFirstSeen) {
   EXPECT_EQ(counter(*second, "jobs_total"), 2u);
   EXPECT_EQ(number(*second, "cpu_seconds_total"), 4.25);
   EXPECT_EQ(number(*second, "work_total"), 3);
+}
+
+TEST(PrometheusParse, WholeNumbersAreExact) {
+  PrometheusDecoder decoder;
+  for (std::uint64_t n = 1; n <= 3; ++n) {
+    const std::uint64_t small = (std::uint64_t{1} << 53) + n;
+    const std::uint64_t large = (std::uint64_t{1} << 60) + n;
+    const auto page = read(decoder, fmt::format("# TYPE h histogram\na_total {}\nb_total +{} 17\n"
+                                                "h_bucket{{le=\"+Inf\"}} {}\n",
+                                                small, large, large));
+    EXPECT_EQ(counter(*page, "a_total"), small);
+    EXPECT_EQ(counter(*page, "b_total"), large);
+    EXPECT_EQ(counter(*page, "h_bucket", {{"le", "+Inf"}}), large);
+  }
+  const auto last = read(decoder, "a_total 18446744073709551615\nb_total 18446744073709551616\n");
+  EXPECT_EQ(counter(*last, "a_total"), ~std::uint64_t{0});
+  EXPECT_TRUE(absent(*last, "b_total"));
+  EXPECT_EQ(decoder.losses().impossible, 1u);
 }
 
 TEST(PrometheusParse, WhatIsNotFiniteIsAbsentAndCounted) {
