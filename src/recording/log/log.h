@@ -45,6 +45,10 @@ class LogWriter {
   // Ticks that were missed.
   Result<void> append_gap(const Gap& gap);
 
+  // How often the file was made anew, with all that had been written, because somebody had removed it.
+  // Looked at in append() once a second, and in finish(); where it cannot be made, those are an error.
+  [[nodiscard]] std::uint64_t restored_count() const { return restored_count_; }
+
   // Takes effect with the next append() or finish(): facts that became known during the recording.
   void add_metadata(const SourceMetadata& metadata) { encoder_.add_metadata(metadata); }
 
@@ -60,7 +64,8 @@ class LogWriter {
   LogWriter(std::string path, Fd fd, SourceMetadata metadata, const LogOptions& options);
   void begin_segment_if_due(std::uint64_t realtime_ns);
   Result<void> write_buffer();
-  Result<void> sync_if_due();
+  Result<void> look_after_file();
+  Result<void> restore_if_removed();
 
   std::string path_;
   Fd fd_;
@@ -73,8 +78,10 @@ class LogWriter {
   bool segment_due_ = true;
   bool finished_ = false;
   std::uint64_t synced_ns_ = 0;
+  std::uint64_t found_ns_ = 0;  // when the file was there
   std::uint64_t tick_count_ = 0;
   std::uint64_t missed_count_ = 0;
+  std::uint64_t restored_count_ = 0;
 };
 
 // What a reader could not get.

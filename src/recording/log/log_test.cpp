@@ -156,6 +156,42 @@ TEST_F(LogTest, SecondWriterIsRefused) {
   read_all(1);
 }
 
+TEST_F(LogTest, AFileThatIsRemovedIsMadeAnew) {
+  std::uint64_t now_ns = 5 * kNsPerSecond;
+  LogOptions options;
+  options.clock.monotonic_ns = [&now_ns] { return now_ns; };
+  auto writer = LogWriter::create(path_, kMetadata, options);
+  ASSERT_TRUE(writer);
+  for (std::uint64_t k = 0; k < 3; ++k) ASSERT_TRUE(writer->append(source_.tick(k)));
+  ASSERT_TRUE(std::filesystem::remove(path_));
+  ASSERT_TRUE(writer->append(source_.tick(3)));
+  EXPECT_FALSE(std::filesystem::exists(path_));
+  now_ns += kNsPerSecond;
+  ASSERT_TRUE(writer->append(source_.tick(4)));
+  EXPECT_EQ(read_all(5).loss().bytes, 0u);
+  EXPECT_EQ(writer->restored_count(), 1u);
+  EXPECT_FALSE(LogWriter::create(path_, kMetadata));  // it is locked as before
+  ASSERT_TRUE(writer->append(source_.tick(5)));
+  ASSERT_TRUE(std::filesystem::remove(path_));
+  ASSERT_TRUE(writer->finish());
+  EXPECT_TRUE(read_all(6).finished());
+  EXPECT_EQ(writer->restored_count(), 2u);
+}
+
+TEST_F(LogTest, AFolderThatIsRemovedIsAnError) {
+  std::uint64_t now_ns = 5 * kNsPerSecond;
+  LogOptions options;
+  options.clock.monotonic_ns = [&now_ns] { return now_ns; };
+  auto writer = LogWriter::create(path_, kMetadata, options);
+  ASSERT_TRUE(writer && writer->append(source_.tick(0)));
+  std::filesystem::remove_all(folder_);
+  now_ns += kNsPerSecond;
+  const auto appended = writer->append(source_.tick(1));
+  ASSERT_FALSE(appended);
+  EXPECT_NE(appended.error().message.find("was removed while it was being written"),
+            std::string::npos);
+}
+
 TEST_F(LogTest, ExistingFileIsRefusedUnlessReplaced) {
   ASSERT_TRUE(write_file_atomic(path_, "something else, and longer than a tick ............"));
   auto refused = LogWriter::create(path_, kMetadata);

@@ -10,6 +10,21 @@
 #include "recording/log/log_segment.h"
 
 namespace rezolus {
+namespace {
+
+// All that is in from, appended to the empty into; its offset is at the end then.
+Result<void> copy_file(int from, int into) {
+  loff_t offset = 0;
+  ssize_t count = 0;
+  do {
+    constexpr std::size_t kAtOnceBytes = 16u << 20;
+    count = ::copy_file_range(from, &offset, into, nullptr, kAtOnceBytes, 0);
+    if (count < 0 && errno != EINTR) return system_error("copy", errno);
+  } while (count != 0);
+  return {};
+}
+
+}  // namespace
 
 Result<LogWriter> LogWriter::create(const std::string& path, SourceMetadata metadata,
                                     const LogOptions& options) {
@@ -38,7 +53,8 @@ LogWriter::LogWriter(std::string path, Fd fd, SourceMetadata metadata, const Log
       fd_(std::move(fd)),
       options_(options),
       encoder_(std::move(metadata)),
-      synced_ns_(options_.clock.monotonic_ns()) {}
+      synced_ns_(options_.clock.monotonic_ns()),
+      found_ns_(synced_ns_) {}
 
 Result<void> LogWriter::append(const Snapshot& snapshot) {
   CHECK(!finished_, "a finished log takes nothing more");
@@ -50,7 +66,7 @@ Result<void> LogWriter::append(const Snapshot& snapshot) {
   }
   if (auto wrote = write_buffer(); !wrote) return wrote;
   ++tick_count_;
-  return sync_if_due();
+  return look_after_file();
 }
 
 void LogWriter::begin_segment_if_due(std::uint64_t realtime_ns) {
@@ -81,12 +97,33 @@ Result<void> LogWriter::write_buffer() {
   return {};
 }
 
-Result<void> LogWriter::sync_if_due() {
-  if (options_.sync_interval_ns == 0) return {};
+Result<void> LogWriter::look_after_file() {
   const std::uint64_t now_ns = options_.clock.monotonic_ns();
+  if (now_ns - found_ns_ >= kNsPerSecond) {
+    found_ns_ = now_ns;
+    if (auto there = restore_if_removed(); !there) return there;
+  }
+  if (options_.sync_interval_ns == 0) return {};
   if (now_ns - synced_ns_ < options_.sync_interval_ns) return {};
   synced_ns_ = now_ns;
   if (::fdatasync(fd_.get()) != 0) return system_error("sync log " + path_, errno);
+  return {};
+}
+
+Result<void> LogWriter::restore_if_removed() {
+  struct stat status{};
+  if (::fstat(fd_.get(), &status) != 0) return system_error("stat " + path_, errno);
+  if (!S_ISREG(status.st_mode) || status.st_nlink != 0) return {};
+  const std::string what =
+      fmt::format("log {} was removed while it was being written, and cannot be made again", path_);
+  auto anew = Fd::open(path_, O_RDWR | O_CREAT | O_EXCL);
+  if (!anew) return context(what, std::move(anew.error()));
+  if (::flock(anew->get(), LOCK_EX | LOCK_NB) != 0) return system_error(what, errno);
+  if (auto copied = copy_file(fd_.get(), anew->get()); !copied) {
+    return context(what, std::move(copied.error()));
+  }
+  fd_ = std::move(*anew);
+  ++restored_count_;
   return {};
 }
 
@@ -109,6 +146,7 @@ Result<void> LogWriter::finish() {
   encoder_.encode_end(buffer_);
   if (auto wrote = write_buffer(); !wrote) return wrote;
   finished_ = true;
+  if (auto there = restore_if_removed(); !there) return there;
   // EINVAL: a pipe or a device, which has nothing to sync.
   if (::fsync(fd_.get()) != 0 && errno != EINVAL) return system_error("sync log " + path_, errno);
   return {};
