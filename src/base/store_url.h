@@ -5,10 +5,16 @@
 #include <string>
 #include <string_view>
 
+#include "base/result.h"
+
 namespace rezolus {
 
 // s3://bucket/key, gs://…, abfs://…, file:///path. Not http:// and https://, which are agents.
 bool is_store_url(std::string_view text);
+
+// Whether an object can be written there, as far as the URL says: its scheme is one of a store that is
+// known, and a bucket and an object are named. A usage error says what is accepted.
+Result<void> check_store_url(std::string_view url);
 
 // As people may see it: without credentials and options. Any other text is returned as it is.
 std::string shown_store_url(std::string_view url);

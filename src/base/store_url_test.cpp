@@ -16,6 +16,29 @@ TEST(StoreUrl, IsOne) {
   }
 }
 
+TEST(StoreUrl, IsChecked) {
+  for (const char* url :
+       {"s3://b/k", "s3://KEY:SEC/RET@b/k?region=x/", "gs://b/k/l", "gcs://b/k", "abfs://c@a/k",
+        "abfss://a/c/k", "hdfs:///k", "viewfs://n/k", "file:///tmp/x"}) {
+    EXPECT_TRUE(check_store_url(url)) << url;
+  }
+  const auto message = [](const char* url) {
+    const auto checked = check_store_url(url);
+    return checked ? std::string() : checked.error().message;
+  };
+  EXPECT_EQ(message("foo://b/k"),
+            "'foo://b/k' is of no store that is known; write s3://, gs://, abfs://, hdfs:// or "
+            "file://");
+  EXPECT_EQ(message("s3:///k"), "'s3:///k' names no bucket; write s3://bucket/name");
+  EXPECT_EQ(message("s3://KEY:SECRET@/k"), "'s3:///k' names no bucket; write s3://bucket/name");
+  EXPECT_EQ(message("s3://"), "'s3://' names no object; write s3://bucket/name");
+  EXPECT_EQ(message("gs://b"), "'gs://b' names no object; write gs://bucket/name");
+  EXPECT_EQ(message("gs://b/"), "'gs://b/' names no object; write gs://bucket/name");
+  EXPECT_EQ(message("file://tmp/x"),
+            "'file://tmp/x' has no absolute path; write file:///folder/name");
+  EXPECT_EQ(check_store_url("foo://b/k").error().kind, ErrorKind::kUsage);
+}
+
 TEST(StoreUrl, IsShownWithoutSecrets) {
   EXPECT_EQ(shown_store_url("s3://KEY:SECRET@b/k.parquet?region=x&endpoint_override=y"),
             "s3://b/k.parquet");

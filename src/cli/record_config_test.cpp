@@ -103,6 +103,14 @@ TEST(RecordConfig, AnObjectStoreIsSpooled) {
   EXPECT_EQ(understand({.output = "here.parquet"})->local_output, "here.parquet");
 }
 
+TEST(RecordConfig, AnObjectStoreThatCannotBeWrittenIsRefused) {
+  for (const char* wrong : {"foo://b/k", "s3:///k", "s3://", "s3://b"}) {
+    const auto options = understand({.output = wrong});
+    ASSERT_FALSE(options) << wrong;
+    EXPECT_EQ(options.error().kind, ErrorKind::kUsage) << wrong;
+  }
+}
+
 TEST(RecordConfig, UpstreamsSectionsAreTheSame) {
   auto config = parse_record_config(
       "[recording]\noutput = \"a.parquet\"\ninterval = \"2s\"\nformat = \"parquet\"\n"

@@ -303,6 +303,7 @@ Result<void> take_output(const RecordArguments& arguments, RecordOptions& option
         "raw snapshots",
         options.output);
   }
+  if (auto right = check_store_url(options.output); !right) return right;
   options.local_output =
       (std::filesystem::path(spool_folder(arguments)) / spooled_name(options.output)).string();
   return {};

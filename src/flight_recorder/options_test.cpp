@@ -111,7 +111,8 @@ TEST(FlightConfig, AnObjectStore) {
   ASSERT_FALSE(whole);
   EXPECT_THAT(whole.error().message, HasSubstr("keep"));
   options.keep = 0;
-  for (const char* wrong : {"s3://bucket/{hots}", "https://host/x", "s3://bucket"}) {
+  for (const char* wrong :
+       {"s3://bucket/{hots}", "https://host/x", "s3://bucket", "s3:///x", "foo://b/x"}) {
     options.output = wrong;
     whole = complete(options);
     ASSERT_FALSE(whole) << wrong;

@@ -6,6 +6,7 @@
 #include <cctype>
 #include <utility>
 
+#include "base/store_url.h"
 #include "flight_recorder/snapshot.h"
 
 namespace rezolus {
@@ -58,6 +59,7 @@ Result<void> check_upload_target(std::string_view target) {
         "the output names no object; write scheme://bucket/name, such as "
         "s3://incidents/{{host}}/{{time}}-{{reason}}.parquet");
   }
+  if (auto known = check_store_url(target); !known) return known;
   for (std::size_t at = 0; (at = path.find_first_of("{}", at)) != path.npos;) {
     const std::size_t end = path[at] == '{' ? path.find('}', at) : path.npos;
     if (end == path.npos) return usage_error("the output has a brace without its other half");

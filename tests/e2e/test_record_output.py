@@ -45,16 +45,15 @@ def test_a_url_is_spooled(tmp_path, agent):
 
 
 def test_what_could_not_be_sent_stays_in_the_spool(tmp_path, agent):
-    url = "nosuchstore://bucket/run.parquet"
+    url = f"file://{tmp_path}/missing/run.parquet"
     result = rezolus("record", *FAST, "--spool", tmp_path, agent.url, "-o", url)
     assert result.returncode == 1
-    log = tmp_path / "nosuchstore_bucket_run.parquet.rezlog"
-    assert log.exists()
+    [log] = tmp_path.glob("file_*missing_run.parquet.rezlog")
     assert f"rezolus-recording convert {log} {url}" in result.stderr
     # The next recording to the same place finds it.
     result = rezolus("record", *FAST, "--spool", tmp_path, agent.url, "-o", url)
     assert "an earlier recording was cut off" in result.stderr
-    recovered = list(tmp_path.glob("nosuchstore_bucket_run.recovered-*.parquet"))
+    recovered = list(tmp_path.glob("file_*missing_run.recovered-*.parquet"))
     assert len(recovered) == 1
     assert pyarrow.parquet.read_metadata(recovered[0]).num_rows >= 4
 
@@ -64,6 +63,8 @@ def test_what_could_not_be_sent_stays_in_the_spool(tmp_path, agent):
     (("--layout", "deep"), "wide or long"),
     (("-f", "log", "--layout", "long"), "no meaning for this format"),
     (("-f", "raw", "-o", "s3://bucket/run.raw"), "only Parquet"),
+    (("-o", "foo://bucket/run.parquet"), "write s3://, gs://"),
+    (("-o", "s3://"), "write s3://bucket/name"),
 ])
 def test_wrong_usage(tmp_path, arguments, message):
     result = rezolus("record", *FAST, *arguments, cwd=tmp_path)
