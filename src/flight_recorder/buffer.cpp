@@ -21,6 +21,7 @@ constexpr std::uint64_t kSegmentsPerSize = 8;
 constexpr std::uint64_t kCheckNs = kNsPerSecond;
 constexpr std::uint64_t kSyncNs = 5 * kNsPerSecond;
 constexpr std::size_t kGapsMax = 1000;
+constexpr const char* kNotRunning = "the flight recorder was not running";
 
 FolderLogOptions folder_options(const FlightOptions& options) {
   FolderLogOptions folder;
@@ -57,6 +58,8 @@ Result<void> FlightBuffer::open_log() {
   auto opened = FolderLog::open(options_.buffer, std::move(metadata), folder_options(options_));
   if (!opened) return std::unexpected(std::move(opened.error()));
   log_ = std::make_unique<FolderLog>(std::move(*opened));
+  // It may be what this process wrote itself, where but the lock was removed.
+  earlier_ = log_->earlier().tick_ns != tick_ns_ ? log_->earlier() : FolderLog::Earlier{};
   checked_ns_ = monotonic_ns();
   return {};
 }
@@ -92,10 +95,34 @@ void FlightBuffer::lose(const Error& cause, std::uint64_t realtime_ns, std::uint
   state_.problem = cause.message;
 }
 
-void FlightBuffer::write_lost() {
-  if (lost_.missed_count == 0 || !log_->append_gap(lost_)) return;
+// What is missing in front of a tick or gap of this time. As long as that cannot be written, nor can
+// what comes behind it.
+Result<void> FlightBuffer::write_missing(std::uint64_t realtime_ns) {
+  if (earlier_.tick_ns != 0) {
+    const Gap gap = downtime(lost_.missed_count > 0 ? lost_.realtime_ns : realtime_ns);
+    if (auto wrote = log_->append_gap(gap); !wrote) return wrote;
+    earlier_ = {};
+    remember(gap);
+    const std::lock_guard lock(mutex_);
+    state_.missed_count += gap.missed_count;
+  }
+  if (lost_.missed_count == 0) return {};
+  if (auto wrote = log_->append_gap(lost_); !wrote) return wrote;
   spdlog::warn("the buffer is written again after {} lost ticks", lost_.missed_count);
   remember(std::exchange(lost_, {}));
+  return {};
+}
+
+// Between the last tick of an earlier life, with the gaps behind it, and what comes at until_ns. By the
+// time of day: the other clock may have begun anew. One that was set back tells of no ticks.
+Gap FlightBuffer::downtime(std::uint64_t until_ns) const {
+  const std::uint64_t interval_ns = options_.interval_ns;
+  const std::uint64_t elapsed_ns = until_ns - std::min(earlier_.tick_ns, until_ns);
+  const std::uint64_t due_count = (elapsed_ns + interval_ns / 2) / interval_ns;
+  if (due_count <= 1 || due_count - 1 <= earlier_.missed_count) return {until_ns, 0, kNotRunning};
+  const std::uint64_t told_count = earlier_.missed_count;
+  return {earlier_.tick_ns + (told_count + 1) * interval_ns, due_count - 1 - told_count,
+          kNotRunning};
 }
 
 Result<void> FlightBuffer::append(const Snapshot& snapshot) {
@@ -109,12 +136,14 @@ Result<void> FlightBuffer::append(const Snapshot& snapshot) {
     if (std::exchange(metadata_due_, false)) metadata = metadata_;
   }
   if (!metadata.empty()) log_->add_metadata(metadata);
-  write_lost();
-  if (auto appended = log_->append(snapshot); !appended) {
-    lose(appended.error(), snapshot.realtime_ns, 1);
+  auto written = write_missing(snapshot.realtime_ns);
+  if (written) written = log_->append(snapshot);
+  if (!written) {
+    lose(written.error(), snapshot.realtime_ns, 1);
     return {};
   }
   ++tick_count_;
+  tick_ns_ = snapshot.realtime_ns;
   publish(snapshot.realtime_ns);
   return {};
 }
@@ -125,20 +154,21 @@ Result<void> FlightBuffer::append_gap(const Gap& gap) {
     state_.missed_count += gap.missed_count;
   }
   if (!ready()) return {};
-  if (log_->append_gap(gap)) remember(gap);
+  if (write_missing(gap.realtime_ns) && log_->append_gap(gap)) remember(gap);
   return {};
 }
 
 Result<void> FlightBuffer::finish(const SourceMetadata& /*metadata*/) {
   if (!log_) return {};
-  write_lost();
+  // Where nothing came, the next life tells of this one's time as well.
+  if (lost_.missed_count > 0) (void)write_missing(lost_.realtime_ns);
   if (auto finished = log_->finish(); !finished) spdlog::warn("{}", finished.error().message);
   return {};
 }
 
 void FlightBuffer::remember(const Gap& gap) {
   const std::lock_guard lock(mutex_);
-  ++state_.gap_count;
+  if (gap.missed_count > 0) ++state_.gap_count;
   gaps_.push_back(gap);
   if (gaps_.size() > kGapsMax) gaps_.pop_front();
 }

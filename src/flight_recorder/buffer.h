@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 #pragma once
 // The rolling buffer of a flight recorder: a folder log that nothing ends. A disk that is full or gone
-// costs the ticks of that time, which are counted and become a gap, and writing is tried again.
+// costs the ticks of that time, which are counted and become a gap, and writing is tried again. So does
+// the time between two lives of the recorder; that gap may have no missed ticks, and says that what
+// counts may have started over.
 
 #include <atomic>
 #include <cstdint>
@@ -23,7 +25,7 @@ namespace rezolus {
 struct BufferState {
   std::uint64_t tick_count = 0;    // written by this process
   std::uint64_t lost_count = 0;    // that the disk did not take
-  std::uint64_t missed_count = 0;  // that never came, and those lost
+  std::uint64_t missed_count = 0;  // that never came, those lost, and those before it ran
   std::uint64_t gap_count = 0;
   std::uint64_t size_bytes = 0;
   std::uint64_t segment_count = 0;
@@ -58,7 +60,8 @@ class FlightBuffer final : public LogSink {
   Result<void> open_log();
   bool ready();
   void lose(const Error& cause, std::uint64_t realtime_ns, std::uint64_t ticks);
-  void write_lost();
+  Result<void> write_missing(std::uint64_t realtime_ns);
+  [[nodiscard]] Gap downtime(std::uint64_t until_ns) const;
   void remember(const Gap& gap);
   void publish(std::uint64_t newest_ns);
 
@@ -68,6 +71,8 @@ class FlightBuffer final : public LogSink {
   std::uint64_t checked_ns_ = 0;  // CLOCK_MONOTONIC when the folder was looked for last
   std::uint64_t listed_ns_ = 0;   // and when its oldest segment was
   std::uint64_t oldest_ns_ = 0;
+  std::uint64_t tick_ns_ = 0;   // CLOCK_REALTIME of the last tick of this process
+  FolderLog::Earlier earlier_;  // until the gap behind it is written
   Gap lost_;
   std::atomic<std::uint64_t> tick_count_ = 0;
   mutable std::mutex mutex_;

@@ -187,7 +187,8 @@ std::vector<ExtraFamily> flight_families(const FlightOptions& options, const Fli
     add(name, "gauge", help, static_cast<double>(value));
   };
   count("ticks_total", "Ticks written to the buffer.", state.tick_count);
-  count("missed_ticks_total", "Ticks that are not in the buffer, those lost included.",
+  count("missed_ticks_total",
+        "Ticks that are not in the buffer, those lost and those before it ran included.",
         state.missed_count);
   count("lost_ticks_total", "Ticks that came, but that the disk did not take.", state.lost_count);
   count("gaps_total", "Gaps in the buffer, of one missed tick or more each.", state.gap_count);

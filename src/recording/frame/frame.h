@@ -59,7 +59,8 @@ enum class FrameType : std::uint8_t {
   kEnd = 6,     // the writer finished properly
 };
 
-// Ticks without a sample: none arrived in [k·interval, (k+1)·interval) for missed_count values of k.
+// Ticks without a sample: none arrived in [k·interval, (k+1)·interval) for missed_count values of k. 0:
+// no tick is known to be missing, but what counts may have started over; no difference goes across it.
 struct Gap {
   std::uint64_t realtime_ns = 0;  // when the first missed tick was due
   std::uint64_t missed_count = 0;

@@ -61,7 +61,7 @@ FolderLog::FolderLog(std::string folder, Fd lock, SourceMetadata metadata,
       encoder_(std::move(metadata)),
       synced_ns_(options_.clock.monotonic_ns()) {}
 
-// What an earlier writer left: its segments, the number of the next tick, and half of a compression.
+// What an earlier writer left: its segments, where it ended, and half of a compression.
 Result<void> FolderLog::take_over() {
   ::unlink(temporary_path().c_str());
   auto sequences = list_segments(folder_);
@@ -77,19 +77,30 @@ Result<void> FolderLog::take_over() {
   if (sequences->empty()) return {};
   sequence_ = sequences->back() + 1;
   end_kept(options_.clock.realtime_ns());
-  // Only the last segments say how many ticks there were: the last may hold none that can be read.
-  for (auto last = sequences->rbegin(); last != sequences->rend(); ++last) {
+  return find_end(*sequences);
+}
+
+// In the last segments, of which the last may hold no tick that can be read: the number of the next
+// tick, and what came behind the last one.
+Result<void> FolderLog::find_end(const std::vector<std::uint64_t>& sequences) {
+  std::uint64_t next_tick = 0;
+  for (auto last = sequences.rbegin(); last != sequences.rend() && earlier_.tick_ns == 0; ++last) {
     auto reader = LogReader::open(segment_path(folder_, *last));
     if (!reader) continue;
+    std::uint64_t missed_count = 0;
     while (true) {
       auto event = reader->next();
       if (!event) return std::unexpected(std::move(event.error()));
       if (!*event) break;
+      if ((*event)->type == FrameType::kGap) missed_count += (*event)->gap.missed_count;
+      if ((*event)->snapshot == nullptr) continue;
+      earlier_.tick_ns = (*event)->snapshot->realtime_ns;
+      missed_count = 0;
     }
-    if (reader->next_tick() == 0) continue;
-    encoder_.continue_from(reader->next_tick());
-    break;
+    earlier_.missed_count += missed_count;
+    if (next_tick == 0) next_tick = reader->next_tick();
   }
+  encoder_.continue_from(next_tick);
   return {};
 }
 

@@ -65,6 +65,13 @@ class FolderLog {
   // Writes the end frame and completes the segment. A later append() goes on in a new one.
   Result<void> finish();
 
+  // Where an earlier writer ended.
+  struct Earlier {
+    std::uint64_t tick_ns = 0;       // CLOCK_REALTIME of the last tick that can be read; 0: none
+    std::uint64_t missed_count = 0;  // ticks that gaps behind it tell of
+  };
+  [[nodiscard]] const Earlier& earlier() const { return earlier_; }
+
   [[nodiscard]] const std::string& path() const { return folder_; }
   [[nodiscard]] std::uint64_t tick_count() const { return encoder_.tick_count(); }
   // Of all segments, the one that is written included.
@@ -81,6 +88,7 @@ class FolderLog {
 
   FolderLog(std::string folder, Fd lock, SourceMetadata metadata, const FolderLogOptions& options);
   Result<void> take_over();
+  Result<void> find_end(const std::vector<std::uint64_t>& sequences);
   void end_kept(std::uint64_t realtime_ns);
   Result<void> begin_segment_if_due(std::uint64_t realtime_ns);
   Result<void> create_segment();
@@ -99,6 +107,7 @@ class FolderLog {
   Fd lock_;
   FolderLogOptions options_;
   FrameEncoder encoder_;
+  Earlier earlier_;
   std::vector<Kept> kept_;  // oldest first
   std::uint64_t kept_size_bytes_ = 0;
   std::uint64_t removed_count_ = 0;

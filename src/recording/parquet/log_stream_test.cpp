@@ -62,6 +62,22 @@ TEST_F(LogStreamTest, GapsAndMetadataAndOnceMore) {
   }
 }
 
+TEST_F(LogStreamTest, AGapOfNoTickIsAGap) {
+  auto log = LogWriter::create(path_, {});
+  ASSERT_TRUE(log);
+  const Gap gap{.realtime_ns = 7, .missed_count = 0, .reason = "started anew"};
+  ASSERT_TRUE(log->append(source_.tick(0)));
+  ASSERT_TRUE(log->append_gap(gap));
+  ASSERT_TRUE(log->append(source_.tick(1)));
+  ASSERT_TRUE(log->append(source_.tick(2)));
+  ASSERT_TRUE(log->finish());
+  auto stream = open_log_stream(path_);
+  ASSERT_TRUE(stream);
+  EXPECT_EQ(marks(**stream), "+!+");
+  EXPECT_EQ((*stream)->gaps(), std::vector<Gap>{gap});
+  EXPECT_EQ((*stream)->missed_count(), 0u);
+}
+
 TEST_F(LogStreamTest, DamageIsAGap) {
   auto log = LogWriter::create(path_, {}, {.segment_size_bytes_max = 1});
   ASSERT_TRUE(log);
