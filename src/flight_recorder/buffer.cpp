@@ -64,6 +64,8 @@ Result<void> FlightBuffer::open_log() {
   return {};
 }
 
+Error FlightBuffer::gone() const { return Error{"the buffer " + options_.buffer + " is gone"}; }
+
 // Whether there is a log to write to. A folder that was removed under us is made again.
 bool FlightBuffer::ready() {
   const std::uint64_t now_ns = monotonic_ns();
@@ -81,14 +83,22 @@ bool FlightBuffer::ready() {
 }
 
 void FlightBuffer::lose(const Error& cause, std::uint64_t realtime_ns, std::uint64_t ticks) {
-  if (lost_.missed_count == 0) {
-    lost_.realtime_ns = realtime_ns;
-    lost_.reason = cause.message;
+  {
+    const std::lock_guard lock(mutex_);
+    state_.lost_count += ticks;
+    state_.missed_count += ticks;
   }
-  lost_.missed_count += ticks;
+  put_off(cause, {realtime_ns, ticks, cause.message});
+}
+
+// A gap that was counted already, and cannot be written now.
+void FlightBuffer::put_off(const Error& cause, Gap gap) {
+  if (lost_.missed_count == 0) {
+    lost_ = std::move(gap);
+  } else {
+    lost_.missed_count += gap.missed_count;
+  }
   const std::lock_guard lock(mutex_);
-  state_.lost_count += ticks;
-  state_.missed_count += ticks;
   if (state_.problem.empty()) {
     spdlog::warn("{}; recording goes on, with a gap until there is room again", cause.message);
   }
@@ -108,7 +118,7 @@ Result<void> FlightBuffer::write_missing(std::uint64_t realtime_ns) {
   }
   if (lost_.missed_count == 0) return {};
   if (auto wrote = log_->append_gap(lost_); !wrote) return wrote;
-  spdlog::warn("the buffer is written again after {} lost ticks", lost_.missed_count);
+  spdlog::warn("the buffer is written again after {} ticks that it lacks", lost_.missed_count);
   remember(std::exchange(lost_, {}));
   return {};
 }
@@ -127,7 +137,7 @@ Gap FlightBuffer::downtime(std::uint64_t until_ns) const {
 
 Result<void> FlightBuffer::append(const Snapshot& snapshot) {
   if (!ready()) {
-    lose(Error{"the buffer " + options_.buffer + " is gone"}, snapshot.realtime_ns, 1);
+    lose(gone(), snapshot.realtime_ns, 1);
     return {};
   }
   SourceMetadata metadata;
@@ -153,8 +163,17 @@ Result<void> FlightBuffer::append_gap(const Gap& gap) {
     const std::lock_guard lock(mutex_);
     state_.missed_count += gap.missed_count;
   }
-  if (!ready()) return {};
-  if (write_missing(gap.realtime_ns) && log_->append_gap(gap)) remember(gap);
+  if (!ready()) {
+    put_off(gone(), gap);
+    return {};
+  }
+  auto written = write_missing(gap.realtime_ns);
+  if (written) written = log_->append_gap(gap);
+  if (written) {
+    remember(gap);
+  } else {
+    put_off(written.error(), gap);
+  }
   return {};
 }
 

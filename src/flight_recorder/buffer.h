@@ -59,7 +59,9 @@ class FlightBuffer final : public LogSink {
   explicit FlightBuffer(const FlightOptions& options) : options_(options) {}
   Result<void> open_log();
   bool ready();
+  [[nodiscard]] Error gone() const;
   void lose(const Error& cause, std::uint64_t realtime_ns, std::uint64_t ticks);
+  void put_off(const Error& cause, Gap gap);
   Result<void> write_missing(std::uint64_t realtime_ns);
   [[nodiscard]] Gap downtime(std::uint64_t until_ns) const;
   void remember(const Gap& gap);
@@ -73,7 +75,7 @@ class FlightBuffer final : public LogSink {
   std::uint64_t oldest_ns_ = 0;
   std::uint64_t tick_ns_ = 0;   // CLOCK_REALTIME of the last tick of this process
   FolderLog::Earlier earlier_;  // until the gap behind it is written
-  Gap lost_;
+  Gap lost_;                    // what is to be written when the log takes it again
   std::atomic<std::uint64_t> tick_count_ = 0;
   mutable std::mutex mutex_;
   // Guarded by mutex_:

@@ -137,6 +137,31 @@ TEST_F(FlightBufferTest, AFolderThatLosesItsLockIsGoneOnWithWithoutAGap) {
   EXPECT_TRUE(buffer->gaps(0, 0).empty());
 }
 
+TEST_F(FlightBufferTest, ASourcesGapThatCannotBeWrittenWaits) {
+  const auto buffer = fill(10);
+  // The next segment is due, and its file cannot be made.
+  const std::string in_the_way = options_.buffer + "/0000000001.rezlog";
+  std::filesystem::create_directory(in_the_way);
+  ASSERT_TRUE(buffer->append_gap({tick_ns(11), 4, "the agent did not answer"}));
+  EXPECT_EQ(buffer->state().missed_count, 4u);
+  EXPECT_EQ(buffer->state().lost_count, 0u);
+  EXPECT_NE(buffer->state().problem, "");
+  EXPECT_EQ(buffer->state().gap_count, 0u);
+  // One that it is refused meanwhile is a part of it.
+  host_.advance(5 * kNsPerSecond);
+  ASSERT_TRUE(buffer->append(*host_.snapshot()));
+  std::filesystem::remove(in_the_way);
+  ASSERT_TRUE(buffer->append_gap({tick_ns(16), 2, "the agent did not answer"}));
+  host_.advance(3 * kNsPerSecond);
+  ASSERT_TRUE(buffer->append(*host_.snapshot()));
+  EXPECT_EQ(content(), "1 2 3 4 5 6 7 8 9 10 [11+5] [16+2] 18");
+  EXPECT_EQ(reasons_[0], "the agent did not answer");
+  EXPECT_EQ(buffer->state().missed_count, 7u);
+  EXPECT_EQ(buffer->state().lost_count, 1u);
+  EXPECT_EQ(buffer->state().gap_count, 2u);
+  EXPECT_EQ(buffer->state().problem, "");
+}
+
 TEST_F(FlightBufferTest, ARuleBeginsAnewBehindTheGap) {
   host_.set("syscall", {{"op", "read"}}, 7);
   { const auto killed = fill(2); }
