@@ -146,12 +146,14 @@ Result<void> FlightBuffer::append(const Snapshot& snapshot) {
     if (std::exchange(metadata_due_, false)) metadata = metadata_;
   }
   if (!metadata.empty()) log_->add_metadata(metadata);
+  const std::uint64_t tick_count = log_->tick_count();
   auto written = write_missing(snapshot.realtime_ns);
   if (written) written = log_->append(snapshot);
-  if (!written) {
+  if (!written && log_->tick_count() == tick_count) {
     lose(written.error(), snapshot.realtime_ns, 1);
     return {};
   }
+  if (!written) spdlog::warn("{}", written.error().message);
   ++tick_count_;
   tick_ns_ = snapshot.realtime_ns;
   publish(snapshot.realtime_ns);

@@ -96,6 +96,14 @@ class FrameEncoder {
   // follows can be read alone. The numbering of ticks goes on.
   void restart();
 
+  // The last snapshot did not get to where it was to go, and the reader is not to take it for one that
+  // was lost: the next one has its number, as after restart().
+  // Requires: it was encoded, and nothing since.
+  void take_back() {
+    --tick_;
+    restart();
+  }
+
   // The next snapshot has this number: another encoder came before in the same log.
   // Requires: nothing was encoded yet.
   void continue_from(std::uint64_t tick) { tick_ = tick; }

@@ -302,8 +302,9 @@ Result<void> FrameEncoder::encode_values(const Snapshot& snapshot, std::string& 
   put_scalars(snapshot, out);
   put_histograms(snapshot, out);
   key_due_ = false;
+  if (auto ended = end_frame(begin, out); !ended) return ended;
   ++tick_;
-  return end_frame(begin, out);
+  return {};
 }
 
 void FrameEncoder::put_windows(const Snapshot& snapshot, std::string& out) {

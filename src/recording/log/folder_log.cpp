@@ -118,7 +118,11 @@ Result<void> FolderLog::append(const Snapshot& snapshot) {
     segment_due_ = true;
     return context("append to log " + folder_, encoded.error());
   }
-  return write_buffer();
+  if (auto wrote = write_buffer(); !wrote) {
+    encoder_.take_back();
+    return wrote;
+  }
+  return sync_if_due();
 }
 
 Result<void> FolderLog::append_gap(const Gap& gap) {
@@ -199,6 +203,10 @@ Result<void> FolderLog::write_buffer() {
   }
   compress_buffer();
   segment_size_bytes_ += buffer_.size();
+  return {};
+}
+
+Result<void> FolderLog::sync_if_due() {
   if (options_.sync_interval_ns == 0) return {};
   const std::uint64_t now_ns = options_.clock.monotonic_ns();
   if (now_ns - synced_ns_ < options_.sync_interval_ns) return {};

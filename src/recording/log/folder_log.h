@@ -50,7 +50,8 @@ class FolderLog {
                                 const FolderLogOptions& options = {});
 
   // One tick, one write(2). After an error (disk full) the earlier ticks are intact, what was half
-  // written is removed, and a later append tries again in a new segment.
+  // written is removed, and a later append tries again in a new segment. A tick that is not in the log
+  // has no number: tick_count() tells whether it is, which an error of fsync leaves open.
   Result<void> append(const Snapshot& snapshot);
 
   // Ticks that were missed.
@@ -93,6 +94,7 @@ class FolderLog {
   Result<void> begin_segment_if_due(std::uint64_t realtime_ns);
   Result<void> create_segment();
   Result<void> write_buffer();
+  Result<void> sync_if_due();
   Result<void> write_or_make_room();
   Result<void> complete_segment();
   void compress_buffer();

@@ -9,6 +9,7 @@
 #include <gtest/gtest.h>
 #include <sched.h>
 #include <sys/mount.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -334,6 +335,39 @@ TEST_F(FolderLogTest, ADiskOutOfFilesAndNothingToRemoveIsSaidAndCostsNothing) {
     if (!log->append(source_.tick(0)) || !log->append(source_.tick(1))) return 4;
     return last_tick() == 1 ? 0 : 5;
   });
+}
+
+// Who writes the log counts them.
+TEST_F(FolderLogTest, TicksThatCannotBeWrittenHaveNoNumber) {
+  const pid_t child = ::fork();
+  ASSERT_GE(child, 0);
+  if (child == 0) {
+    ::signal(SIGXFSZ, SIG_IGN);
+    auto log = FolderLog::open(folder_, {{"source", "x"}}, options_);
+    if (!log || !log->append(source_.tick(0))) ::_exit(10);
+    const rlimit full{log->size_bytes() / 2, RLIM_INFINITY};
+    if (::setrlimit(RLIMIT_FSIZE, &full) != 0) ::_exit(11);
+    for (std::uint64_t k = 1; k < 4; ++k) {
+      if (log->append(source_.tick(k)) || log->tick_count() != 1) ::_exit(12);
+    }
+    const rlimit room{RLIM_INFINITY, RLIM_INFINITY};
+    if (::setrlimit(RLIMIT_FSIZE, &room) != 0) ::_exit(13);
+    if (!log->append_gap({kFirstNs + kNsPerSecond, 3, "full"})) ::_exit(14);
+    ::_exit(log->append(source_.tick(4)) ? 0 : 15);
+  }
+  int status = 0;
+  ASSERT_EQ(::waitpid(child, &status, 0), child);
+  ASSERT_TRUE(WIFEXITED(status));
+  ASSERT_EQ(WEXITSTATUS(status), 0);
+  LogReader reader = read();
+  for (const std::uint64_t k : {0u, 4u}) {
+    const auto snapshot = reader.next_snapshot();
+    ASSERT_TRUE(snapshot && *snapshot) << k;
+    expect_same_values(source_.tick(k), **snapshot);
+  }
+  EXPECT_EQ(reader.missed_count(), 3u);
+  EXPECT_EQ(reader.loss().ticks, 0u);
+  EXPECT_EQ(reader.loss().damage_count, 0u);
 }
 
 TEST_F(FolderLogTest, SeekGoesToTheSegmentOfATime) {
