@@ -108,7 +108,7 @@ class StreamListener::Mailbox {
 };
 
 StreamListener::StreamListener(SamplingThread& sampling, const StreamQuery& query,
-                               SourceMetadata metadata, StreamCounters& counters,
+                               const SourceMetadata& metadata, StreamCounters& counters,
                                StreamBudget* budget)
     : sampling_(sampling),
       interval_ns_(query.interval_ns),
@@ -117,7 +117,7 @@ StreamListener::StreamListener(SamplingThread& sampling, const StreamQuery& quer
       budget_(budget),
       member_(query.interval_ns),
       granted_ns_(query.interval_ns),
-      encoder_(std::move(metadata)) {
+      encoder_(metadata) {
   ++counters_.listeners;
   if (budget_ != nullptr) budget_->join(member_, monotonic_ns());
 }
@@ -153,7 +153,7 @@ void StreamListener::fill(std::string& pending) {
   if (pending.empty()) pending_ticks_ = 0;
   // The first tick of a long interval is far away: the metadata says that the stream is open. It
   // cannot exceed a limit, and later calls append nothing.
-  [[maybe_unused]] const auto opened = encoder_.encode_metadata(pending);
+  encoder_.encode_metadata(pending);
   ticks_.clear();
   const Gap lost = mailbox_->take(ticks_);
   for (const SampledTick& tick : ticks_) take(tick, pending);
@@ -164,7 +164,7 @@ void StreamListener::fill(std::string& pending) {
   subscribe();
   regranted_ = true;
   encoder_.add_metadata({{std::string(kMetaGrantedInterval), std::to_string(granted_ns_)}});
-  [[maybe_unused]] const auto told = encoder_.encode_metadata(pending);
+  encoder_.encode_metadata(pending);
 }
 
 // Ticks of the interval that was asked for, between the last one and this.
@@ -214,7 +214,7 @@ void StreamListener::put_gap(std::string& pending) {
 
 void StreamListener::keep_alive(std::string& pending) {
   encoder_.add_metadata({});
-  [[maybe_unused]] const auto repeated = encoder_.encode_metadata(pending);
+  encoder_.encode_metadata(pending);
 }
 
 void StreamListener::end(std::string& pending) {

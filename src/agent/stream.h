@@ -53,7 +53,7 @@ Result<StreamQuery> parse_stream_query(std::string_view query);
 class StreamListener final : public http::BodyStream {
  public:
   // sampling, counters and budget outlive this. budget: null where the listener may cost what it likes.
-  StreamListener(SamplingThread& sampling, const StreamQuery& query, SourceMetadata metadata,
+  StreamListener(SamplingThread& sampling, const StreamQuery& query, const SourceMetadata& metadata,
                  StreamCounters& counters, StreamBudget* budget = nullptr);
   ~StreamListener() override;
 

@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include <fmt/ranges.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -286,7 +287,11 @@ int record(const RecordOptions& options) {
     discard(*log);
     return fail(source.error());
   }
-  log->add_metadata(file_metadata(options, (*source)->facts()));
+  const auto left_out = log->add_metadata(file_metadata(options, (*source)->facts()));
+  if (!left_out.empty()) {
+    spdlog::warn("facts of the source are too long and left out of the recording: {}",
+                 fmt::join(left_out, ", "));
+  }
   fmt::print(stderr, "recording from {} to {}{}\n", (*source)->description(), options.output,
              how_it_ends(options));
 

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <utility>
 
+#include <fmt/ranges.h>
 #include <spdlog/spdlog.h>
 #include <sys/stat.h>
 
@@ -55,13 +56,22 @@ Result<void> FlightBuffer::open_log() {
     metadata = metadata_;
     metadata_due_ = false;
   }
-  auto opened = FolderLog::open(options_.buffer, std::move(metadata), folder_options(options_));
+  auto opened = FolderLog::open(options_.buffer, {}, folder_options(options_));
   if (!opened) return std::unexpected(std::move(opened.error()));
   log_ = std::make_unique<FolderLog>(std::move(*opened));
+  add_facts(metadata);
   // It may be what this process wrote itself, where but the lock was removed.
   earlier_ = log_->earlier().tick_ns != tick_ns_ ? log_->earlier() : FolderLog::Earlier{};
   checked_ns_ = monotonic_ns();
   return {};
+}
+
+void FlightBuffer::add_facts(const SourceMetadata& metadata) {
+  std::string left_out = fmt::format("{}", fmt::join(log_->add_metadata(metadata), ", "));
+  if (!left_out.empty() && left_out != left_out_) {
+    spdlog::warn("facts of the source are too long and left out of the buffer: {}", left_out);
+  }
+  left_out_ = std::move(left_out);
 }
 
 Error FlightBuffer::gone() const { return Error{"the buffer " + options_.buffer + " is gone"}; }
@@ -145,7 +155,7 @@ Result<void> FlightBuffer::append(const Snapshot& snapshot) {
     const std::lock_guard lock(mutex_);
     if (std::exchange(metadata_due_, false)) metadata = metadata_;
   }
-  if (!metadata.empty()) log_->add_metadata(metadata);
+  if (!metadata.empty()) add_facts(metadata);
   const std::uint64_t tick_count = log_->tick_count();
   auto written = write_missing(snapshot.realtime_ns);
   if (written) written = log_->append(snapshot);

@@ -58,6 +58,7 @@ class FlightBuffer final : public LogSink {
  private:
   explicit FlightBuffer(const FlightOptions& options) : options_(options) {}
   Result<void> open_log();
+  void add_facts(const SourceMetadata& metadata);
   bool ready();
   [[nodiscard]] Error gone() const;
   void lose(const Error& cause, std::uint64_t realtime_ns, std::uint64_t ticks);
@@ -75,6 +76,7 @@ class FlightBuffer final : public LogSink {
   std::uint64_t oldest_ns_ = 0;
   std::uint64_t tick_ns_ = 0;   // CLOCK_REALTIME of the last tick of this process
   FolderLog::Earlier earlier_;  // until the gap behind it is written
+  std::string left_out_;        // of the source's facts, as it was told of
   Gap lost_;                    // what is to be written when the log takes it again
   std::atomic<std::uint64_t> tick_count_ = 0;
   mutable std::mutex mutex_;

@@ -162,6 +162,22 @@ TEST_F(FlightBufferTest, ASourcesGapThatCannotBeWrittenWaits) {
   EXPECT_EQ(buffer->state().problem, "");
 }
 
+TEST_F(FlightBufferTest, FactsThatAreTooLongAreLeftOut) {
+  const auto buffer = fill(1);
+  buffer->set_metadata({{"systeminfo", std::string(9u << 20, 'x')}, {"version", "9.9"}});
+  host_.advance(kNsPerSecond);
+  ASSERT_TRUE(buffer->append(*host_.snapshot()));
+  ASSERT_TRUE(buffer->append_gap({tick_ns(3), 1, "the agent did not answer"}));
+  ASSERT_TRUE(buffer->finish({}));
+  EXPECT_EQ(content(), "1 2 [3+1]");
+  EXPECT_EQ(buffer->state().problem, "");
+  auto log = LogReader::open(options_.buffer);
+  ASSERT_TRUE(log);
+  while (log->next().value()) {
+  }
+  EXPECT_EQ(log->metadata(), (SourceMetadata{{"version", "9.9"}}));
+}
+
 TEST_F(FlightBufferTest, ARuleBeginsAnewBehindTheGap) {
   host_.set("syscall", {{"op", "read"}}, 7);
   { const auto killed = fill(2); }

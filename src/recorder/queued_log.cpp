@@ -72,7 +72,7 @@ void QueuedLog::put(Item item, std::uint64_t ticks, std::uint64_t realtime_ns) {
 bool QueuedLog::spill(const Item& item) {
   std::string part;
   if (!std::exchange(spilling_, true)) encoder_.restart();
-  if (!encoder_.encode_metadata(part)) return false;
+  encoder_.encode_metadata(part);
   if (lost_.missed_count > 0) FrameEncoder::encode_gap(lost_, part);
   if (item.snapshot == nullptr) {
     FrameEncoder::encode_gap(item.gap, part);

@@ -72,18 +72,19 @@ struct Gap {
 // it allocates only when the schema grows.
 class FrameEncoder {
  public:
-  // metadata is sent in front of the first snapshot.
-  explicit FrameEncoder(SourceMetadata metadata = {});
+  // metadata is sent in front of the first snapshot, as far as there is room; see add_metadata().
+  explicit FrameEncoder(const SourceMetadata& metadata = {});
 
   // Appends whatever frames the snapshot needs. An error (a limit would be exceeded) leaves out as
   // it was, and the next snapshot starts the stream anew, as after restart().
   Result<void> encode(const Snapshot& snapshot, std::string& out);
 
-  // Adds to the metadata, or replaces; a decoder sees it before the next snapshot.
-  void add_metadata(const SourceMetadata& metadata);
+  // Adds to the metadata, or replaces; a decoder sees it before the next snapshot. What there is no room
+  // for is left out, the longest first, or empty where the key was there before; returns those keys.
+  std::vector<std::string> add_metadata(const SourceMetadata& metadata);
 
   // Appends the metadata where it is due, without waiting for a snapshot. A stream has begun after it.
-  Result<void> encode_metadata(std::string& out);
+  void encode_metadata(std::string& out);
 
   // Frames of their own; they need no snapshot around them, only a stream that has begun.
   static void encode_gap(const Gap& gap, std::string& out);

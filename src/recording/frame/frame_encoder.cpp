@@ -59,11 +59,34 @@ std::uint64_t known_sum(const HistogramValue& value) { return value.sum_known ? 
 
 }  // namespace
 
-FrameEncoder::FrameEncoder(SourceMetadata metadata) : metadata_(std::move(metadata)) {}
+FrameEncoder::FrameEncoder(const SourceMetadata& metadata) { add_metadata(metadata); }
 
-void FrameEncoder::add_metadata(const SourceMetadata& metadata) {
-  for (const auto& [key, value] : metadata) metadata_[key] = value;
+std::vector<std::string> FrameEncoder::add_metadata(const SourceMetadata& metadata) {
+  std::vector<SourceMetadata::const_pointer> shortest_first;
+  for (const auto& entry : metadata) {
+    shortest_first.push_back(&entry);
+    const auto known = metadata_.find(entry.first);
+    if (known != metadata_.end()) known->second.clear();  // what it was is not so any more
+  }
+  std::ranges::stable_sort(shortest_first, {},
+                           [](const auto* entry) { return entry->second.size(); });
+  std::size_t size_bytes = 0;
+  for (const auto& [key, value] : metadata_) size_bytes += key.size() + value.size();
+  std::vector<std::string> left_out;
+  for (const auto* entry : shortest_first) {
+    const auto& [key, value] = *entry;
+    const bool known = metadata_.contains(key);
+    const std::size_t more_bytes = value.size() + (known ? 0 : key.size());
+    if (size_bytes + more_bytes > kFrameMetadataBytesMax ||
+        (!known && metadata_.size() == kFrameMetadataMax)) {
+      left_out.push_back(key);
+      continue;
+    }
+    size_bytes += more_bytes;
+    metadata_[key] = value;
+  }
   metadata_due_ = true;
+  return left_out;
 }
 
 void FrameEncoder::restart() {
@@ -89,21 +112,15 @@ Result<void> FrameEncoder::encode_frames(const Snapshot& snapshot, std::string& 
             snapshot.histograms.size() == snapshot.schema->histogram_count &&
             snapshot.windows.size() <= snapshot.schema->groups.size(),
         "a snapshot's values line up with its schema");
-  if (auto done = encode_metadata(out); !done) return done;
+  encode_metadata(out);
   if (snapshot.schema != schema_) {
     if (auto done = encode_schema(snapshot.schema, out); !done) return done;
   }
   return encode_values(snapshot, out);
 }
 
-Result<void> FrameEncoder::encode_metadata(std::string& out) {
-  if (!metadata_due_) return {};
-  std::size_t size_bytes = 0;
-  for (const auto& [key, value] : metadata_) size_bytes += key.size() + value.size();
-  if (metadata_.size() > kFrameMetadataMax || size_bytes > kFrameMetadataBytesMax) {
-    return error("encode metadata: {} entries of {} bytes are more than {} of {}", metadata_.size(),
-                 size_bytes, kFrameMetadataMax, kFrameMetadataBytesMax);
-  }
+void FrameEncoder::encode_metadata(std::string& out) {
+  if (!metadata_due_) return;
   const std::size_t begin = begin_frame(FrameType::kMeta, out);
   put_varint(kFrameVersion, out);
   put_varint(metadata_.size(), out);
@@ -112,7 +129,7 @@ Result<void> FrameEncoder::encode_metadata(std::string& out) {
     put_bytes(value, out);
   }
   metadata_due_ = false;
-  return end_frame(begin, out);
+  CHECK(end_frame(begin, out).has_value(), "metadata that was taken fits into a frame");
 }
 
 // Whether schema is the last one with series added and retired, and nothing else.

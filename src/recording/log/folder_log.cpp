@@ -35,7 +35,7 @@ void sync_folder(const std::string& folder) {
 
 }  // namespace
 
-Result<FolderLog> FolderLog::open(const std::string& folder, SourceMetadata metadata,
+Result<FolderLog> FolderLog::open(const std::string& folder, const SourceMetadata& metadata,
                                   const FolderLogOptions& options) {
   std::error_code failure;
   std::filesystem::create_directories(folder, failure);
@@ -48,17 +48,17 @@ Result<FolderLog> FolderLog::open(const std::string& folder, SourceMetadata meta
         "open log {}: another process is writing it; choose another folder or stop that one",
         folder);
   }
-  FolderLog log(folder, std::move(*lock), std::move(metadata), options);
+  FolderLog log(folder, std::move(*lock), metadata, options);
   if (auto taken = log.take_over(); !taken) return std::unexpected(std::move(taken.error()));
   return log;
 }
 
-FolderLog::FolderLog(std::string folder, Fd lock, SourceMetadata metadata,
+FolderLog::FolderLog(std::string folder, Fd lock, const SourceMetadata& metadata,
                      const FolderLogOptions& options)
     : folder_(std::move(folder)),
       lock_(std::move(lock)),
       options_(options),
-      encoder_(std::move(metadata)),
+      encoder_(metadata),
       synced_ns_(options_.clock.monotonic_ns()) {}
 
 // What an earlier writer left: its segments, where it ended, and half of a compression.
@@ -128,7 +128,7 @@ Result<void> FolderLog::append(const Snapshot& snapshot) {
 Result<void> FolderLog::append_gap(const Gap& gap) {
   buffer_.clear();
   if (auto begun = begin_segment_if_due(gap.realtime_ns); !begun) return begun;
-  if (auto begun = encoder_.encode_metadata(buffer_); !begun) return begun;
+  encoder_.encode_metadata(buffer_);
   FrameEncoder::encode_gap(gap, buffer_);
   return write_buffer();
 }
@@ -136,7 +136,7 @@ Result<void> FolderLog::append_gap(const Gap& gap) {
 Result<void> FolderLog::finish() {
   buffer_.clear();
   if (auto begun = begin_segment_if_due(options_.clock.realtime_ns()); !begun) return begun;
-  if (auto begun = encoder_.encode_metadata(buffer_); !begun) return begun;
+  encoder_.encode_metadata(buffer_);
   encoder_.encode_end(buffer_);
   if (auto wrote = write_buffer(); !wrote) return wrote;
   segment_due_ = true;

@@ -46,7 +46,7 @@ class FolderLog {
   // Makes the folder where it is missing, and locks it (advisory, until the writer is destroyed). A log
   // that is there is continued: ticks and segments are numbered on, and what a crash left over is
   // removed. An error when another writer has it.
-  static Result<FolderLog> open(const std::string& folder, SourceMetadata metadata,
+  static Result<FolderLog> open(const std::string& folder, const SourceMetadata& metadata,
                                 const FolderLogOptions& options = {});
 
   // One tick, one write(2). After an error (disk full) the earlier ticks are intact, what was half
@@ -57,8 +57,10 @@ class FolderLog {
   // Ticks that were missed.
   Result<void> append_gap(const Gap& gap);
 
-  // Takes effect with the next append().
-  void add_metadata(const SourceMetadata& metadata) { encoder_.add_metadata(metadata); }
+  // Takes effect with the next append(). Returns the keys that there is no room for.
+  std::vector<std::string> add_metadata(const SourceMetadata& metadata) {
+    return encoder_.add_metadata(metadata);
+  }
 
   // Removes the complete segments before this one, which every reader is done with.
   void remove_before(std::uint64_t sequence);
@@ -87,7 +89,8 @@ class FolderLog {
     std::uint64_t end_ns = 0;  // realtime at which the next one began, or 0 when not known
   };
 
-  FolderLog(std::string folder, Fd lock, SourceMetadata metadata, const FolderLogOptions& options);
+  FolderLog(std::string folder, Fd lock, const SourceMetadata& metadata,
+            const FolderLogOptions& options);
   Result<void> take_over();
   Result<void> find_end(const std::vector<std::uint64_t>& sequences);
   void end_kept(std::uint64_t realtime_ns);

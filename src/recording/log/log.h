@@ -9,6 +9,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "base/clock.h"
 #include "base/fd.h"
@@ -35,7 +36,7 @@ class LogWriter {
  public:
   // Creates the file and locks it (advisory, until the writer is destroyed). An error when the file
   // holds something already and replace is off, or when another writer has it.
-  static Result<LogWriter> create(const std::string& path, SourceMetadata metadata,
+  static Result<LogWriter> create(const std::string& path, const SourceMetadata& metadata,
                                   const LogOptions& options = {});
 
   // One tick, one write(2). After an error (disk full) the earlier ticks are intact and what was
@@ -50,7 +51,10 @@ class LogWriter {
   [[nodiscard]] std::uint64_t restored_count() const { return restored_count_; }
 
   // Takes effect with the next append() or finish(): facts that became known during the recording.
-  void add_metadata(const SourceMetadata& metadata) { encoder_.add_metadata(metadata); }
+  // Returns the keys that there is no room for.
+  std::vector<std::string> add_metadata(const SourceMetadata& metadata) {
+    return encoder_.add_metadata(metadata);
+  }
 
   // Writes the end frame and syncs. Nothing may be appended after it.
   Result<void> finish();
@@ -61,7 +65,7 @@ class LogWriter {
   [[nodiscard]] const std::string& path() const { return path_; }
 
  private:
-  LogWriter(std::string path, Fd fd, SourceMetadata metadata, const LogOptions& options);
+  LogWriter(std::string path, Fd fd, const SourceMetadata& metadata, const LogOptions& options);
   void begin_segment_if_due(std::uint64_t realtime_ns);
   Result<void> write_buffer();
   Result<void> look_after_file();

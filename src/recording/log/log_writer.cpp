@@ -26,7 +26,7 @@ Result<void> copy_file(int from, int into) {
 
 }  // namespace
 
-Result<LogWriter> LogWriter::create(const std::string& path, SourceMetadata metadata,
+Result<LogWriter> LogWriter::create(const std::string& path, const SourceMetadata& metadata,
                                     const LogOptions& options) {
   // Not O_TRUNC and not O_EXCL: whether the file may be touched is known once it is locked.
   auto fd = Fd::open(path, O_RDWR | O_CREAT);
@@ -45,14 +45,15 @@ Result<LogWriter> LogWriter::create(const std::string& path, SourceMetadata meta
     }
     if (::ftruncate(fd->get(), 0) != 0) return system_error("truncate " + path, errno);
   }
-  return LogWriter(path, std::move(*fd), std::move(metadata), options);
+  return LogWriter(path, std::move(*fd), metadata, options);
 }
 
-LogWriter::LogWriter(std::string path, Fd fd, SourceMetadata metadata, const LogOptions& options)
+LogWriter::LogWriter(std::string path, Fd fd, const SourceMetadata& metadata,
+                     const LogOptions& options)
     : path_(std::move(path)),
       fd_(std::move(fd)),
       options_(options),
-      encoder_(std::move(metadata)),
+      encoder_(metadata),
       synced_ns_(options_.clock.monotonic_ns()),
       found_ns_(synced_ns_) {}
 
@@ -131,7 +132,7 @@ Result<void> LogWriter::append_gap(const Gap& gap) {
   CHECK(!finished_, "a finished log takes nothing more");
   buffer_.clear();
   begin_segment_if_due(gap.realtime_ns);
-  if (auto begun = encoder_.encode_metadata(buffer_); !begun) return begun;
+  encoder_.encode_metadata(buffer_);
   FrameEncoder::encode_gap(gap, buffer_);
   if (auto wrote = write_buffer(); !wrote) return wrote;
   missed_count_ += gap.missed_count;
@@ -142,7 +143,7 @@ Result<void> LogWriter::finish() {
   CHECK(!finished_, "a log is finished once");
   buffer_.clear();
   begin_segment_if_due(options_.clock.realtime_ns());
-  if (auto begun = encoder_.encode_metadata(buffer_); !begun) return begun;
+  encoder_.encode_metadata(buffer_);
   encoder_.encode_end(buffer_);
   if (auto wrote = write_buffer(); !wrote) return wrote;
   finished_ = true;

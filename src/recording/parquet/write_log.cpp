@@ -7,6 +7,7 @@
 #include <utility>
 
 #include <fcntl.h>
+#include <fmt/ranges.h>
 #include <unistd.h>
 
 #include "base/fd.h"
@@ -59,6 +60,12 @@ Result<SourceMetadata> first_metadata(SnapshotStream& recording, const CopyOptio
   return metadata;
 }
 
+Result<void> add_metadata(LogWriter& log, const SourceMetadata& metadata) {
+  const auto left_out = log.add_metadata(metadata);
+  if (left_out.empty()) return {};
+  return error("a log has no room for metadata as long as this: {}", fmt::join(left_out, ", "));
+}
+
 // Hands on the gaps of a recording that another one is made of.
 class GapCopier {
  public:
@@ -101,8 +108,9 @@ Result<std::uint64_t> write_log(SnapshotStream& recording, const std::string& ou
   auto metadata = first_metadata(recording, options);
   if (!metadata) return std::unexpected(metadata.error());
   TemporaryFile file(output);
-  auto log = LogWriter::create(file.path(), *metadata);
+  auto log = LogWriter::create(file.path(), {});
   if (!log) return std::unexpected(log.error());
+  if (auto added = add_metadata(*log, *metadata); !added) return std::unexpected(added.error());
   GapCopier gaps(recording, *log);
   std::uint64_t last_ns = 0;
   while (true) {
@@ -117,7 +125,9 @@ Result<std::uint64_t> write_log(SnapshotStream& recording, const std::string& ou
     last_ns = (*snapshot)->realtime_ns;
   }
   if (log->tick_count() == 0) return error("{}: there is no sample in it", recording.name());
-  log->add_metadata(with_metadata(recording, options));
+  if (auto added = add_metadata(*log, with_metadata(recording, options)); !added) {
+    return std::unexpected(added.error());
+  }
   if (auto finished = log->finish(); !finished) return std::unexpected(finished.error());
   if (auto renamed = file.commit(); !renamed) return std::unexpected(renamed.error());
   return log->tick_count();
