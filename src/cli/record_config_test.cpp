@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include "cli/record_arguments.h"
@@ -109,6 +110,16 @@ TEST(RecordConfig, AnObjectStoreThatCannotBeWrittenIsRefused) {
     ASSERT_FALSE(options) << wrong;
     EXPECT_EQ(options.error().kind, ErrorKind::kUsage) << wrong;
   }
+}
+
+TEST(RecordConfig, TheRecordingsOwnMetadataIsNoUsers) {
+  for (const char* key : {"ARROW:schema", "parquet_next_part", "sampling_interval_ms", "sources"}) {
+    const auto options = understand({.metadata = {fmt::format("{}=9", key)}});
+    ASSERT_FALSE(options) << key;
+    EXPECT_EQ(options.error().kind, ErrorKind::kUsage);
+  }
+  EXPECT_EQ(error_of("[record]\nmetadata.version = \"9\"\n"),
+            "--metadata: 'version' is a key that the recording itself has; choose another");
 }
 
 TEST(RecordConfig, UpstreamsSectionsAreTheSame) {

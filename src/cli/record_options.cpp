@@ -14,6 +14,7 @@
 #include "command_line/parser.h"
 #include "config/toml_keys.h"
 #include "http/client.h"
+#include "recording/frame/metadata_keys.h"
 #include "recording/log/log.h"
 #include "samplers/collector.h"
 
@@ -192,6 +193,9 @@ Result<void> take_pairs(const RecordArguments& arguments, RecordOptions& options
   for (const std::string& item : arguments.metadata) {
     auto pair = split_pair("--metadata", item);
     if (!pair) return std::unexpected(std::move(pair.error()));
+    if (auto free = check_metadata_key(pair->first); !free) {
+      return context("--metadata", std::move(free.error()));
+    }
     options.metadata[pair->first] = pair->second;
   }
   Labels& labels = options.choice.labels;

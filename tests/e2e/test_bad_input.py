@@ -21,6 +21,8 @@ WRONG_COMMAND_LINES = [
     (["record", "settings.toml"], 2, "cannot read the configuration"),
     (["record", "one.parquet", "two.parquet"], 2, "already given"),
     (["record", "-m", "novalue"], 2, "key=value"),
+    (["record", "-m", "ARROW:schema=x"], 2, "that the recording itself has"),
+    (["recording", "convert", "-m", "parquet_part=2", "a", "b"], 2, "that the recording itself has"),
     (["record", "-f", "csv"], 2, "parquet, log or raw"),
     (["record", "-o", "/nonexistent/folder/run.parquet"], 1, "/nonexistent/folder/run.parquet"),
     (["record", "-o", "/tmp"], 1, "is a directory"),

@@ -10,8 +10,6 @@
 
 namespace rezolus {
 
-inline constexpr const char* kArrowSchemaKey = "ARROW:schema";
-
 // Requires: the fields are of 64-bit integers, doubles, or lists of 64-bit integers.
 std::string arrow_schema_value(const arrow::Schema& schema);
 

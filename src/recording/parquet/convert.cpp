@@ -16,6 +16,7 @@
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/version.h"
+#include "recording/frame/metadata_keys.h"
 #include "recording/log/log_segment.h"
 #include "recording/parquet/commands.h"
 #include "recording/parquet/cut_stream.h"
@@ -71,7 +72,11 @@ Result<SourceMetadata> parse_metadata(const std::vector<std::string>& pairs) {
     if (equals == std::string::npos || equals == 0) {
       return error("--metadata: '{}' is not key=value", pair);
     }
-    metadata[pair.substr(0, equals)] = pair.substr(equals + 1);
+    const std::string key = pair.substr(0, equals);
+    if (auto free = check_metadata_key(key); !free) {
+      return context("--metadata", std::move(free.error()));
+    }
+    metadata[key] = pair.substr(equals + 1);
   }
   return metadata;
 }

@@ -11,12 +11,12 @@
 #include <nlohmann/json.hpp>
 
 #include "base/clock.h"
+#include "recording/frame/metadata_keys.h"
 #include "recording/parquet/gap_finder.h"
 
 namespace rezolus {
 namespace {
 
-constexpr std::string_view kSources = "sources";
 constexpr auto kReplaceBadText = nlohmann::json::error_handler_t::replace;
 
 struct Input {
@@ -241,7 +241,7 @@ void name_sources(const SourceMetadata& metadata, std::set<std::string>& taken,
 
 // What `record --endpoint` notes about each source, under the sources' new names.
 void add_facts(const SourceMetadata& metadata, const Input& input, nlohmann::json& facts) {
-  const auto found = metadata.find(std::string(kSources));
+  const auto found = metadata.find(std::string(kMetaSources));
   if (found == metadata.end()) return;
   const auto parsed = nlohmann::json::parse(found->second, nullptr, false);
   if (!parsed.is_object()) return;
@@ -290,13 +290,12 @@ Result<std::unique_ptr<SnapshotStream>> join_streams(
   metadata[std::string(kMetaSource)] = nlohmann::json(names).dump(-1, ' ', false, kReplaceBadText);
   metadata[std::string(kMetaSamplingIntervalMs)] = std::to_string(interval_ns / kNsPerMs);
   // Facts of one of them would be false of the others.
-  for (const std::string_view key :
-       {std::string_view("per_source_metadata"), kMetaEndpoint, kMetaSamplerStatus,
-        kMetaMissedTicks, kMetaMissedTicksBySource, kSources}) {
+  for (const std::string_view key : {kMetaPerSource, kMetaEndpoint, kMetaSamplerStatus,
+                                     kMetaMissedTicks, kMetaMissedTicksBySource, kMetaSources}) {
     metadata.erase(std::string(key));
   }
   if (!facts.is_null()) {
-    metadata[std::string(kSources)] = facts.dump(-1, ' ', false, kReplaceBadText);
+    metadata[std::string(kMetaSources)] = facts.dump(-1, ' ', false, kReplaceBadText);
   }
   return std::make_unique<JoinedStream>(std::move(inputs), std::move(metadata), interval_ns);
 }

@@ -98,7 +98,7 @@ std::shared_ptr<arrow::KeyValueMetadata> make_footer(const Overview& overview,
   for (const std::string& name : source_names(metadata[std::string(kMetaSource)])) {
     per_source[name] = facts;
   }
-  metadata.try_emplace("per_source_metadata", to_text(per_source));
+  metadata.try_emplace(std::string(kMetaPerSource), to_text(per_source));
   metadata.erase(std::string(kMetaEndpoint));
   auto pairs = std::make_shared<arrow::KeyValueMetadata>();
   for (const auto& [key, value] : metadata) pairs->Append(key, value);

@@ -13,16 +13,10 @@
 #include <arrow/util/key_value_metadata.h>
 
 #include "metrics/snapshot.h"
+#include "recording/frame/metadata_keys.h"
 #include "recording/parquet/snapshot_stream.h"
 
 namespace rezolus {
-
-// In the footer of a long file, which has no metadata of fields: the sampler by metric, as JSON.
-inline constexpr std::string_view kMetaSamplers = "samplers";
-
-// In the footer of a long file, which has no order of ticks but time: how often the clock was set back
-// while it was recorded, where it was.
-inline constexpr std::string_view kMetaClockSetBack = "clock_set_back";
 
 // Texts by metric, as the footer's `descriptions` has them; what is not readable is left out.
 std::map<std::string, std::string> read_text_map(const SourceMetadata& metadata,

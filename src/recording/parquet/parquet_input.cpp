@@ -20,12 +20,11 @@
 namespace rezolus {
 namespace {
 
-constexpr std::string_view kArrowSchemaKey = "ARROW:schema";
 constexpr std::string_view kTimesColumn = "timestamp_ns";
 constexpr std::string_view kMetricsColumn = "metric";
 // False of several recordings as a whole.
 constexpr std::array<std::string_view, 4> kOfOneRecording = {
-    "per_source_metadata", kMetaSamplerStatus, kMetaMissedTicks, kMetaMissedTicksBySource};
+    kMetaPerSource, kMetaSamplerStatus, kMetaMissedTicks, kMetaMissedTicksBySource};
 constexpr std::uint64_t kBatchValuesMax = 256u << 10;  // of a column, where lists are long
 constexpr std::int64_t kBufferBytes = 64 << 10;  // of each column that is read
 
@@ -111,7 +110,7 @@ void ParquetInput::take_metadata(const parquet::FileMetaData& first) {
           "{} is part {} of a recording, of which the parts before are not beside it",
           files[part_], pairs->value(i)));
     }
-    const bool own = key == kArrowSchemaKey || key == kMetaPart || key == kMetaNextPart ||
+    const bool own = key == kMetaArrowSchema || key == kMetaPart || key == kMetaNextPart ||
                      key == kMetaClockSetBack;
     if (!own) metadata[key] = pairs->value(i);
   }

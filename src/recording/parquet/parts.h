@@ -14,6 +14,7 @@
 #include <parquet/file_writer.h>
 
 #include "base/result.h"
+#include "recording/frame/metadata_keys.h"
 #include "recording/parquet/output.h"
 
 namespace rezolus {
@@ -21,9 +22,6 @@ namespace rezolus {
 // About 600 bytes each while a file is written: 39 MiB of the converter's 256.
 inline constexpr std::uint64_t kChunksPerPartMax = 64u << 10;
 
-// Keys of the footer that say where a part stands; a recording in one file has neither.
-inline constexpr std::string_view kMetaPart = "parquet_part";           // its number, of all but the first
-inline constexpr std::string_view kMetaNextPart = "parquet_next_part";  // of all but the last
 
 // What fills the row groups: Arrow's arrays, with the Arrow schema in the footer; or values and levels,
 // column by column, which costs half of that where lists are long.

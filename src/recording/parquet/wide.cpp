@@ -350,10 +350,10 @@ Result<WideReport> write_rows(SnapshotStream& recording, const Survey& found,
       [&] {
         auto footer = make_footer(found.overview, options.metadata, options.interval_ms);
         if (found.folded_series + found.left_out_series != 0) {
-          footer->Append("folded_series", std::to_string(found.folded_series));
-          footer->Append("left_out_series", std::to_string(found.left_out_series));
+          footer->Append(std::string(kMetaFoldedSeries), std::to_string(found.folded_series));
+          footer->Append(std::string(kMetaLeftOutSeries), std::to_string(found.left_out_series));
         }
-        footer->Append(kArrowSchemaKey, arrow_schema_value(*schema));
+        footer->Append(std::string(kMetaArrowSchema), arrow_schema_value(*schema));
         return footer;
       },
       options.chunks_per_part_max, PartContent::kColumns);
