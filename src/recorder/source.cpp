@@ -262,16 +262,26 @@ Result<std::optional<SourceEvent>> EmbeddedSource::next(std::uint64_t deadline_n
 std::string EmbeddedSource::description() const { return "samplers embedded in this process"; }
 
 std::string EmbeddedSource::limitations() const {
+  return limitations_text(collector_->status().samplers, missing_bpf_capabilities());
+}
+
+std::string limitations_text(std::span<const SamplerStatus> samplers, const std::string& missing) {
   std::vector<std::string> active;
-  std::vector<std::string> off;
-  for (const SamplerStatus& sampler : collector_->status().samplers) {
-    (sampler.state == SamplerState::kActive ? active : off).push_back(sampler.name);
+  std::map<std::string, std::vector<std::string>> off;  // by reason
+  for (const SamplerStatus& sampler : samplers) {
+    if (sampler.state == SamplerState::kActive) {
+      active.push_back(sampler.name);
+    } else if (sampler.health != SamplerHealth::kUnknown) {
+      off[sampler.reason].push_back(sampler.name);
+    }
   }
   if (off.empty()) return {};
-  const std::string missing = missing_bpf_capabilities();
   if (missing.empty()) {
-    return fmt::format("these samplers cannot run here: {}; the table shows why",
-                       fmt::join(off, ", "));
+    std::vector<std::string> texts;
+    for (const auto& [reason, names] : off) {
+      texts.push_back(fmt::format("{} ({})", fmt::join(names, ", "), reason));
+    }
+    return fmt::format("these samplers cannot run here: {}", fmt::join(texts, "; "));
   }
   return fmt::format(
       "{} missing, so no BPF program can be loaded: run it as root (sudo) to measure "

@@ -10,6 +10,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -128,7 +129,7 @@ class EmbeddedSource : public SnapshotSource {
   SourceMetadata facts() override;
   AbsentReasons absent_reasons() override;
 
-  // What to tell the user before starting; empty when every sampler runs.
+  // What to tell the user before starting; empty when every sampler that is wanted runs.
   [[nodiscard]] std::string limitations() const;
   // Which part of the scheduler was refused, and what is needed; empty when it is as asked for.
   [[nodiscard]] const std::string& priority_problem() const { return priority_problem_; }
@@ -147,6 +148,9 @@ class EmbeddedSource : public SnapshotSource {
   std::unique_ptr<SamplingThread::Subscription> subscription_;  // after what its calls use
   std::string priority_problem_;
 };
+
+// What EmbeddedSource::limitations() says. missing: capabilities, "" when there are all.
+std::string limitations_text(std::span<const SamplerStatus> samplers, const std::string& missing);
 
 // next with every series object that equals the one at the same index of previous replaced by it;
 // previous itself when all are equal. Decoders of self-contained answers make a new schema each

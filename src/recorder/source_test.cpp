@@ -48,6 +48,26 @@ TEST(SamplerReasons, ReadsWhatAgentsSay) {
   }
 }
 
+TEST(Limitations, NameWhatIsWantedAndWhyItCannotRun) {
+  using State = SamplerState;
+  using Health = SamplerHealth;
+  std::vector<SamplerStatus> samplers = {
+      {.name = "a", .state = State::kActive, .health = Health::kHealthy},
+      {.name = "b", .state = State::kDisabled, .reason = "off by default"},
+      {.name = "c", .state = State::kDisabled, .reason = "switched off by the configuration"}};
+  EXPECT_EQ(limitations_text(samplers, ""), "");
+  EXPECT_EQ(limitations_text(samplers, "CAP_BPF"), "");
+  for (const char* name : {"d", "e"}) {
+    samplers.push_back({.name = name, .health = Health::kUnsupported, .reason = "no PSI"});
+  }
+  samplers.push_back(
+      {.name = "f", .state = State::kFailed, .health = Health::kFailed, .reason = "x"});
+  EXPECT_EQ(limitations_text(samplers, ""), "these samplers cannot run here: d, e (no PSI); f (x)");
+  EXPECT_EQ(limitations_text(samplers, "CAP_BPF"),
+            "CAP_BPF is missing, so no BPF program can be loaded: run it as root (sudo) to measure "
+            "everything. Without it only these samplers run: a");
+}
+
 TEST(AgentSource, AnAbsentAgentIsASentence) {
   AgentSource source(parse_url("127.0.0.1:1").value(), 1000, nullptr);
   const auto snapshot = source.sample();

@@ -75,6 +75,7 @@ def test_embedded_runs_only_what_is_asked_for(tmp_path):
     output = tmp_path / "run.parquet"
     result = rezolus("record", *FAST, "--samplers", "cpu_usage", output)
     assert result.returncode == 0, result.stderr
+    assert "cannot run here" not in result.stderr
     assert "cpu_usage" in columns(output)
     footer = pyarrow.parquet.read_metadata(output).metadata
     assert b"per_source_metadata" in footer
