@@ -122,6 +122,17 @@ TEST(RecordConfig, TheRecordingsOwnMetadataIsNoUsers) {
             "--metadata: 'version' is a key that the recording itself has; choose another");
 }
 
+TEST(RecordConfig, TheNameSaysTheFormatWhereNothingElseDoes) {
+  EXPECT_EQ(understand({.output = "a.rezlog"})->format, OutputFormat::kLog);
+  EXPECT_EQ(understand({.output = "a.raw"})->format, OutputFormat::kRaw);
+  EXPECT_EQ(understand({.output = "a.msgpack"})->format, OutputFormat::kRaw);
+  for (const char* name : {"a.rezlog", "a.raw", "a.x"}) {
+    const auto options = understand({.output = name, .format = "parquet"});
+    EXPECT_EQ(options->format, OutputFormat::kParquet) << name;
+    EXPECT_EQ(options->output, name);
+  }
+}
+
 TEST(RecordConfig, UpstreamsSectionsAreTheSame) {
   auto config = parse_record_config(
       "[recording]\noutput = \"a.parquet\"\ninterval = \"2s\"\nformat = \"parquet\"\n"

@@ -121,8 +121,9 @@ class RecordParser : public command_line::Parser {
     command_line::one_of(
         add_option(
             "-f,--format", given.format,
-            "Format of the output (default parquet; log where its name ends with .rezlog); raw is "
-            "MessagePack snapshots as upstream's recorder has them"),
+            "Format of the output (default parquet; log where its name ends with .rezlog, raw "
+            "where "
+            "with .raw or .msgpack); raw is MessagePack snapshots as upstream's recorder has them"),
         kFormats);
     command_line::one_of(add_option("--layout", given.layout,
                                     "How Parquet is laid out: wide (default, a column for each "
@@ -276,10 +277,13 @@ std::string spool_folder(const RecordArguments& arguments) {
 
 Result<void> take_format(const RecordArguments& arguments, RecordOptions& options) {
   const std::string& format = arguments.format;
-  if (format == "log" || (format.empty() && options.output.ends_with(kLogSuffix))) {
+  const auto named = [&](std::string_view suffix) {
+    return format.empty() && options.output.ends_with(suffix);
+  };
+  if (format == "log" || named(kLogSuffix)) {
     options.format = OutputFormat::kLog;
     if (arguments.output.empty()) options.output = "rezolus.rezlog";
-  } else if (format == "raw") {
+  } else if (format == "raw" || named(".raw") || named(".msgpack")) {
     options.format = OutputFormat::kRaw;
     if (arguments.output.empty()) options.output = "rezolus.raw";
   } else if (!format.empty() && format != "parquet") {

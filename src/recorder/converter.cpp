@@ -170,14 +170,16 @@ Result<std::string> find_converter() {
 
 std::string conversion_command(const std::string& log_path, const std::string& parquet_path,
                                const std::string& layout) {
-  return fmt::format("{} convert {}{} {}", kConverterName,
+  const bool named = parquet_path.ends_with(".parquet");
+  return fmt::format("{} convert {}{}{} {}", kConverterName, named ? "" : "--format parquet ",
                      layout == "wide" ? "" : "--layout " + layout + " ", shell_word(log_path),
                      shell_word(parquet_path));
 }
 
 Result<Conversion> convert_log(const std::string& converter, const std::string& log_path,
                                const std::string& parquet_path, const std::string& layout) {
-  return run_converter(converter, {"convert", "--layout", layout, log_path, parquet_path});
+  return run_converter(
+      converter, {"convert", "--format", "parquet", "--layout", layout, log_path, parquet_path});
 }
 
 Result<Conversion> run_converter(const std::string& converter, std::vector<std::string> arguments,

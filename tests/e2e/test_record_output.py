@@ -25,6 +25,15 @@ def test_raw_is_what_the_agent_serves(tmp_path, agent):
     assert [entry.name for entry in tmp_path.iterdir()] == ["run.raw"]
 
 
+@pytest.mark.parametrize("name", ["run.rezlog", "run.raw"])
+def test_the_format_that_is_given_wins(tmp_path, agent, name):
+    output = tmp_path / name
+    result = rezolus("record", *FAST, "-f", "parquet", agent.url, output)
+    assert result.returncode == 0, result.stderr
+    assert pyarrow.parquet.read_metadata(output).num_rows >= 4
+    assert [entry.name for entry in tmp_path.iterdir()] == [name]
+
+
 def test_the_long_layout(tmp_path, agent):
     output = tmp_path / "run.parquet"
     result = rezolus("record", *FAST, "--layout", "long", "--metrics", "syscall", agent.url, output)
