@@ -81,15 +81,34 @@ class RecordParser : public command_line::Parser {
     add_option("PLACES", given.positionals,
                "An agent or a Prometheus page as with --url, the file as with --output (or "
                "CONFIG.toml, as with --config), and the command during which to record")
-        ->expected(0, 2)
+        ->expected(0, kPlacesMax)
         ->option_text("[URL] [OUTPUT] [-- COMMAND...]")
         ->type_name(command_line::kFileValue);
     takes_command();
+    allow_extras();  // unknown options, which check_extras() names
   }
   static constexpr const char* kSampler = "SAMPLER";
   RecordArguments given;
 
+  // Requires: parse() is done.
+  [[nodiscard]] Result<void> check_extras() const {
+    const std::vector<std::string> extras = remaining();
+    if (extras.empty()) return {};
+    const std::string option = extras.front().substr(0, extras.front().find('='));
+    std::vector<std::string> known;
+    for (const CLI::Option* one : get_options()) {
+      for (const std::string& name : one->get_lnames()) known.push_back("--" + name);
+    }
+    const std::string near = config::nearest(option, known);
+    return usage_error("there is no option {}{}; see rezolus record --help", option,
+                       near.empty() ? "; a command and its options stand behind --"
+                                    : fmt::format("; did you mean {}?", near));
+  }
+
  private:
+  // More than there can be, so that a command without -- is seen as one.
+  static constexpr int kPlacesMax = 1000;
+
   void add_time_options() {
     add_option("-i,--interval", given.interval, "Time between samples, from 1ms (default 1s)")
         ->type_name("DURATION");
@@ -169,11 +188,12 @@ Result<void> take_positionals(RecordArguments& arguments) {
     const bool is_config = !is_url && text.ends_with(".toml");
     std::string& target = is_url ? arguments.url : is_config ? arguments.config : arguments.output;
     if (!target.empty()) {
-      return usage_error("'{}': the {} was already given as '{}'", shown_url(text),
+      return usage_error("'{}': the {} was already given as '{}'{}", shown_url(text),
                          is_url      ? "URL"
                          : is_config ? "configuration"
                                      : "output",
-                         shown_url(target));
+                         shown_url(target),
+                         is_url || is_config ? "" : "; a command stands behind --");
     }
     target = text;
   }
@@ -372,6 +392,7 @@ Result<std::optional<RecordOptions>> read_record_options(std::span<const std::st
   } catch (const CLI::ParseError& wrong) {
     return usage_error("{}; see rezolus record --help", wrong.what());
   }
+  if (auto known = parser.check_extras(); !known) return std::unexpected(std::move(known.error()));
   if (auto taken = take_positionals(given); !taken) {
     return std::unexpected(std::move(taken.error()));
   }
