@@ -133,6 +133,18 @@ Result<std::unique_ptr<SnapshotSource>> choose(const RecordOptions& options,
   return selected;
 }
 
+// What made the recording less than what was asked for.
+std::string shortfall(const Error& problem) {
+  const bool full = problem.error_number == ENOSPC || problem.error_number == EDQUOT;
+  return (full ? "the recording ended early: " : "") + problem.message;
+}
+
+// text with the output in the place of its log, which is gone.
+std::string without_log(std::string text, const std::string& log_path, const std::string& output) {
+  const std::size_t at = text.find(log_path);
+  return at == text.npos ? text : text.replace(at, log_path.size(), output);
+}
+
 // With --samplers, no other sampler costs anything.
 CollectorConfig embedded_config(const RecordOptions& options) {
   CollectorConfig config;
@@ -330,10 +342,15 @@ int record(const RecordOptions& options) {
   }  // unlocks
   const auto finished = finish_output(log_path, options.output, options.format, options.layout);
   print_report(options, report, reasons, finished ? options.output : log_path);
+  if (!finished && report.problem) {
+    return fail(Error{fmt::format("{}. {}", shortfall(*report.problem), finished.error().message)});
+  }
   if (!finished) return fail(finished.error());
   if (report.problem) {
-    return fail(Error{fmt::format("{}; what was recorded until then is in {}",
-                                  report.problem->message, options.output)});
+    const std::string text =
+        without_log(shortfall(*report.problem), log_path, options.local_output);
+    return fail(
+        Error{fmt::format("{}; what was recorded until then is in {}", text, options.output)});
   }
   return command.exit_code();
 }

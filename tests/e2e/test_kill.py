@@ -138,7 +138,9 @@ def test_full_disk_keeps_what_is_there(tmp_path, agent):
         output = disk / "run.rezlog"
         result = rezolus("record", "-i", "2ms", "-d", "20s", "-f", "log", agent.url, output)
         assert result.returncode == 1
+        assert "the recording ended early" in result.stderr
         assert "the disk is full" in result.stderr
+        assert ".rezlog.rezlog" not in result.stderr
         kept = [path for path in disk.iterdir() if path.stat().st_size > 0]
         assert len(kept) == 1, "one log"
         saved = tmp_path / "saved"
@@ -149,6 +151,17 @@ def test_full_disk_keeps_what_is_there(tmp_path, agent):
     assert len(times) > 5
     assert [number for number, _ in times] == list(range(len(times)))
     assert f"{len(times)} ticks are kept" in result.stderr
+
+
+def test_a_disk_that_is_full_before_the_output_is_made_is_named(tmp_path, agent):
+    with small_disk(tmp_path / "disk", 512) as disk:
+        log = disk / "run.parquet.rezlog"
+        result = rezolus("record", "-i", "2ms", "-d", "20s", agent.url, disk / "run.parquet")
+        assert result.returncode == 1
+        assert "the recording ended early" in result.stderr
+        assert "the disk is full" in result.stderr
+        assert f"rezolus-recording convert {log}" in result.stderr
+        assert log.exists()
 
 
 def test_two_writers_of_one_output(tmp_path, agent, start):
