@@ -16,6 +16,7 @@
 #include "base/clock.h"
 #include "base/logging.h"
 #include "base/quantity.h"
+#include "base/store_url.h"
 #include "cli/live_source.h"
 #include "cli/record_options.h"
 #include "cli/subcommand.h"
@@ -303,6 +304,9 @@ int record(const RecordOptions& options) {
   if (!left_out.empty()) {
     spdlog::warn("facts of the source are too long and left out of the recording: {}",
                  fmt::join(left_out, ", "));
+  }
+  if (options.output.ends_with(".rez") && options.format == OutputFormat::kParquet) {
+    spdlog::warn("{} will be a Parquet file", shown_store_url(options.output));
   }
   fmt::print(stderr, "recording from {} to {}{}\n", (*source)->description(), options.output,
              how_it_ends(options));

@@ -34,6 +34,15 @@ def test_the_format_that_is_given_wins(tmp_path, agent, name):
     assert [entry.name for entry in tmp_path.iterdir()] == [name]
 
 
+def test_a_name_of_another_format_is_told_what_it_holds(tmp_path, agent):
+    """.rez is the original's, with other content."""
+    output = tmp_path / "run.rez"
+    result = rezolus("record", *FAST, agent.url, output)
+    assert result.returncode == 0, result.stderr
+    assert f"{output} will be a Parquet file" in result.stderr
+    assert pyarrow.parquet.read_metadata(output).num_rows >= 4
+
+
 def test_the_long_layout(tmp_path, agent):
     output = tmp_path / "run.parquet"
     result = rezolus("record", *FAST, "--layout", "long", "--metrics", "syscall", agent.url, output)
