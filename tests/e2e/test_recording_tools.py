@@ -351,6 +351,20 @@ def test_convert_cuts_selects_and_thins_out(ours, tmp_path):
     assert rezolus("recording", "convert", path, output, "--from", "soon").returncode == 2
 
 
+def test_an_interval_shorter_than_the_recorded_one(ours, tmp_path):
+    """The recorded one stays: else every second tick would be missed, and every delta null."""
+    path, _ = ours
+    for name in ("a.parquet", "a.rezlog", "a.raw"):
+        source, output = tmp_path / name, tmp_path / "z.parquet"
+        tool("convert", path, source)
+        result = rezolus("recording", "convert", source, output, "-i", "50ms")
+        assert result.returncode == 0
+        assert "--interval 50ms is shorter than the recorded 200ms, which stays" in result.stderr
+        facts = [json.loads(tool("info", "--json", file))[0] for file in (path, output)]
+        for key in ("interval_ns", "missed", "ticks"):
+            assert facts[1][key] == facts[0][key], key
+
+
 def test_convert_joins(ours, tmp_path):
     path, table = ours
     tool("convert", path, path, tmp_path / "both.parquet")

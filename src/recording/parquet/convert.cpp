@@ -20,10 +20,12 @@
 #include "recording/log/log_segment.h"
 #include "recording/parquet/commands.h"
 #include "recording/parquet/cut_stream.h"
+#include "recording/parquet/gap_finder.h"
 #include "recording/parquet/interruption.h"
 #include "recording/parquet/joined_stream.h"
 #include "recording/parquet/long.h"
 #include "recording/parquet/open_recording.h"
+#include "recording/parquet/overview.h"
 #include "recording/parquet/wide.h"
 #include "recording/parquet/write_log.h"
 
@@ -122,7 +124,33 @@ Result<ConvertPlan> make_plan(const ConvertOptions& options) {
   return plan;
 }
 
-Result<std::unique_ptr<SnapshotStream>> open_inputs(const ConvertOptions& options, const Cut& cut) {
+// The longer of the interval that is asked for and the recorded one: a shorter one would be noted as the
+// interval of ticks that were never due. Nothing is asked for: nothing changes. Rewinds the stream.
+Result<void> limit_interval(SnapshotStream& stream, ConvertPlan& plan) {
+  if (!plan.interval_ms) return {};
+  Overview first_ticks;
+  std::uint64_t recorded_ns = 0;
+  while (first_ticks.rows <= kMeasuredIntervalsMax) {
+    auto snapshot = stream.next();
+    if (!snapshot) return std::unexpected(snapshot.error());
+    if (!*snapshot) break;
+    first_ticks.add(**snapshot);
+    recorded_ns = metadata_interval_ns(stream.metadata());  // which comes with the first tick
+    if (recorded_ns != 0) break;
+  }
+  if (recorded_ns == 0) recorded_ns = measured_interval_ms(first_ticks) * kNsPerMs;
+  if (auto rewound = stream.rewind(); !rewound) return rewound;
+  if (recorded_ns <= plan.cut.interval_ns) return {};
+  fmt::print(stderr,
+             "rezolus-recording: --interval {} is shorter than the recorded {}, which stays\n",
+             format_duration(plan.cut.interval_ns), format_duration(recorded_ns));
+  plan.cut.interval_ns = 0;
+  plan.interval_ms = recorded_ns / kNsPerMs;
+  return {};
+}
+
+Result<std::unique_ptr<SnapshotStream>> open_inputs(const ConvertOptions& options,
+                                                    ConvertPlan& plan) {
   std::vector<std::unique_ptr<SnapshotStream>> streams;
   for (std::size_t i = 0; i + 1 < options.paths.size(); ++i) {
     auto opened = open_recording(options.paths[i], {.metrics = options.metrics});
@@ -134,7 +162,10 @@ Result<std::unique_ptr<SnapshotStream>> open_inputs(const ConvertOptions& option
   }
   auto joined = join_streams(std::move(streams));
   if (!joined) return joined;
-  return cut_stream(std::move(*joined), cut);
+  if (auto limited = limit_interval(**joined, plan); !limited) {
+    return std::unexpected(limited.error());
+  }
+  return cut_stream(std::move(*joined), plan.cut);
 }
 
 }  // namespace
@@ -147,7 +178,7 @@ int run_convert(const ConvertOptions& options) {
   ::mallopt(M_MMAP_THRESHOLD, 512 << 10);
   watch_signals();
   const auto stopped = interrupted;
-  auto recording = open_inputs(options, plan->cut);
+  auto recording = open_inputs(options, *plan);
   if (!recording) return fail(recording.error());
   const std::string& output = options.paths.back();
   const std::string format = format_of(options, output);

@@ -12,8 +12,6 @@
 namespace rezolus {
 namespace {
 
-constexpr std::size_t kIntervalsMax = 10;  // looked at when the interval is not known
-
 // The interval as upstream's reader wants it: it gives up on anything but a whole number.
 std::string interval_ms(const Overview& overview, const SourceMetadata& metadata,
                         std::optional<std::uint64_t> given) {
@@ -27,11 +25,8 @@ std::string interval_ms(const Overview& overview, const SourceMetadata& metadata
       return text;
     }
   }
-  if (overview.intervals_ns.empty()) return "1000";
-  std::vector<std::uint64_t> intervals_ns = overview.intervals_ns;
-  const auto middle = intervals_ns.begin() + static_cast<std::ptrdiff_t>(intervals_ns.size() / 2);
-  std::nth_element(intervals_ns.begin(), middle, intervals_ns.end());
-  return std::to_string(std::max<std::uint64_t>(1, (*middle + kNsPerMs / 2) / kNsPerMs));
+  const std::uint64_t measured_ms = measured_interval_ms(overview);
+  return std::to_string(measured_ms == 0 ? 1000 : measured_ms);
 }
 
 std::string to_text(const nlohmann::ordered_json& json) {
@@ -53,12 +48,20 @@ std::map<std::string, std::string> read_text_map(const SourceMetadata& metadata,
   return texts;
 }
 
+std::uint64_t measured_interval_ms(const Overview& overview) {
+  if (overview.intervals_ns.empty()) return 0;
+  std::vector<std::uint64_t> intervals_ns = overview.intervals_ns;
+  const auto middle = intervals_ns.begin() + static_cast<std::ptrdiff_t>(intervals_ns.size() / 2);
+  std::nth_element(intervals_ns.begin(), middle, intervals_ns.end());
+  return std::max<std::uint64_t>(1, (*middle + kNsPerMs / 2) / kNsPerMs);
+}
+
 void Overview::add(const Snapshot& snapshot) {
   if (rows == 0) {
     first_ns = snapshot.realtime_ns;
   } else if (snapshot.realtime_ns <= last_ns) {
     ++clock_set_back_count;
-  } else if (intervals_ns.size() < kIntervalsMax) {
+  } else if (intervals_ns.size() < kMeasuredIntervalsMax) {
     intervals_ns.push_back(snapshot.realtime_ns - last_ns);
   }
   last_ns = snapshot.realtime_ns;

@@ -22,6 +22,9 @@ namespace rezolus {
 std::map<std::string, std::string> read_text_map(const SourceMetadata& metadata,
                                                  std::string_view key);
 
+// Looked at when the interval is not known.
+inline constexpr std::size_t kMeasuredIntervalsMax = 10;
+
 struct Overview {
   std::map<std::string, std::string> help;      // by metric
   std::map<std::string, std::string> samplers;  // by metric; of a wide file, they are with the fields
@@ -39,6 +42,9 @@ struct Overview {
   // At the end of the stream.
   void finish(const SnapshotStream& recording);
 };
+
+// The distance of the first ticks, as their median; 0 when there is none.
+std::uint64_t measured_interval_ms(const Overview& overview);
 
 // The key/value pairs of a file. more: added to the recording's own metadata, and stronger than it.
 std::shared_ptr<arrow::KeyValueMetadata> make_footer(
