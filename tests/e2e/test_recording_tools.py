@@ -277,10 +277,8 @@ def test_log_to_long_to_log_keeps_values(agent, tmp_path):
     assert tables[1].schema.equals(tables[0].schema, check_metadata=True)
     assert tables[1].equals(tables[0])
     infos = [json.loads(tool("info", "--json", file))[0] for file in (log, again)]
-    for key in ("ticks", "sources", "interval_ns"):
+    for key in ("ticks", "sources", "interval_ns", "missed"):
         assert infos[1][key] == infos[0][key], key
-    # A long file has only times: a tick that was late by its interval is missed by them, and not in the log.
-    assert infos[0]["missed"] <= infos[1]["missed"] <= infos[0]["missed"] + 3
 
 
 def test_long_files_of_others_are_read(ours, tmp_path):

@@ -145,7 +145,7 @@ Result<void> limit_interval(SnapshotStream& stream, ConvertPlan& plan) {
              "rezolus-recording: --interval {} is shorter than the recorded {}, which stays\n",
              format_duration(plan.cut.interval_ns), format_duration(recorded_ns));
   plan.cut.interval_ns = 0;
-  plan.interval_ms = recorded_ns / kNsPerMs;
+  plan.interval_ms.reset();
   return {};
 }
 

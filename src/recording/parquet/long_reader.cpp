@@ -70,7 +70,7 @@ class LongStream : public SnapshotStream {
         series_(std::move(series)),
         metrics_(std::move(metrics)),
         limits_(std::move(limits)),
-        gaps_(metadata_interval_ns(input_.metadata)) {
+        gaps_(input_.gap_finder()) {
     input_.metadata.erase(std::string(kMetaSamplers));
     slices_ = make_slices(input_.row_groups);
     for (const RowGroup& group : input_.row_groups) row_count_ += group.row_count;
@@ -87,11 +87,16 @@ class LongStream : public SnapshotStream {
     const auto after = [to_ns](const Slice& slice) {
       return std::cmp_greater(slice.first_ns, to_ns);
     };
+    const std::size_t all_count = slices_.size();
     // Before, in and behind that time, in this order.
     const auto end = std::ranges::find_if(slices_, after);
     if (end != slices_.end()) slices_.erase(std::next(end), slices_.end());
     const auto begin = std::ranges::find_if_not(slices_, before);
     if (begin != slices_.begin()) slices_.erase(slices_.begin(), std::prev(begin));
+    if (slices_.size() == all_count) return;
+    // The recorder's number is not that of these rows.
+    input_.missed_ticks.reset();
+    gaps_ = input_.gap_finder();
   }
 
   [[nodiscard]] std::optional<Span> span() const override {
@@ -104,7 +109,10 @@ class LongStream : public SnapshotStream {
     while (position_ == held_.rows().size()) {
       auto more = load();
       if (!more) return context(input_.path, more.error());
-      if (!*more) return SnapshotRef();
+      if (!*more) {
+        gaps_.finish();
+        return SnapshotRef();
+      }
     }
     auto tick = make_tick();
     if (!tick) return context(input_.path, tick.error());

@@ -72,6 +72,9 @@ void Overview::finish(const SnapshotStream& recording) {
   metadata = recording.metadata();
   missed_ticks = recording.missed_count();
   loss = recording.loss();
+  // A recorder that did not come to its end has not noted it.
+  const auto log = recording.log_shape();
+  if (log && !log->finished) metadata.try_emplace(std::string(kMetaMissedTicks));
 }
 
 std::shared_ptr<arrow::KeyValueMetadata> make_footer(const Overview& overview,
@@ -81,6 +84,14 @@ std::shared_ptr<arrow::KeyValueMetadata> make_footer(const Overview& overview,
   for (const auto& [key, value] : more) metadata[key] = value;
   metadata.try_emplace(std::string(kMetaSource), "rezolus");
   metadata[std::string(kMetaSamplingIntervalMs)] = interval_ms(overview, metadata, interval);
+  // Of a log, it is of the whole of it, and less those that cannot be read. With another interval, there
+  // are other ticks.
+  const auto missed = metadata.find(std::string(kMetaMissedTicks));
+  if (missed != metadata.end() && interval) {
+    metadata.erase(missed);
+  } else if (missed != metadata.end()) {
+    missed->second = std::to_string(overview.missed_ticks + overview.loss.ticks);
+  }
   if (!metadata.contains(std::string(kMetaDescriptions))) {
     metadata[std::string(kMetaDescriptions)] = to_text(nlohmann::ordered_json(overview.help));
   }

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
 #include <iterator>
 #include <new>
 #include <string_view>
@@ -12,7 +13,6 @@
 #include <parquet/statistics.h>
 
 #include "base/clock.h"
-#include "recording/parquet/gap_finder.h"
 #include "recording/parquet/overview.h"
 #include "recording/parquet/part_files.h"
 #include "recording/parquet/parts.h"
@@ -75,6 +75,7 @@ Result<ParquetInput> ParquetInput::open_all(const std::string& name,
       if (part + 1 == end) {
         input.find_missing_end(part, *file);
         input.find_clock_set_back(*file);  // the last part knows of all
+        input.find_missed_ticks(*file);
       }
       row_count += file->num_rows();
       input.note_row_groups(*file);
@@ -85,6 +86,11 @@ Result<ParquetInput> ParquetInput::open_all(const std::string& name,
     }
     if (paths.size() > 1) {
       for (const std::string_view key : kOfOneRecording) input.metadata.erase(std::string(key));
+    }
+    input.of_our_recorder = input.metadata.contains(std::string(kMetaMissedTicks));
+    if (!input.of_our_recorder || input.part_missing_) input.missed_ticks.reset();
+    if (input.missed_ticks) {
+      input.metadata[std::string(kMetaMissedTicks)] = std::to_string(*input.missed_ticks);
     }
     std::ranges::stable_sort(input.row_groups, {}, &RowGroup::part);
     input.facts =
@@ -106,6 +112,7 @@ void ParquetInput::take_metadata(const parquet::FileMetaData& first) {
   for (std::int64_t i = 0; pairs && i < pairs->size(); ++i) {
     const std::string& key = pairs->key(i);
     if (key == kMetaPart) {
+      part_missing_ = true;
       remarks.push_back(fmt::format(
           "{} is part {} of a recording, of which the parts before are not beside it",
           files[part_], pairs->value(i)));
@@ -127,6 +134,7 @@ void ParquetInput::find_parts(PartFinder& finder, const std::string& first) {
         fmt::format("{} is missing though {} is there: its time is a gap; put it beside the others",
                     hole.missing, hole.there));
   }
+  part_missing_ = part_missing_ || !found.holes.empty();
   if (!found.left_over.empty()) {
     remarks.push_back(fmt::format(
         "{}{} {} not read: {} says that the recording ends there, so they are of an earlier one; "
@@ -148,11 +156,27 @@ void ParquetInput::find_clock_set_back(const parquet::FileMetaData& file) {
       pairs->value(at)));
 }
 
+void ParquetInput::find_missed_ticks(const parquet::FileMetaData& last) {
+  const auto& pairs = last.key_value_metadata();
+  const int at = pairs ? pairs->FindKey(std::string(kMetaMissedTicks)) : -1;
+  if (at < 0) return;
+  const std::string& text = pairs->value(at);
+  std::uint64_t count = 0;
+  const auto parsed = std::from_chars(text.data(), text.data() + text.size(), count);
+  if (parsed.ec == std::errc() && parsed.ptr == text.data() + text.size()) missed_ticks = count;
+}
+
+GapFinder ParquetInput::gap_finder() const {
+  const std::uint64_t interval_ns = metadata_interval_ns(metadata);
+  return of_our_recorder ? GapFinder::of_grid(interval_ns, missed_ticks) : GapFinder(interval_ns);
+}
+
 // Files of before this was noted do not say that they go on.
 void ParquetInput::find_missing_end(std::size_t part, const parquet::FileMetaData& last) {
   const auto& pairs = last.key_value_metadata();
   const int at = pairs ? pairs->FindKey(std::string(kMetaNextPart)) : -1;
   if (at < 0) return;
+  part_missing_ = true;
   remarks.push_back(
       fmt::format("its end is missing: {} says that it goes on in part {}, which is not beside it",
                   files[part], pairs->value(at)));

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -14,6 +15,7 @@
 
 #include "base/result.h"
 #include "metrics/snapshot.h"
+#include "recording/parquet/gap_finder.h"
 
 namespace rezolus {
 
@@ -43,6 +45,11 @@ struct ParquetInput {
   std::vector<std::string> remarks;  // parts that are missing, or not read
   std::vector<std::string> files;    // with all parts
   std::vector<RowGroup> row_groups;  // of all parts, in order
+  bool of_our_recorder = false;      // which says at its end how many ticks it missed
+  std::optional<std::uint64_t> missed_ticks;  // that number, where all parts are there
+
+  // For the ticks of all rows.
+  [[nodiscard]] GapFinder gap_finder() const;
 
   // An error: it cannot be read or is damaged, or a part of it is.
   static Result<ParquetInput> open(const std::string& path) { return open_all(path, {path}); }
@@ -94,10 +101,12 @@ struct ParquetInput {
   [[nodiscard]] std::unexpected<Error> memory_error() const;
   void find_parts(PartFinder& finder, const std::string& first);
   void find_clock_set_back(const parquet::FileMetaData& file);
+  void find_missed_ticks(const parquet::FileMetaData& last);
   void find_missing_end(std::size_t part, const parquet::FileMetaData& last);
   void take_metadata(const parquet::FileMetaData& first);
   void note_row_groups(const parquet::FileMetaData& file);
 
+  bool part_missing_ = false;
   std::size_t part_ = 0;   // of files, that is open if any is
   std::vector<Run> runs_;  // what is read
   std::size_t run_ = 0;

@@ -81,7 +81,7 @@ class WideStream : public SnapshotStream {
   WideStream(ParquetInput input, WideColumns columns)
       : input_(std::move(input)),
         columns_(std::move(columns)),
-        gaps_(metadata_interval_ns(input_.metadata)),
+        gaps_(input_.gap_finder()),
         last_(columns_.schema->histogram_count) {
     for (const auto& [key, value] : columns_.common) input_.metadata.try_emplace(key, value);
   }
@@ -111,7 +111,10 @@ class WideStream : public SnapshotStream {
         if (!more) return std::unexpected(more.error());
         batch_ = std::move(*more);
         row_ = 0;
-        if (!batch_) return SnapshotRef();
+        if (!batch_) {
+          gaps_.finish();
+          return SnapshotRef();
+        }
       }
       return read_row(row_++);
     } catch (const std::exception& cause) {
