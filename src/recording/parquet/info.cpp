@@ -58,6 +58,7 @@ Result<RecordingInfo> inspect_recording(const std::string& path) {
   std::set<std::string> seen;
   std::set<std::string> sources;
   std::shared_ptr<const Schema> schema;
+  std::uint64_t before_ns = 0;
   while (true) {
     auto snapshot = stream.next();
     if (!snapshot) return std::unexpected(snapshot.error());
@@ -65,10 +66,14 @@ Result<RecordingInfo> inspect_recording(const std::string& path) {
     const std::uint64_t now_ns = (*snapshot)->realtime_ns;
     if (info.tick_count++ == 0) {
       info.first_ns = now_ns;
-    } else if (!stream.after_gap() && now_ns > info.last_ns) {
-      distances_ns.push_back(now_ns - info.last_ns);
+    } else if (now_ns < before_ns) {
+      ++info.clock_set_back_count;
+    } else if (!stream.after_gap() && now_ns > before_ns) {
+      distances_ns.push_back(now_ns - before_ns);
     }
-    info.last_ns = now_ns;
+    before_ns = now_ns;
+    info.first_ns = std::min(info.first_ns, now_ns);
+    info.last_ns = std::max(info.last_ns, now_ns);
     if ((*snapshot)->schema == schema) continue;
     schema = (*snapshot)->schema;
     add_series(*schema, seen, sources, info);
@@ -115,6 +120,10 @@ std::string render_info(const RecordingInfo& info) {
     const std::uint64_t span_ns = (info.last_ns - info.first_ns) / kNsPerMs * kNsPerMs;
     line("span", fmt::format("{} to {}, {}", format_utc(info.first_ns), format_utc(info.last_ns),
                              format_duration(span_ns)));
+  }
+  if (info.clock_set_back_count > 0) {
+    line("clock",
+         fmt::format("set back while it was recorded, times: {}", info.clock_set_back_count));
   }
   line("ticks", fmt::format("{}, one every {}; {} missed", info.tick_count,
                             format_duration(info.interval_ns), info.missed_count));
@@ -168,6 +177,7 @@ nlohmann::ordered_json info_json(const RecordingInfo& info) {
       {"missed", info.missed_count},
       {"first_ns", info.first_ns},
       {"last_ns", info.last_ns},
+      {"clock_set_back", info.clock_set_back_count},
       {"interval_ns", info.interval_ns},
       {"lost_bytes", info.loss.bytes},
       {"lost_ticks", info.loss.ticks},

@@ -275,6 +275,17 @@ TEST_F(OpenRecordingTest, Info) {
       << text;
 }
 
+TEST_F(OpenRecordingTest, InfoOfAClockThatWasSetBack) {
+  write_wide_file({50, 51, 52, 3, 4});
+  const auto info = inspect_recording(parquet_path_);
+  ASSERT_TRUE(info) << info.error().message;
+  EXPECT_EQ(info->last_ns - info->first_ns, 49'000'000'000u);
+  EXPECT_EQ(info->clock_set_back_count, 1u);
+  EXPECT_EQ(info->missed_count, 0u);
+  const std::string text = render_info(*info);
+  EXPECT_NE(text.find("set back while it was recorded, times: 1"), std::string::npos) << text;
+}
+
 TEST_F(OpenRecordingTest, PartsAreReadAsOne) {
   std::vector<std::uint64_t> ticks(40);
   for (std::uint64_t k = 0; k < ticks.size(); ++k) ticks[k] = k;

@@ -150,10 +150,13 @@ void ParquetInput::find_clock_set_back(const parquet::FileMetaData& file) {
   const auto& pairs = file.key_value_metadata();
   const int at = pairs ? pairs->FindKey(std::string(kMetaClockSetBack)) : -1;
   if (at < 0) return;
-  remarks.push_back(fmt::format(
-      "the clock was set back while it was recorded (times: {}), and the long layout keeps no order "
-      "but time: counters may seem to start over there; take the log or the wide file instead",
-      pairs->value(at)));
+  remarks.push_back(
+      fmt::format("the clock was set back while it was recorded (times: {}), and the long layout "
+                  "keeps no order "
+                  "but time: counters may seem to start over there; take the log instead, or the "
+                  "wide file, which keeps "
+                  "their order",
+                  pairs->value(at)));
 }
 
 void ParquetInput::find_missed_ticks(const parquet::FileMetaData& last) {

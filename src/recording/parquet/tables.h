@@ -22,8 +22,9 @@ struct RecordingInfo {
   std::string facts;
   std::uint64_t size_bytes = 0;
   std::uint64_t tick_count = 0;
-  std::uint64_t first_ns = 0;
+  std::uint64_t first_ns = 0;  // the earliest time, and the latest
   std::uint64_t last_ns = 0;
+  std::uint64_t clock_set_back_count = 0;  // ticks whose time is before that of the tick before
   std::uint64_t interval_ns = 0;         // 0: not known
   std::vector<std::uint64_t> jitter_ns;  // how far each tick came from one interval after the last
   std::uint64_t missed_count = 0;
