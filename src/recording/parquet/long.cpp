@@ -55,6 +55,7 @@ std::shared_ptr<parquet::WriterProperties> long_properties() {
       ->disable_statistics()
       ->set_size_statistics_level(parquet::SizeStatisticsLevel::None)
       ->disable_write_page_index()
+      ->enable_page_checksum()
       ->compression(parquet::Compression::ZSTD)
       ->compression_level(kCompressionLevel);
   for (const char* name : {"timestamp", "timestamp_ns", "metric"}) {

@@ -24,6 +24,28 @@ TEST_F(LongReaderDamageTest, TwoValuesForOneTick) {
   EXPECT_HAS(failure(), path_);
 }
 
+TEST_F(LongReaderDamageTest, AChangedByteOfAnyColumnIsNoticed) {
+  write_ticks(3);
+  convert();
+  const int columns = parquet::ParquetFileReader::OpenFile(path_)->metadata()->num_columns();
+  for (int i = 0; i < columns; ++i) {
+    convert();
+    ASSERT_NO_FATAL_FAILURE(testing::damage_column(path_, i));
+    const std::string name = parquet::ParquetFileReader::OpenFile(path_)
+                                 ->metadata()
+                                 ->schema()
+                                 ->Column(i)
+                                 ->path()
+                                 ->ToDotString();
+    // What follows from others is not read.
+    if (name == "timestamp" || name == "delta_ns" || name == "sum_delta" ||
+        name.starts_with("bucket_deltas")) {
+      continue;
+    }
+    EXPECT_NE(failure(), "no failure") << name;
+  }
+}
+
 TEST_F(LongReaderDamageTest, MissingAndMistypedColumns) {
   write_ticks(3);
   for (const char* name : {"timestamp_ns", "metric", "type", "labels", "value_u64", "value_i64",

@@ -15,6 +15,7 @@
 #include "recording/log/folder_log.h"
 #include "recording/log/log.h"
 #include "recording/parquet/output.h"
+#include "recording/parquet/parquet_testing.h"
 #include "recording/parquet/tables.h"
 #include "recording/parquet/wide.h"
 
@@ -158,6 +159,24 @@ TEST_F(OpenRecordingTest, OurWideFileGivesWhatTheLogGave) {
     EXPECT_EQ(stream.metadata().at("endpoint"), "http://h:4241/");
     EXPECT_EQ(stream.metadata().at("source"), "rezolus");
     ASSERT_TRUE(stream.rewind());
+  }
+}
+
+TEST_F(OpenRecordingTest, AChangedByteOfAnyColumnIsNoticed) {
+  write_wide_file({0, 1, 2});
+  const int columns =
+      parquet::ParquetFileReader::OpenFile(parquet_path_)->metadata()->num_columns();
+  for (int i = 0; i < columns; ++i) {
+    std::filesystem::remove(log_path_);
+    write_wide_file({0, 1, 2});
+    ASSERT_NO_FATAL_FAILURE(testing::damage_column(parquet_path_, i));
+    auto opened = open_recording(parquet_path_);
+    ASSERT_TRUE(opened) << opened.error().message;
+    Result<SnapshotRef> snapshot;
+    do {
+      snapshot = opened->stream->next();
+    } while (snapshot && *snapshot);
+    EXPECT_FALSE(snapshot) << i;
   }
 }
 

@@ -220,6 +220,7 @@ Result<void> ParquetInput::open_part(std::size_t part) {
   parquet::ReaderProperties properties;
   properties.enable_buffered_stream();
   properties.set_buffer_size(kBufferBytes);
+  properties.set_page_checksum_verification(true);
   parquet::ArrowReaderProperties arrow_properties;
   arrow_properties.set_pre_buffer(false);
   parquet::arrow::FileReaderBuilder builder;

@@ -3,8 +3,10 @@
 // What the tests of the Parquet writers share: a folder with a log of known values, and Arrow's own
 // reading of what was written.
 
+#include <algorithm>
 #include <cstdlib>
 #include <filesystem>
+#include <fstream>
 #include <map>
 #include <memory>
 #include <string>
@@ -15,6 +17,7 @@
 #include <gtest/gtest.h>
 #include <parquet/arrow/reader.h>
 #include <parquet/arrow/writer.h>
+#include <parquet/file_reader.h>
 
 #include "recording/parquet/snapshot_stream.h"
 
@@ -63,6 +66,21 @@ inline void write_parquet(const std::string& path, const arrow::Table& table,
       parquet::ArrowWriterProperties::Builder().store_schema()->build());
   ASSERT_TRUE(status.ok()) << status.message();
   ASSERT_TRUE(sink->Close().ok());
+}
+
+// Changes one byte of the values of a column of the first row group: the last that is on disk.
+inline void damage_column(const std::string& path, int column) {
+  const auto chunk =
+      parquet::ParquetFileReader::OpenFile(path)->metadata()->RowGroup(0)->ColumnChunk(column);
+  std::int64_t begin = chunk->data_page_offset();
+  if (chunk->has_dictionary_page()) begin = std::min(begin, chunk->dictionary_page_offset());
+  const auto at = static_cast<std::streamoff>(begin + chunk->total_compressed_size() - 1);
+  std::fstream file(path, std::ios::in | std::ios::out | std::ios::binary);
+  file.seekg(at);
+  const auto byte = static_cast<char>(file.get() ^ 1);
+  file.seekp(at);
+  file.put(byte);
+  ASSERT_TRUE(file.good());
 }
 
 // All that a snapshot says of its series, to the bit, whatever their order: a text for each that is there.

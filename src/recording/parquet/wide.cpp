@@ -105,6 +105,7 @@ std::shared_ptr<parquet::WriterProperties> writer_properties(const std::vector<C
       ->enable_statistics("timestamp")
       ->set_size_statistics_level(parquet::SizeStatisticsLevel::None)
       ->disable_write_page_index()
+      ->enable_page_checksum()
       ->compression(parquet::Compression::ZSTD)
       ->compression_level(row_count < kManyRows ? kCompressionLevel : kCompressionLevelOfMany)
       ->data_pagesize(kPageBytes)
