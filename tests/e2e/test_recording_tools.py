@@ -363,6 +363,24 @@ def test_an_interval_shorter_than_the_recorded_one(ours, tmp_path):
             assert facts[1][key] == facts[0][key], key
 
 
+def test_metrics_that_no_series_has(ours, tmp_path):
+    """Nothing is written, so that nothing is replaced."""
+    path, _ = ours
+    for name in ("a.parquet", "a.rezlog", "a.raw"):
+        output = tmp_path / name
+        tool("convert", path, output)
+        before = output.read_bytes()
+        for source in (path, tmp_path / "a.parquet"):
+            result = rezolus("recording", "convert", source, output, "--metrics", "nope")
+            assert result.returncode == 1 and "no series fits" in result.stderr
+            assert output.read_bytes() == before
+    result = rezolus("recording", "convert", path, output, "--layout", "long", "--format", "parquet",
+                     "--metrics", "nope")
+    assert result.returncode == 1 and "no series fits" in result.stderr
+    result = rezolus("recording", "diff", path, path, "--metrics", "nope")
+    assert result.returncode == 1 and "no series fits" in result.stderr and result.stdout == ""
+
+
 def test_convert_joins(ours, tmp_path):
     path, table = ours
     tool("convert", path, path, tmp_path / "both.parquet")

@@ -10,6 +10,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/clock.h"
+#include "recording/parquet/asked_stream.h"
 #include "recording/parquet/tables.h"
 
 namespace rezolus {
@@ -84,7 +85,7 @@ int run_summary(const SummaryOptions& options) {
              format_duration(digest->elapsed_ns() / kNsPerMs * kNsPerMs),
              format_utc(digest->first_ns()));
   if (rows.empty()) {
-    fmt::print("  no series fits; see: rezolus recording info {}\n", options.file);
+    fmt::print("  {}\n", no_series_text(options.file));
   } else if (digest->tick_count() < 2) {
     fmt::print("  one sample only: there are no rates to show\n\n");
   }
@@ -100,6 +101,7 @@ int run_diff(const DiffOptions& options) {
     side->rows = digest->rows({.by = options.by});
     side->elapsed_ns = digest->elapsed_ns();
   }
+  if (sides[0].rows.empty() && sides[1].rows.empty()) return fail({no_series_text(options.a)});
   const auto rows = compare_digests(sides[0], sides[1], options.sort == "change");
   if (options.json) {
     fmt::print("{}", to_text(comparison_json(rows)));

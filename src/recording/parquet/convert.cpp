@@ -18,6 +18,7 @@
 #include "base/version.h"
 #include "recording/frame/metadata_keys.h"
 #include "recording/log/log_segment.h"
+#include "recording/parquet/asked_stream.h"
 #include "recording/parquet/commands.h"
 #include "recording/parquet/cut_stream.h"
 #include "recording/parquet/gap_finder.h"
@@ -165,7 +166,9 @@ Result<std::unique_ptr<SnapshotStream>> open_inputs(const ConvertOptions& option
   if (auto limited = limit_interval(**joined, plan); !limited) {
     return std::unexpected(limited.error());
   }
-  return cut_stream(std::move(*joined), plan.cut);
+  auto cut = cut_stream(std::move(*joined), plan.cut);
+  if (!cut || options.metrics.empty()) return cut;
+  return require_series(std::move(*cut));
 }
 
 }  // namespace
