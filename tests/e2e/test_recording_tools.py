@@ -2,6 +2,7 @@
 """`rezolus recording`: its answers on upstream's recordings and on a recording of ours, against what
 pyarrow reads from the same files."""
 
+import datetime
 import json
 import math
 import os
@@ -486,6 +487,33 @@ def test_recover(ours, tmp_path):
     rows = pyarrow.parquet.read_table(tmp_path / "cut.parquet").num_rows
     assert 0 < rows < table.num_rows
     assert rezolus("recording", "recover", tmp_path / "none").returncode == 1
+
+
+def test_a_cut_outside_of_the_recording(ours, tmp_path):
+    path, table = ours
+    output = tmp_path / "a.parquet"
+    begin = datetime.datetime.fromtimestamp(table["timestamp"][0].as_py() // 10**9, datetime.UTC)
+    for cut in ("--from=+20s", "--to=2020-01-01T00:00:00Z"):
+        for layout in ("wide", "long"):
+            result = rezolus("recording", "convert", path, output, cut, "--layout", layout)
+            assert result.returncode == 1
+            assert f"the recording has those from {begin:%Y-%m-%dT%H:%M:%S}" in result.stderr
+    assert not output.exists()
+
+
+def test_a_log_of_which_nothing_can_be_read(ours, tmp_path):
+    log = tmp_path / "a.rezlog"
+    tool("convert", ours[0], log)
+    damaged = bytearray(log.read_bytes())
+    for at in range(100, 200):
+        damaged[at] ^= 255
+    log.write_bytes(damaged)
+    result = rezolus("recording", "recover", log, "-o", tmp_path / "a.parquet")
+    assert result.returncode == 1
+    assert "bytes are unreadable, since it is damaged" in result.stderr
+    info = tool("info", log)
+    assert "how many ticks were in them is not known" in info
+    assert json.loads(tool("info", "--json", log))[0]["lost_ticks_known"] is False
 
 
 def test_no_colors_in_a_pipe(ours):

@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/clock.h"
+
 namespace rezolus {
 namespace {
 
@@ -27,7 +29,47 @@ class SeriesStream : public DerivedStream {
   bool any_series_ = false;  // of the stream, however often it is read
 };
 
+class TickStream : public DerivedStream {
+ public:
+  TickStream(std::unique_ptr<SnapshotStream> stream, std::function<Result<Span>()> span)
+      : DerivedStream(std::move(stream)), span_(std::move(span)) {}
+
+  Result<SnapshotRef> next() override {
+    auto snapshot = stream_->next();
+    if (!snapshot || any_tick_) return snapshot;
+    any_tick_ = *snapshot != nullptr;
+    if (any_tick_) return snapshot;
+    const auto span = span_();
+    if (!span) return std::unexpected(span.error());
+    if (span->first_ns == 0) return snapshot;
+    return error("no sample is between --from and --to: the recording has those from {} to {}",
+                 format_utc(span->first_ns), format_utc(span->last_ns));
+  }
+
+ private:
+  std::function<Result<Span>()> span_;
+  bool any_tick_ = false;  // of the stream, however often it is read
+};
+
 }  // namespace
+
+std::unique_ptr<SnapshotStream> require_ticks(std::unique_ptr<SnapshotStream> stream,
+                                              std::function<Result<SnapshotStream::Span>()> span) {
+  return std::make_unique<TickStream>(std::move(stream), std::move(span));
+}
+
+std::string no_sample_text(const LogLoss& loss) {
+  if (loss.bytes == 0) return "there is no sample in it";
+  return fmt::format(
+      "there is no sample in it that can be read: {} bytes are unreadable, since it is {}",
+      loss.bytes, loss.damage_count > 0 ? "damaged" : "cut off");
+}
+
+std::string lost_ticks_text(const LogLoss& loss) {
+  if (loss.ticks_known) return fmt::format("{} ticks lost", loss.ticks);
+  if (loss.ticks > 0) return fmt::format("at least {} ticks lost", loss.ticks);
+  return "how many ticks were in them is not known";
+}
 
 std::unique_ptr<SnapshotStream> require_series(std::unique_ptr<SnapshotStream> stream) {
   return std::make_unique<SeriesStream>(std::move(stream));

@@ -57,8 +57,8 @@ Result<Digest> digest_recording(const std::string& path, const std::vector<std::
     if (!*snapshot) break;
     digest.add(*snapshot);
   }
-  if (digest.tick_count() == 0) return error("{}: there is no sample in it", path);
   const LogLoss loss = opened->stream->loss();
+  if (digest.tick_count() == 0) return error("{}: {}", path, no_sample_text(loss));
   if (loss.bytes != 0) {
     fmt::print(stderr,
                "rezolus-recording: {} bytes of {} were unreadable, {} samples are known to "

@@ -150,25 +150,40 @@ Result<void> limit_interval(SnapshotStream& stream, ConvertPlan& plan) {
   return {};
 }
 
-Result<std::unique_ptr<SnapshotStream>> open_inputs(const ConvertOptions& options,
-                                                    ConvertPlan& plan) {
+Result<std::unique_ptr<SnapshotStream>> open_inputs(const ConvertOptions& options, bool remarks) {
   std::vector<std::unique_ptr<SnapshotStream>> streams;
   for (std::size_t i = 0; i + 1 < options.paths.size(); ++i) {
     auto opened = open_recording(options.paths[i], {.metrics = options.metrics});
     if (!opened) return std::unexpected(opened.error());
     for (const std::string& remark : opened->remarks) {
+      if (!remarks) break;
       fmt::print(stderr, "rezolus-recording: {}: {}\n", options.paths[i], remark);
     }
     streams.push_back(std::move(opened->stream));
   }
-  auto joined = join_streams(std::move(streams));
+  return join_streams(std::move(streams));
+}
+
+// What is asked for of the inputs.
+Result<std::unique_ptr<SnapshotStream>> open_part(const ConvertOptions& options,
+                                                  ConvertPlan& plan) {
+  auto joined = open_inputs(options, true);
   if (!joined) return joined;
   if (auto limited = limit_interval(**joined, plan); !limited) {
     return std::unexpected(limited.error());
   }
-  auto cut = cut_stream(std::move(*joined), plan.cut);
-  if (!cut || options.metrics.empty()) return cut;
-  return require_series(std::move(*cut));
+  auto part = cut_stream(std::move(*joined), plan.cut);
+  if (!part) return part;
+  if (plan.cut.from || plan.cut.to) {
+    // The cut may have passed over the ends.
+    part = require_ticks(std::move(*part), [&options]() -> Result<SnapshotStream::Span> {
+      auto whole = open_inputs(options, false);
+      if (!whole) return std::unexpected(whole.error());
+      return find_span(**whole);
+    });
+  }
+  if (!options.metrics.empty()) part = require_series(std::move(*part));
+  return part;
 }
 
 }  // namespace
@@ -181,7 +196,7 @@ int run_convert(const ConvertOptions& options) {
   ::mallopt(M_MMAP_THRESHOLD, 512 << 10);
   watch_signals();
   const auto stopped = interrupted;
-  auto recording = open_inputs(options, *plan);
+  auto recording = open_part(options, *plan);
   if (!recording) return fail(recording.error());
   const std::string& output = options.paths.back();
   const std::string format = format_of(options, output);

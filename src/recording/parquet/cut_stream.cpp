@@ -95,6 +95,8 @@ class CutStream : public DerivedStream {
   std::vector<Gap> gaps_;
 };
 
+}  // namespace
+
 Result<SnapshotStream::Span> find_span(SnapshotStream& stream) {
   if (const auto known = stream.span()) return *known;
   SnapshotStream::Span span;
@@ -108,8 +110,6 @@ Result<SnapshotStream::Span> find_span(SnapshotStream& stream) {
   if (auto rewound = stream.rewind(); !rewound) return std::unexpected(rewound.error());
   return span;
 }
-
-}  // namespace
 
 std::uint64_t Moment::resolve(std::uint64_t first_ns, std::uint64_t last_ns) const {
   if (base == Base::kFirst) return first_ns + ns;

@@ -30,6 +30,10 @@ struct Cut {
   std::uint64_t interval_ns = 0;  // at most one tick in each of these; 0: all
 };
 
+// From the first tick to the last; zeros when there is none. Reads the stream where that is not known, and
+// rewinds it.
+Result<SnapshotStream::Span> find_span(SnapshotStream& stream);
+
 // Gaps are clipped to the cut, in ticks of the interval that the metadata names; where it names none,
 // a gap belongs to the moment at which it began. Reads the stream once where a
 // moment is relative to its ends and these are not known, and rewinds it.

@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/quantity.h"
+#include "recording/parquet/asked_stream.h"
 #include "recording/parquet/gap_finder.h"
 #include "recording/parquet/joined_stream.h"
 #include "recording/parquet/tables.h"
@@ -147,8 +148,9 @@ std::string render_info(const RecordingInfo& info) {
     line("", fmt::format("and {} more gaps", info.gaps.size() - kShownGapsMax));
   }
   if (info.loss.bytes > 0) {
-    line("lost", fmt::format("{} bytes unreadable, {} ticks known to be lost{}", info.loss.bytes,
-                             info.loss.ticks, info.loss.torn_tail ? ", cut off at its end" : ""));
+    line("lost",
+         fmt::format("{} bytes unreadable, {}{}", info.loss.bytes, lost_ticks_text(info.loss),
+                     info.loss.torn_tail ? ", cut off at its end" : ""));
   }
   for (const std::string& remark : info.remarks) line("note", remark);
   std::uint64_t series_count = 0;
@@ -181,6 +183,7 @@ nlohmann::ordered_json info_json(const RecordingInfo& info) {
       {"interval_ns", info.interval_ns},
       {"lost_bytes", info.loss.bytes},
       {"lost_ticks", info.loss.ticks},
+      {"lost_ticks_known", info.loss.ticks_known},
       {"cut_off", info.loss.torn_tail},
       {"sources", info.sources},
   };

@@ -12,6 +12,7 @@
 
 #include "base/clock.h"
 #include "recording/frame/metadata_keys.h"
+#include "recording/parquet/asked_stream.h"
 #include "recording/parquet/gap_finder.h"
 
 namespace rezolus {
@@ -218,7 +219,7 @@ class JoinedStream : public SnapshotStream {
 Result<void> look_at(SnapshotStream& stream) {
   auto first = stream.next();
   if (!first) return std::unexpected(first.error());
-  if (!*first) return error("{}: there is no sample in it", stream.name());
+  if (!*first) return error("{}: {}", stream.name(), no_sample_text(stream.loss()));
   return {};
 }
 

@@ -9,6 +9,7 @@
 #include <parquet/arrow/writer.h>
 
 #include "base/version.h"
+#include "recording/parquet/asked_stream.h"
 #include "recording/parquet/long_rows.h"
 #include "recording/parquet/overview.h"
 
@@ -281,7 +282,9 @@ class LongWriter {
       }
       slice_.add(std::move(*snapshot), recording_.after_gap());
     }
-    if (overview_.rows == 0) return error("{}: there is no sample in it", recording_.name());
+    if (overview_.rows == 0) {
+      return error("{}: {}", recording_.name(), no_sample_text(recording_.loss()));
+    }
     return write_slice();
   }
 

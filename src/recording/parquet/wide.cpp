@@ -13,8 +13,9 @@
 
 #include "base/version.h"
 #include "recording/parquet/arrow_schema.h"
-#include "recording/parquet/columns.h"
+#include "recording/parquet/asked_stream.h"
 #include "recording/parquet/column_buffer_pool.h"
+#include "recording/parquet/columns.h"
 #include "recording/parquet/overview.h"
 #include "recording/parquet/packed_column.h"
 #include "recording/parquet/parts.h"
@@ -57,7 +58,7 @@ Result<Survey> survey(SnapshotStream& recording, const WideOptions& options) {
     columns->add(**snapshot);
     result.overview.add(**snapshot);
   }
-  if (!columns) return error("there is no sample in it");
+  if (!columns) return error("{}", no_sample_text(recording.loss()));
   result.overview.finish(recording);
   result.overview.help = columns->help();
   result.columns = columns->take_columns();

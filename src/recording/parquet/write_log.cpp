@@ -12,6 +12,7 @@
 
 #include "base/fd.h"
 #include "recording/log/log.h"
+#include "recording/parquet/asked_stream.h"
 #include "recording/parquet/gap_finder.h"
 #include "recording/parquet/output.h"
 #include "wire/msgpack.h"
@@ -124,7 +125,9 @@ Result<std::uint64_t> write_log(SnapshotStream& recording, const std::string& ou
     if (auto added = log->append(**snapshot); !added) return std::unexpected(added.error());
     last_ns = (*snapshot)->realtime_ns;
   }
-  if (log->tick_count() == 0) return error("{}: there is no sample in it", recording.name());
+  if (log->tick_count() == 0) {
+    return error("{}: {}", recording.name(), no_sample_text(recording.loss()));
+  }
   if (auto added = add_metadata(*log, with_metadata(recording, options)); !added) {
     return std::unexpected(added.error());
   }
@@ -160,7 +163,7 @@ Result<std::uint64_t> write_raw(SnapshotStream& recording, const std::string& ou
     }
     ++tick_count;
   }
-  if (tick_count == 0) return error("{}: there is no sample in it", recording.name());
+  if (tick_count == 0) return error("{}: {}", recording.name(), no_sample_text(recording.loss()));
   if (::fsync(fd->get()) != 0) return system_error("sync " + output, errno);
   if (auto renamed = file.commit(); !renamed) return std::unexpected(renamed.error());
   return tick_count;
