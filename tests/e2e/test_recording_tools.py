@@ -476,7 +476,10 @@ def test_recover(ours, tmp_path):
     log = tmp_path / "run.parquet.rezlog"
     tool("convert", path, log)
     whole = log.read_bytes()
-    assert "nothing was lost" in tool("recover", tmp_path / "run.parquet")
+    assert "nothing was lost" in tool("recover", log, "-o", tmp_path / "other.parquet")
+    assert log.exists(), "the output has another name"
+    assert "rezlog is removed" in tool("recover", tmp_path / "run.parquet")
+    assert not log.exists(), "the next recording would recover it once more"
     assert pyarrow.parquet.read_table(tmp_path / "run.parquet").num_rows == table.num_rows
     again = rezolus("recording", "recover", log)
     assert again.returncode == 1
@@ -486,6 +489,15 @@ def test_recover(ours, tmp_path):
     assert "lost: " in text and "cut off" in text
     rows = pyarrow.parquet.read_table(tmp_path / "cut.parquet").num_rows
     assert 0 < rows < table.num_rows
+    (tmp_path / "run.parquet").unlink()
+    assert "the end was cut off" in tool("recover", tmp_path / "run.parquet")
+    assert not log.exists()
+    damaged = bytearray(whole)
+    damaged[len(whole) // 2] ^= 255
+    log.write_bytes(damaged)
+    (tmp_path / "run.parquet").unlink()
+    assert "is kept" in tool("recover", tmp_path / "run.parquet")
+    assert log.exists(), "it is damaged"
     assert rezolus("recording", "recover", tmp_path / "none").returncode == 1
 
 

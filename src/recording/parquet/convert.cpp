@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 // `convert` and `recover`: a recording in another format, or cut out of one.
 
+#include <cerrno>
 #include <cstdio>
 #include <memory>
 #include <optional>
@@ -11,6 +12,7 @@
 #include <fmt/core.h>
 #include <malloc.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -252,7 +254,19 @@ int run_recover(const RecoverOptions& options) {
     if (!*rest) break;
   }
   const LogLoss loss = (*log)->loss();
-  if (loss.bytes == 0 && converted == kExitFolded) {
+  // What the next `record` to this output would recover once more. Of a log of another name, or one in
+  // which something is damaged, the output is no replacement.
+  struct stat status = {};
+  const bool left_behind = log_path == output + std::string(kLogSuffix) &&
+                           ::fstat(fd->get(), &status) == 0 && S_ISREG(status.st_mode);
+  if (left_behind && converted == kExitOk && loss.damage_count == 0) {
+    if (::unlink(log_path.c_str()) != 0)
+      return fail(system_error("remove " + log_path, errno).error());
+    fmt::print("{}; {} is removed\n",
+               loss.bytes == 0 ? std::string("nothing was lost")
+                               : fmt::format("the end was cut off, {} bytes", loss.bytes),
+               log_path);
+  } else if (loss.bytes == 0 && converted == kExitFolded) {
     fmt::print("nothing was lost; {} is kept, since it alone has every series\n", log_path);
   } else if (loss.bytes == 0) {
     fmt::print("nothing was lost; {} is no longer needed\n", log_path);

@@ -168,7 +168,10 @@ void define_convert(Parser& app, ConvertOptions& given) {
 void define_recover(Parser& app, RecoverOptions& given) {
   Parser* parser = app.add_command(
       "recover", "Finish what a crash left behind, or read what is readable of a damaged log",
-      {.text = "Says what was lost. The log stays.",
+      {.text = "Says what was lost. A log PATH.rezlog whose every readable tick is in PATH is "
+               "removed, as by the "
+               "next record to PATH; it stays where it is damaged, or where the output has another "
+               "name.",
        .examples = {{"rezolus recording recover run.parquet", "reads run.parquet.rezlog"},
                     {"rezolus recording recover old.rezlog -o old.parquet", ""}},
        .exit_codes = {
