@@ -501,6 +501,22 @@ def test_recover(ours, tmp_path):
     assert rezolus("recording", "recover", tmp_path / "none").returncode == 1
 
 
+def test_raw_snapshots_have_no_fractions(tmp_path):
+    times = [1_700_000_000_000_000_000 + k * 10**9 for k in range(3)]
+    fields = [pyarrow.field(name, kind, metadata={"metric": name, "metric_type": metric_type})
+              for name, kind, metric_type in (("half", pyarrow.float64(), "gauge"),
+                                              ("whole", pyarrow.float64(), "gauge"))]
+    table = pyarrow.table([pyarrow.array(times, pyarrow.uint64()), pyarrow.array([1.0, 2.0, 2.5]),
+                           pyarrow.array([1.0, 2.0, 3.0])],
+                          schema=pyarrow.schema([pyarrow.field("timestamp", pyarrow.uint64()), *fields]))
+    pyarrow.parquet.write_table(table, tmp_path / "a.parquet")
+    result = rezolus("recording", "convert", tmp_path / "a.parquet", tmp_path / "a.raw")
+    assert result.returncode == 0
+    assert result.stderr.count("the fractions of 1 gauges are cut off") == 1, result.stderr
+    assert "fractions" not in rezolus("recording", "convert", tmp_path / "a.parquet",
+                                      tmp_path / "a.rezlog").stderr
+
+
 def test_a_cut_outside_of_the_recording(ours, tmp_path):
     path, table = ours
     output = tmp_path / "a.parquet"

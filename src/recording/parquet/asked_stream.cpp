@@ -2,6 +2,7 @@
 #include "recording/parquet/asked_stream.h"
 
 #include <algorithm>
+#include <cmath>
 #include <utility>
 
 #include "base/clock.h"
@@ -51,7 +52,50 @@ class TickStream : public DerivedStream {
   bool any_tick_ = false;  // of the stream, however often it is read
 };
 
+class FractionStream : public DerivedStream {
+ public:
+  FractionStream(std::unique_ptr<SnapshotStream> stream, std::set<std::string>& fractional)
+      : DerivedStream(std::move(stream)), fractional_(fractional) {}
+
+  Result<SnapshotRef> next() override {
+    auto snapshot = stream_->next();
+    if (!snapshot || !*snapshot) return snapshot;
+    if ((*snapshot)->schema != schema_) follow((*snapshot)->schema);
+    std::erase_if(integral_, [&](std::uint32_t index) {
+      if ((*snapshot)->present[index] == 0) return false;
+      const double value = (*snapshot)->floating_gauge(index);
+      if (std::trunc(value) == value) return false;
+      const Series& series = *schema_->series[index];
+      fractional_.insert(series_name(series.name, series.labels));
+      return true;
+    });
+    return snapshot;
+  }
+
+ private:
+  void follow(const std::shared_ptr<const Schema>& schema) {
+    schema_ = schema;
+    integral_.clear();
+    for (std::size_t i = 0; i < schema->series.size(); ++i) {
+      const auto& series = schema->series[i];
+      if (series && series->type == MetricType::kGauge && series->floating) {
+        integral_.push_back(static_cast<std::uint32_t>(i));
+      }
+    }
+  }
+
+  std::set<std::string>& fractional_;
+  std::shared_ptr<const Schema> schema_;
+  std::vector<std::uint32_t>
+      integral_;  // floating gauges of schema_, of which no fraction was seen
+};
+
 }  // namespace
+
+std::unique_ptr<SnapshotStream> note_fractions(std::unique_ptr<SnapshotStream> stream,
+                                               std::set<std::string>& fractional) {
+  return std::make_unique<FractionStream>(std::move(stream), fractional);
+}
 
 std::unique_ptr<SnapshotStream> require_ticks(std::unique_ptr<SnapshotStream> stream,
                                               std::function<Result<SnapshotStream::Span>()> span) {

@@ -5,6 +5,7 @@
 
 #include <functional>
 #include <memory>
+#include <set>
 #include <string>
 
 #include "base/result.h"
@@ -19,6 +20,10 @@ std::unique_ptr<SnapshotStream> require_series(std::unique_ptr<SnapshotStream> s
 // span: finds out from when to when, which is then said.
 std::unique_ptr<SnapshotStream> require_ticks(std::unique_ptr<SnapshotStream> stream,
                                               std::function<Result<SnapshotStream::Span>()> span);
+
+// Puts the names of the gauges into fractional that had a value with a fraction. Requires: that outlives the stream.
+std::unique_ptr<SnapshotStream> note_fractions(std::unique_ptr<SnapshotStream> stream,
+                                               std::set<std::string>& fractional);
 
 // "there is no sample in it", and what of it could not be read.
 std::string no_sample_text(const LogLoss& loss);

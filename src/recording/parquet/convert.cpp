@@ -5,6 +5,7 @@
 #include <cstdio>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -214,11 +215,19 @@ int run_convert(const ConvertOptions& options) {
   }
   const CopyOptions copy{
       .metadata = plan->metadata, .interval_ms = plan->interval_ms, .stopped = stopped};
+  std::set<std::string> fractional;
+  if (format == "raw") recording = note_fractions(std::move(*recording), fractional);
   const auto ticks =
       format == "log" ? write_log(**recording, output, copy) : write_raw(**recording, output, copy);
   if (!ticks) return fail(ticks.error());
   const LogLoss loss = (*recording)->loss();
   say_loss((*recording)->name(), loss.bytes, loss.ticks);
+  if (!fractional.empty()) {
+    fmt::print(stderr,
+               "rezolus-recording: raw snapshots have whole numbers only: the fractions of {} "
+               "gauges are cut off\n",
+               fractional.size());
+  }
   fmt::print("{}: {} samples\n", output, *ticks);
   return kExitOk;
 }

@@ -114,7 +114,7 @@ void define_convert(Parser& app, ConvertOptions& given) {
       "convert", "Write recordings in another format, cut, thinned out, or several joined",
       {.text = "Several inputs are joined on time: their series get the label source. Raw "
                "snapshots have "
-               "no sums of histograms.",
+               "no sums of histograms and no fractions of gauges.",
        .examples =
            {{"rezolus recording convert run.parquet.rezlog run.parquet", ""},
             {"rezolus recording convert run.parquet lake.parquet --layout long", ""},
