@@ -42,6 +42,26 @@ void add_series(const Schema& schema, std::set<std::string>& seen, std::set<std:
   }
 }
 
+// With control characters shown as \x1b, since a terminal would obey them: those of ASCII, and U+0080 to
+// U+009F.
+std::string printable(std::string_view text) {
+  std::string shown;
+  bool upper = false;  // whether the byte before began one of the latter
+  for (const char character : text) {
+    const auto byte = static_cast<unsigned char>(character);
+    if (upper && byte >= 0x80 && byte <= 0x9f) {
+      shown.pop_back();
+      shown += fmt::format("\\xc2\\x{:02x}", byte);
+    } else if (byte < 0x20 || byte == 0x7f) {
+      shown += fmt::format("\\x{:02x}", byte);
+    } else {
+      shown += character;
+    }
+    upper = byte == 0xc2;
+  }
+  return shown;
+}
+
 }  // namespace
 
 std::optional<std::uint64_t> rank_quantile(const std::vector<std::uint64_t>& sorted, double q) {
@@ -106,10 +126,11 @@ Result<RecordingInfo> inspect_recording(const std::string& path) {
 }
 
 std::string render_info(const RecordingInfo& info) {
-  std::string text = fmt::format("{}: {}, {}\n", info.path, recording_format_name(info.format),
-                                 format_bytes(static_cast<double>(info.size_bytes)));
+  std::string text =
+      fmt::format("{}: {}, {}\n", printable(info.path), recording_format_name(info.format),
+                  format_bytes(static_cast<double>(info.size_bytes)));
   const auto line = [&text](std::string_view title, const std::string& value) {
-    text += fmt::format("  {:<10}{}\n", title, value);
+    text += fmt::format("  {:<10}{}\n", title, printable(value));
   };
   line("file", info.facts);
   if (info.log) {
@@ -126,8 +147,10 @@ std::string render_info(const RecordingInfo& info) {
     line("clock",
          fmt::format("set back while it was recorded, times: {}", info.clock_set_back_count));
   }
-  line("ticks", fmt::format("{}, one every {}; {} missed", info.tick_count,
-                            format_duration(info.interval_ns), info.missed_count));
+  line("ticks",
+       fmt::format("{}{}; {} missed", info.tick_count,
+                   info.interval_ns == 0 ? "" : ", one every " + format_duration(info.interval_ns),
+                   info.missed_count));
   if (!info.jitter_ns.empty()) {
     std::string quantiles;
     for (std::size_t i = 0; i < kQuantiles.size(); ++i) {
@@ -157,14 +180,15 @@ std::string render_info(const RecordingInfo& info) {
   for (const auto& [name, metric] : info.metrics) series_count += metric.series_count;
   text += fmt::format("\n  {} metrics, {} series\n", info.metrics.size(), series_count);
   for (const auto& [name, metric] : info.metrics) {
-    text += fmt::format("  {:<44}{:>8}  {:<10}{}\n", name, metric.series_count,
-                        metric_type_name(metric.type), metric.unit);
+    text += fmt::format("  {:<44}{:>8}  {:<10}{}\n", printable(name), metric.series_count,
+                        metric_type_name(metric.type), printable(metric.unit));
   }
   if (!info.metadata.empty()) text += "\n  metadata\n";
   for (const auto& [key, value] : info.metadata) {
     const bool longer = value.size() > kShownValueBytesMax;
-    text +=
-        fmt::format("  {}: {}\n", key, longer ? value.substr(0, kShownValueBytesMax) + "…" : value);
+    text += fmt::format("  {}: {}{}\n", printable(key),
+                        printable(std::string_view(value).substr(0, kShownValueBytesMax)),
+                        longer ? "…" : "");
   }
   return text;
 }

@@ -105,5 +105,15 @@ TEST(Comparison, Quantiles) {
   EXPECT_EQ(*rows[5].change(), 0);
 }
 
+TEST(RenderInfo, ControlCharactersAreShown) {
+  RecordingInfo info;
+  info.path = "a";
+  info.metadata = {{"k\x1b", "v\x1b[31m\nw\x7f \xc2\x85\u00e9"}};
+  const std::string text = render_info(info);
+  EXPECT_NE(text.find("  k\\x1b: v\\x1b[31m\\x0aw\\x7f \\xc2\\x85\u00e9\n"), std::string::npos)
+      << text;
+  EXPECT_EQ(text.find("every"), std::string::npos) << "the interval is not known: " << text;
+}
+
 }  // namespace
 }  // namespace rezolus
