@@ -14,6 +14,7 @@
 #include "recording/frame/frame_testing.h"
 #include "recording/log/folder_log.h"
 #include "recording/log/log.h"
+#include "recording/parquet/long.h"
 #include "recording/parquet/output.h"
 #include "recording/parquet/parquet_testing.h"
 #include "recording/parquet/tables.h"
@@ -292,6 +293,37 @@ TEST_F(OpenRecordingTest, Info) {
   EXPECT_NE(text.find("5, one every 1s; 2 missed"), std::string::npos) << text;
   EXPECT_NE(text.find("2023-11-14T22:13:20Z to 2023-11-14T22:13:26Z, 6s"), std::string::npos)
       << text;
+}
+
+TEST_F(OpenRecordingTest, TicksThatTheRecorderMissedAreThoseOfItsLog) {
+  auto log = LogWriter::create(log_path_, {{"source", "rezolus"}, {"sampling_interval_ms", "1000"}});
+  ASSERT_TRUE(log);
+  for (const std::uint64_t k : {1, 3, 4, 5}) {
+    Snapshot snapshot = source_.tick(k);
+    // The last in time for its tick, so that the next is hardly more than an interval away.
+    if (k == 1) snapshot.realtime_ns += 900'000'000;
+    if (k == 3) {
+      ASSERT_TRUE(log->append_gap({.realtime_ns = 1, .missed_count = 1, .reason = "late"}));
+    }
+    ASSERT_TRUE(log->append(snapshot));
+  }
+  ASSERT_TRUE(log->append_gap({.realtime_ns = 1, .missed_count = 4, .reason = "at the end"}));
+  log->add_metadata({{"missed_ticks", "5"}});
+  ASSERT_TRUE(log->finish());
+  for (const bool in_rows : {false, true}) {
+    auto stream = open_log_stream(log_path_);
+    ASSERT_TRUE(stream);
+    ASSERT_TRUE(in_rows ? write_long(**stream, parquet_path_).has_value()
+                        : write_wide(**stream, parquet_path_).has_value());
+    for (const std::string& path : {log_path_, parquet_path_}) {
+      const auto info = inspect_recording(path);
+      ASSERT_TRUE(info) << info.error().message;
+      EXPECT_EQ(info->missed_count, 5u) << path;
+      EXPECT_EQ(info->metadata.at("missed_ticks"), "5") << path;
+      ASSERT_FALSE(info->gaps.empty()) << path;
+      EXPECT_EQ(info->gaps[0].missed_count, 1u) << path;
+    }
+  }
 }
 
 TEST_F(OpenRecordingTest, InfoOfAClockThatWasSetBack) {
