@@ -322,6 +322,40 @@ def test_killed_at_any_moment_a_hundred_times(flight, own_agent):
     kill_loop(flight, own_agent, MOMENTS_LONG)
 
 
+@pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGKILL])
+def test_the_time_in_which_it_did_not_run_is_a_gap(flight, end):
+    recorder = flight(url=None, keep=9, snapshot_on_exit=False)
+    recorder.run()
+    recorder.wait_until_written()
+    recorder.process.signal(end)
+    recorder.process.finish()
+    time.sleep(1)
+    recorder.run()
+    recorder.wait_until_written()
+    made = recorder.snapshot()
+    recorder.stop()
+    reason = "the flight recorder was not running"
+    why = json.loads(made.with_name(made.name + ".json").read_text())
+    told = [gap["missed_ticks"] for gap in why["gaps"] if gap["reason"] == reason]
+    assert len(told) == 1 and told[0] > 50, why["gaps"]
+    info = rezolus("recording", "info", "--json", recorder.buffer)
+    gaps = json.loads(info.stdout)[0]["gaps"]
+    assert [gap["missed"] for gap in gaps if gap["reason"] == reason] == told
+    # Samplers in the recorder count from 0 again: no growth is told of in the first row behind it.
+    long = recorder.output.parent / "long.out"
+    converted = subprocess.run([BUILD / "rezolus-recording", "convert", "--layout", "long",
+                                "--metrics", "cpu_usage", recorder.buffer, long],
+                               capture_output=True, text=True, check=False)
+    assert converted.returncode == 0, converted.stderr
+    rows = pyarrow.parquet.read_table(long, columns=["timestamp_ns", "delta"]).to_pylist()
+    times = sorted({row["timestamp_ns"] for row in rows})
+    steps = [(later - earlier, later) for earlier, later in zip(times, times[1:], strict=False)]
+    behind = max(steps)[1]
+    deltas = [row["delta"] for row in rows if row["timestamp_ns"] == behind]
+    assert deltas and set(deltas) == {None}
+    assert any(row["delta"] is not None for row in rows if row["timestamp_ns"] > behind)
+
+
 def test_snapshots_asked_while_one_runs_are_all_made(flight):
     recorder = flight(keep=50)
     recorder.run()
