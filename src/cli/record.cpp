@@ -340,10 +340,7 @@ int record(const RecordOptions& options) {
     if (report.problem) return fail(*report.problem);
     return fail(Error{"nothing was recorded: it ended before the first sample"});
   }
-  const std::string log_path = log->path();
-  {
-    const LogWriter closed = std::move(*log);
-  }  // unlocks
+  const std::string& log_path = log->path();
   const auto finished = finish_output(log_path, options.output, options.format, options.layout);
   print_report(options, report, reasons, finished ? options.output : log_path);
   if (!finished && report.problem) {

@@ -7,7 +7,6 @@
 #include <filesystem>
 
 #include <fcntl.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -254,6 +253,12 @@ std::string folded_text(const std::string& path) {
   return path + " has not room for every series: some are summed by metric or left out";
 }
 
+// Nothing where another file has taken its name.
+Result<void> remove_log(const std::string& path, const Fd& log) {
+  if (!leads_to(path, log) || ::unlink(path.c_str()) == 0) return {};
+  return system_error("remove " + path, errno);
+}
+
 Result<void> rename_file(const std::string& from, const std::string& to) {
   if (std::rename(from.c_str(), to.c_str()) == 0) return {};
   return system_error(fmt::format("rename {} to {}", from, to), errno);
@@ -268,16 +273,24 @@ Result<std::optional<Leftover>> recover_leftover(const std::string& output) {
   struct stat status{};
   if (::stat(log_path.c_str(), &status) != 0) return std::nullopt;
   if (!S_ISREG(status.st_mode)) return error("{} is in the way: it is no file", log_path);
-  auto fd = Fd::open(log_path, O_RDWR);
-  if (!fd) return std::unexpected(std::move(fd.error()));
-  if (::flock(fd->get(), LOCK_EX | LOCK_NB) != 0) {
-    return error("{} is being written by another recording; choose another output", log_path);
+  auto fd = open_locked(log_path, O_RDWR);
+  if (!fd) {
+    const int error_number = fd.error().error_number;
+    if (error_number == ENOENT) return std::nullopt;
+    if (error_number != EWOULDBLOCK) return std::unexpected(std::move(fd.error()));
+    return error(
+        "another recorder is still working on {}, and {} is its log; choose another output, or "
+        "wait until it has ended",
+        output, log_path);
   }
+  if (::fstat(fd->get(), &status) != 0) return system_error("stat " + log_path, errno);
   Leftover leftover;
   // Nothing is in the file until the first sample.
   const auto ticks = status.st_size == 0 ? Result<std::uint64_t>(0) : count_ticks(log_path);
   if (ticks && *ticks == 0) {
-    if (::unlink(log_path.c_str()) != 0) return system_error("remove " + log_path, errno);
+    if (auto removed = remove_log(log_path, *fd); !removed) {
+      return std::unexpected(std::move(removed.error()));
+    }
     return leftover;
   }
   leftover.tick_count = ticks.value_or(0);
@@ -286,7 +299,9 @@ Result<std::optional<Leftover>> recover_leftover(const std::string& output) {
   const Result<Conversion> converted = converter ? convert_log(*converter, log_path, parquet_path)
                                                  : std::unexpected(std::move(converter.error()));
   if (converted && *converted == Conversion::kWhole) {
-    if (::unlink(log_path.c_str()) != 0) return system_error("remove " + log_path, errno);
+    if (auto removed = remove_log(log_path, *fd); !removed) {
+      return std::unexpected(std::move(removed.error()));
+    }
     leftover.path = parquet_path;
     return leftover;
   }

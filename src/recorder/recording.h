@@ -70,7 +70,8 @@ RecordingReport run_recording(const RecordingPlan& plan, SnapshotSource& source,
                               Interrupt& interrupt, const RecordingListener& listener);
 
 // Makes output from the finished log, which is removed only when that succeeded. The error says
-// what to type.
+// what to type. Requires: the log's writer is there until it returns, so that no other recording takes
+// the log for one that was left behind.
 // layout: of Parquet, "wide" or "long".
 Result<void> finish_output(const std::string& log_path, const std::string& output,
                            OutputFormat format, const std::string& layout = "wide");

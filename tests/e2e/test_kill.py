@@ -12,7 +12,7 @@ import time
 import pyarrow.parquet
 import pytest
 
-from conftest import REALTIME, REZOLUS, need_realtime, rezolus, wait_for
+from conftest import BUILD, REALTIME, REZOLUS, need_realtime, rezolus, wait_for
 from frames import END, Tap, frames, ticks
 
 NS = 1_000_000_000
@@ -173,9 +173,36 @@ def test_two_writers_of_one_output(tmp_path, agent, start):
     for other in others:
         _, err = other.communicate(timeout=30)
         assert other.returncode == 1
-        assert "being written by another recording" in err
+        assert f"another recorder is still working on {output}" in err
     assert log_of(output).stat().st_ino == before
     first.signal(2)
     result = first.finish()
     assert result.returncode == 0, result.stderr
     assert sorted(os.listdir(tmp_path)) == ["run.parquet"]
+
+
+def test_one_that_converts_keeps_its_output(tmp_path, agent):
+    """Its log is locked until the output is complete: it is nothing that was left behind."""
+    programs = tmp_path / "programs"
+    programs.mkdir()
+    slow = shutil.copy(REZOLUS, programs)
+    begun, go_on = tmp_path / "begun", tmp_path / "go-on"
+    converter = programs / "rezolus-recording"
+    converter.write_text(f"#!/bin/sh\ntouch {begun}\nuntil [ -e {go_on} ]; do sleep 0.1; done\n"
+                         f'exec {BUILD / "rezolus-recording"} "$@"\n')
+    converter.chmod(0o755)
+    folder = tmp_path / "recordings"
+    folder.mkdir()
+    output = folder / "run.parquet"
+    first = subprocess.Popen([slow, "record", "-i", "50ms", "-d", "200ms", agent.url, output],
+                             text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    try:
+        wait_for(begun.exists, "the conversion")
+        second = rezolus("record", "-i", "50ms", "-d", "200ms", agent.url, output)
+    finally:
+        go_on.touch()
+        _, err = first.communicate(timeout=60)
+    assert second.returncode == 1
+    assert f"another recorder is still working on {output}" in second.stderr
+    assert first.returncode == 0, err
+    assert os.listdir(folder) == ["run.parquet"]

@@ -187,7 +187,7 @@ def test_kill_and_recover(tmp_path, agent, start):
     # While it runs, no other recording takes its output.
     second = rezolus("record", "-d", "1s", agent.url, output)
     assert second.returncode == 1
-    assert "being written by another recording" in second.stderr
+    assert f"another recorder is still working on {output}" in second.stderr
 
     time.sleep(0.5)
     record.signal(signal.SIGKILL)

@@ -21,6 +21,14 @@
 
 namespace rezolus {
 
+// Opens a file with these flags of open(2) and locks it as its writer does (advisory, until it is
+// closed). What is returned is the file that path leads to: who had the lock before may have removed
+// it. error_number: EWOULDBLOCK where another has the lock, else that of open(2).
+Result<Fd> open_locked(const std::string& path, int flags);
+
+// Whether path leads to this open file.
+bool leads_to(const std::string& path, const Fd& file);
+
 struct LogOptions {
   bool replace = false;  // an existing file is overwritten instead of refused
   // fsync at the first append this long after the last one; 0: only at finish().

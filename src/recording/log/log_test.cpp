@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 #include "recording/log/log.h"
 
+#include <atomic>
 #include <csignal>
 #include <cstdlib>
 #include <filesystem>
+#include <thread>
+#include <vector>
 
 #include <gtest/gtest.h>
 #include <sys/resource.h>
@@ -190,6 +193,24 @@ TEST_F(LogTest, AFolderThatIsRemovedIsAnError) {
   ASSERT_FALSE(appended);
   EXPECT_NE(appended.error().message.find("was removed while it was being written"),
             std::string::npos);
+}
+
+// One that opens the file just before another removes it, and locks it just afterwards, would write
+// where nobody finds it.
+TEST_F(LogTest, AWriterHasTheFileThatIsThere) {
+  std::atomic<int> lost = 0;
+  std::vector<std::jthread> writers;
+  for (int thread = 0; thread < 2; ++thread) {
+    writers.emplace_back([&] {
+      for (int i = 0; i < 20'000; ++i) {
+        const auto writer = LogWriter::create(path_, {});
+        if (!writer) continue;
+        if (::unlink(path_.c_str()) != 0) ++lost;
+      }
+    });
+  }
+  writers.clear();
+  EXPECT_EQ(lost, 0);
 }
 
 TEST_F(LogTest, ExistingFileIsRefusedUnlessReplaced) {

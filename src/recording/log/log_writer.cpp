@@ -24,18 +24,41 @@ Result<void> copy_file(int from, int into) {
   return {};
 }
 
+bool same_file(const struct stat& a, const struct stat& b) {
+  return a.st_dev == b.st_dev && a.st_ino == b.st_ino;
+}
+
+// Each try that fails is one of another writer that ended just then.
+constexpr int kLockTriesMax = 100;
+
 }  // namespace
+
+bool leads_to(const std::string& path, const Fd& file) {
+  struct stat named{};
+  struct stat open{};
+  return ::stat(path.c_str(), &named) == 0 && ::fstat(file.get(), &open) == 0 &&
+         same_file(named, open);
+}
+
+Result<Fd> open_locked(const std::string& path, int flags) {
+  for (int tries = 0; tries < kLockTriesMax; ++tries) {
+    auto fd = Fd::open(path, flags);
+    if (!fd) return fd;
+    if (::flock(fd->get(), LOCK_EX | LOCK_NB) != 0) return system_error("lock " + path, errno);
+    if (leads_to(path, *fd)) return fd;
+  }
+  return error("lock {}: it is replaced again and again", path);
+}
 
 Result<LogWriter> LogWriter::create(const std::string& path, const SourceMetadata& metadata,
                                     const LogOptions& options) {
   // Not O_TRUNC and not O_EXCL: whether the file may be touched is known once it is locked.
-  auto fd = Fd::open(path, O_RDWR | O_CREAT);
-  if (!fd) return context("create log", fd.error());
-  if (::flock(fd->get(), LOCK_EX | LOCK_NB) != 0) {
-    if (errno != EWOULDBLOCK) return system_error("lock log " + path, errno);
+  auto fd = open_locked(path, O_RDWR | O_CREAT);
+  if (!fd && fd.error().error_number == EWOULDBLOCK) {
     return error(
         "create log {}: another process is writing it; choose another file or stop that one", path);
   }
+  if (!fd) return context("create log", fd.error());
   struct stat status{};
   if (::fstat(fd->get(), &status) != 0) return system_error("stat " + path, errno);
   if (S_ISREG(status.st_mode) && status.st_size > 0) {
