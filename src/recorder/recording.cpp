@@ -26,6 +26,12 @@ constexpr std::uint64_t kListenNs = 100 * kNsPerMs;
 // the thread that receives may get no CPU for a while.
 constexpr std::uint64_t kLastTickGraceNs = kNsPerSecond;
 
+// CLOCK_REALTIME at a moment of CLOCK_MONOTONIC, unless it was set in between.
+std::uint64_t realtime_at(std::uint64_t moment_ns) {
+  const std::uint64_t now_ns = realtime_ns();
+  return now_ns - (monotonic_ns() - moment_ns);
+}
+
 // Warns once when scrapes begin to fail and once when they are back.
 class OutageNotice {
  public:
@@ -74,6 +80,7 @@ class Recorder {
 
  private:
   bool take(SnapshotRef snapshot);
+  // realtime_ns: when the first of them was due.
   bool miss(std::uint64_t count, std::uint64_t realtime_ns, std::string reason);
   bool flush_gap();
   void tell_notice();
@@ -138,23 +145,25 @@ void Recorder::poll() {
   const std::uint64_t deadline_ns =
       plan_.duration_ns ? now_ns + plan_.interval_ns + *plan_.duration_ns : ~std::uint64_t{0};
   std::uint64_t told = 0;
-  const auto miss_late = [&](const char* reason) {
-    miss(ticks.missed_count() - told, realtime_ns(), reason);
+  const auto miss_late = [&](std::uint64_t first_due_ns, const char* reason) {
+    miss(ticks.missed_count() - told, realtime_at(first_due_ns), reason);
     told = ticks.missed_count();
   };
   while (ticks.due_ns() <= deadline_ns && interrupt_.wait_until(ticks.due_ns())) {
+    const std::uint64_t first_due_ns = ticks.due_ns();
     ticks.catch_up(monotonic_ns());
-    miss_late("the recorder woke up late");
+    miss_late(first_due_ns, "the recorder woke up late");
+    const std::uint64_t due_ns = ticks.due_ns();
     auto snapshot = source_.sample();
     if (!snapshot) {
       if (interrupt_.requested()) return;  // the signal ended the scrape; nothing is wrong
       outage_.failed(snapshot.error());
-      miss(1, realtime_ns(), snapshot.error().message);
+      miss(1, realtime_at(due_ns), snapshot.error().message);
     } else if (!take(std::move(*snapshot))) {
       return;
     }
     ticks.advance(monotonic_ns());
-    miss_late("a sample took too long");
+    miss_late(due_ns + plan_.interval_ns, "a sample took too long");
     show_progress();
   }
 }
@@ -194,7 +203,8 @@ void Recorder::count_tail(std::uint64_t until_ns) {
   const std::uint64_t untold_ns = until_ns - tick_ns_;
   const std::uint64_t since = untold_ns / plan_.interval_ns;
   const std::uint64_t told = gap_.missed_count;
-  miss(over ? left : std::min(left, since > told ? since - told : 0), realtime_ns(),
+  miss(over ? left : std::min(left, since > told ? since - told : 0),
+       realtime_at(tick_ns_ + plan_.interval_ns),
        outage_.failing() ? outage_.last()->message : "no sample came");
 }
 

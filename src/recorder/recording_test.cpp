@@ -48,6 +48,20 @@ class ScriptedSource : public SnapshotSource {
   SyntheticHost host_;
 };
 
+// Takes several intervals for one of its samples, and gives none then, or one. Notes when it is asked.
+class SlowSource : public ScriptedSource {
+ public:
+  static constexpr std::size_t kSlowCall = 1;
+  explicit SlowSource(bool fails)
+      : ScriptedSource([fails](int call) { return fails && call == kSlowCall; }) {}
+  Result<SnapshotRef> sample() override {
+    asked_ns.push_back(realtime_ns());
+    if (asked_ns.size() == kSlowCall + 1) sleep_until_monotonic(monotonic_ns() + 45 * kNsPerMs);
+    return ScriptedSource::sample();
+  }
+  std::vector<std::uint64_t> asked_ns;
+};
+
 // Keeps time itself. Who listens gets no CPU until the time is over, and then everything at once.
 class LateSource : public ScriptedSource {
  public:
@@ -126,6 +140,27 @@ TEST_F(RecordingTest, AnOutageIsAGapAndTwoSentences) {
   while (auto snapshot = reader->next_snapshot().value()) {
   }
   EXPECT_EQ(reader->missed_count(), outcome.report.missed_count);
+}
+
+// And not when that is noticed, which is at the end of a sample.
+TEST_F(RecordingTest, AGapBeginsWithTheFirstTickThatWasMissed) {
+  constexpr std::uint64_t kInterval = 10 * kNsPerMs;
+  for (const bool fails : {false, true}) {
+    SlowSource source(fails);
+    record(source, path("log"));
+    ASSERT_GT(source.asked_ns.size(), SlowSource::kSlowCall);
+    const std::uint64_t slow_ns = source.asked_ns[SlowSource::kSlowCall];
+    auto reader = LogReader::open(path("log"));
+    ASSERT_TRUE(reader.has_value());
+    Gap gap;  // the one behind the last sample before the slow one ended
+    while (auto event = reader->next().value()) {
+      const std::uint64_t before = SlowSource::kSlowCall + (fails ? 0 : 1);
+      if (event->type == FrameType::kGap && reader->tick_count() == before) gap = event->gap;
+    }
+    EXPECT_GE(gap.missed_count, 3u) << fails;
+    EXPECT_LE(gap.realtime_ns, slow_ns + (fails ? 0 : kInterval)) << fails;
+    std::filesystem::remove(path("log"));
+  }
 }
 
 TEST_F(RecordingTest, ASourceThatStaysAwayIsAProblemAndKeepsTheRest) {
