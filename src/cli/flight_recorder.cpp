@@ -118,7 +118,8 @@ class FlightParser : public command_line::Parser {
         ->expected(1, 2)
         ->option_text("[URL] OUTPUT | CONFIG.toml")
         ->type_name(command_line::kFileValue);
-    add_option("-i,--interval", given.interval, "Time between samples, from 1ms (default 1s)")
+    add_option("-i,--interval", given.interval,
+               "Time between samples, in whole milliseconds (default 1s)")
         ->type_name("DURATION");
     add_option("-d,--duration", given.duration, "How far back the buffer reaches (default 15m)")
         ->type_name("DURATION");

@@ -152,6 +152,8 @@ TEST(RecordConfig, ErrorsNameTheKey) {
             "record.toml:1: endpoints: an endpoint needs a url");
   EXPECT_EQ(error_of("[record]\ninterval = \"10us\"\n"),
             "--interval: 10us is too short; the shortest is 1ms");
+  EXPECT_EQ(error_of("[record]\ninterval = \"1900us\"\n"),
+            "--interval: '1900us' is not a whole number of milliseconds");
   EXPECT_NE(error_of("[record]\nsamplers = [\"cpu_usag\"]\n").find("did you mean 'cpu_usage'?"),
             std::string::npos);
 }

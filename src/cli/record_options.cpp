@@ -110,7 +110,8 @@ class RecordParser : public command_line::Parser {
   static constexpr int kPlacesMax = 1000;
 
   void add_time_options() {
-    add_option("-i,--interval", given.interval, "Time between samples, from 1ms (default 1s)")
+    add_option("-i,--interval", given.interval,
+               "Time between samples, in whole milliseconds (default 1s)")
         ->type_name("DURATION");
     add_option("-d,--duration", given.duration,
                "Stop after this long (default: at Ctrl-C, or when the command ends)")
@@ -255,6 +256,11 @@ Result<void> take_times(const RecordArguments& arguments, RecordOptions& options
     if (!interval_ns) return context("--interval", std::move(interval_ns.error()));
     if (*interval_ns < kNsPerMs) {
       return usage_error("--interval: {} is too short; the shortest is 1ms", arguments.interval);
+    }
+    // The file's metadata has it in milliseconds, and tells gaps by it.
+    if (*interval_ns % kNsPerMs != 0) {
+      return usage_error("--interval: '{}' is not a whole number of milliseconds",
+                         arguments.interval);
     }
     options.plan.interval_ns = *interval_ns;
   }

@@ -240,6 +240,11 @@ Result<FlightOptions> complete(FlightOptions options, RunBy run_by) {
     return usage_error("an interval of {} is too short; 1ms is the shortest",
                        format_duration(options.interval_ns));
   }
+  // A file's metadata has it in milliseconds, and tells gaps by it.
+  if (options.interval_ns % kNsPerMs != 0) {
+    return usage_error("an interval of {} is not a whole number of milliseconds",
+                       format_duration(options.interval_ns));
+  }
   if (options.duration_ns < 2 * options.interval_ns) {
     return usage_error("a duration of {} is less than two intervals of {}",
                        format_duration(options.duration_ns), format_duration(options.interval_ns));

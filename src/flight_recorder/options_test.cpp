@@ -94,6 +94,12 @@ TEST(FlightConfig, WhatFollowsFromTheRest) {
   whole = complete(options);
   ASSERT_FALSE(whole);
   EXPECT_THAT(whole.error().message, HasSubstr("listen"));
+  options.listen.clear();
+  options.interval_ns = 1'900'000;
+  whole = complete(options);
+  ASSERT_FALSE(whole);
+  EXPECT_EQ(whole.error().kind, ErrorKind::kUsage);
+  EXPECT_EQ(whole.error().message, "an interval of 1.9ms is not a whole number of milliseconds");
 }
 
 TEST(FlightConfig, AnObjectStore) {

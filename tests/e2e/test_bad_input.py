@@ -14,6 +14,8 @@ WRONG_COMMAND_LINES = [
     (["--no-such-flag"], 2, "--help"),
     (["recrod"], 2, "did you mean 'record'"),
     (["record", "--interval", "10us"], 2, "shortest is 1ms"),
+    (["record", "--interval", "1900us"], 2, "not a whole number of milliseconds"),
+    (["flight-recorder", "--interval", "1.5ms", "x.parquet"], 2, "not a whole number of milliseconds"),
     (["record", "--interval", "5"], 2, "not a duration"),
     (["record", "--duration", "soon"], 2, "not a duration"),
     (["record", "--url", "ftp://host"], 2, "write http://HOST:PORT"),
