@@ -161,6 +161,19 @@ def test_a_shorter_recording_over_a_longer_one(tmp_path, store):
     assert upload() == ["run.parquet"]
 
 
+def test_parts_without_the_first_do_not_stay(tmp_path, store):
+    store.create("torn")
+    for name in ("run.parquet", "run.part2.parquet"):
+        (tmp_path / name).write_bytes(name.encode())
+    (tmp_path / "run.part3.parquet").symlink_to("gone")
+    sent = subprocess.run([BUILD / "rezolus-recording", "upload", tmp_path / "run.parquet",
+                           store.url("torn/run.parquet")], check=False, timeout=120,
+                          env=os.environ | ACCOUNT, capture_output=True, text=True)
+    assert sent.returncode == 1
+    assert "run.part3.parquet" in sent.stderr
+    assert not store.files().get_file_info(pyarrow.fs.FileSelector("torn", recursive=True))
+
+
 def test_no_secret_is_in_a_file_name(tmp_path, agent, begin_store):
     gone = begin_store()
     gone.stop()

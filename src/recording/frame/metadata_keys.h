@@ -19,9 +19,11 @@ inline constexpr std::string_view kMetaSamplers = "samplers";
 // In the footer of a long file, which has no order of ticks but time: how often the clock was set back
 // while it was recorded, where it was.
 inline constexpr std::string_view kMetaClockSetBack = "clock_set_back";
-// Where a part stands; a recording in one file has neither.
+// Where a part stands; a recording in one file has none of them.
 inline constexpr std::string_view kMetaPart = "parquet_part";           // its number, of all but the first
 inline constexpr std::string_view kMetaNextPart = "parquet_next_part";  // of all but the last
+// The same in all parts of a recording, and in no other recording's: 16 hexadecimal digits.
+inline constexpr std::string_view kMetaPartsId = "parquet_parts_id";
 // Of a wide file that has not room for every series: how many are summed or left out.
 inline constexpr std::string_view kMetaFoldedSeries = "folded_series";
 inline constexpr std::string_view kMetaLeftOutSeries = "left_out_series";
@@ -43,6 +45,7 @@ inline constexpr std::array kReservedMetadata = {kMetaSource,
                                                  kMetaClockSetBack,
                                                  kMetaPart,
                                                  kMetaNextPart,
+                                                 kMetaPartsId,
                                                  kMetaFoldedSeries,
                                                  kMetaLeftOutSeries,
                                                  kMetaArrowSchema};

@@ -372,7 +372,9 @@ TEST_F(OpenRecordingTest, PartsAreReadAsOne) {
   }
   EXPECT_EQ(info->size_bytes, size_bytes);
   EXPECT_TRUE(info->remarks.empty());
-  for (const char* key : {"parquet_part", "parquet_next_part"}) EXPECT_FALSE(info->metadata.contains(key)) << key;
+  for (const char* key : {"parquet_part", "parquet_next_part", "parquet_parts_id"}) {
+    EXPECT_FALSE(info->metadata.contains(key)) << key;
+  }
 
   const std::string last = folder_ + "/last.parquet";
   std::filesystem::rename(part_name(parquet_path_, 4), last);

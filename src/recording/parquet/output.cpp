@@ -118,6 +118,7 @@ Output::~Output() {
   for (Part& part : parts_) {
     // Of a store's file, the parts of its upload are given up: it never existed.
     if (part.sink && !part.sink->closed()) (void)part.sink->Abort();
+    if (part.shown) (void)store_->DeleteFile(part.path);
     if (!part.temporary.empty()) ::unlink(part.temporary.c_str());
   }
 }
@@ -150,6 +151,7 @@ Result<void> Output::finish_part() {
   if (const auto closed = part.sink->Close(); !closed.ok()) {
     return arrow_error("close " + part.path, closed);
   }
+  part.shown = store_ != nullptr;
   if (store_) return {};
   return sync_path(part.temporary, O_RDONLY);
 }

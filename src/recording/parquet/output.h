@@ -54,6 +54,7 @@ class Output {
     std::string temporary;  // local files only
     std::shared_ptr<arrow::io::OutputStream> sink;
     bool finished = false;
+    bool shown = false;  // has its name before commit(), as later parts in a store do
   };
 
   Output() = default;

@@ -118,7 +118,7 @@ void ParquetInput::take_metadata(const parquet::FileMetaData& first) {
           files[part_], pairs->value(i)));
     }
     const bool own = key == kMetaArrowSchema || key == kMetaPart || key == kMetaNextPart ||
-                     key == kMetaClockSetBack;
+                     key == kMetaPartsId || key == kMetaClockSetBack;
     if (!own) metadata[key] = pairs->value(i);
   }
   // The longest: where the interval was changed, fewer ticks are no gap.
@@ -142,6 +142,9 @@ void ParquetInput::find_parts(PartFinder& finder, const std::string& first) {
         found.left_over.front(),
         found.left_over.size() > 1 ? fmt::format(" and {} more", found.left_over.size() - 1) : "",
         found.left_over.size() > 1 ? "are" : "is", found.last));
+  }
+  for (const std::string& file : found.foreign) {
+    remarks.push_back(fmt::format("{} is not read: it is part of another recording", file));
   }
   std::ranges::move(found.files, std::back_inserter(files));
 }

@@ -18,17 +18,38 @@ namespace {
 
 constexpr std::string_view kInfix = ".part";
 
+// Nothing: it is no whole Parquet file, and who reads its rows says what is wrong; or it has no pairs.
+std::shared_ptr<const arrow::KeyValueMetadata> read_pairs(const std::string& path) {
+  try {
+    return parquet::ParquetFileReader::OpenFile(path, false)->metadata()->key_value_metadata();
+  } catch (const std::exception&) {
+    return nullptr;
+  }
+}
+
+std::optional<std::string> find_value(const arrow::KeyValueMetadata* pairs, std::string_view key) {
+  const int at = pairs != nullptr ? pairs->FindKey(std::string(key)) : -1;
+  return at < 0 ? std::nullopt : std::optional(pairs->value(at));
+}
+
+// What a file's footer says of where it stands.
+struct Standing {
+  bool numbered = false;  // files of before parts had their number in the footer are not
+  bool goes_on = false;
+  std::optional<std::string> id;  // of its recording
+};
+
+Standing read_standing(const std::string& path) {
+  const auto pairs = read_pairs(path);
+  return {find_value(pairs.get(), kMetaPart).has_value(),
+          find_value(pairs.get(), kMetaNextPart).has_value(),
+          find_value(pairs.get(), kMetaPartsId)};
+}
+
 }  // namespace
 
 std::optional<std::string> read_footer_value(const std::string& path, const std::string& key) {
-  try {
-    const auto file = parquet::ParquetFileReader::OpenFile(path, false)->metadata();
-    const auto& pairs = file->key_value_metadata();
-    const int at = pairs ? pairs->FindKey(key) : -1;
-    return at < 0 ? std::nullopt : std::optional(pairs->value(at));
-  } catch (const std::exception&) {
-    return std::nullopt;  // who reads its rows says what is wrong
-  }
+  return find_value(read_pairs(path).get(), key);
 }
 
 void PartFinder::list(const std::string& folder) {
@@ -58,17 +79,22 @@ PartFiles PartFinder::find(const std::string& first) {
   }
   PartFiles found;
   found.files.push_back(first);
+  if (numbers.empty()) return found;
   std::uint64_t next = 2;
+  Standing last = read_standing(first);
   for (const std::uint64_t number : numbers) {
     std::string file = part_name(first, number);
-    // Files of before parts had their number in the footer do not say that they go on.
-    if (!found.left_over.empty() ||
-        (read_footer_value(file, std::string(kMetaPart)) &&
-         !read_footer_value(found.files.back(), std::string(kMetaNextPart)))) {
+    Standing standing = read_standing(file);
+    if (!found.left_over.empty() || (standing.numbered && !last.goes_on)) {
       found.last = found.files.back();
       found.left_over.push_back(std::move(file));
       continue;
     }
+    if (standing.numbered && standing.id != last.id) {
+      found.foreign.push_back(std::move(file));
+      continue;
+    }
+    last = std::move(standing);
     if (number != next) found.holes.push_back({part_name(first, next), file});
     found.files.push_back(std::move(file));
     next = number + 1;

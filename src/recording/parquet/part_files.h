@@ -20,6 +20,8 @@ struct PartFiles {
   // Parts of an earlier, longer recording of the same name: what is before them says that it ends.
   std::vector<std::string> left_over;
   std::string last;  // of files, where there is something left over
+  // Parts of another recording, whose writer died while it gave them their names.
+  std::vector<std::string> foreign;
 };
 
 // What a file's footer says under this key. Nothing: not that key, or it is no whole Parquet file.

@@ -67,6 +67,39 @@ TEST_F(PartFilesTest, PartsBehindTheEndAreNotRead) {
             std::string::npos);
 }
 
+// A recording over another one, whose writer died between two names: it gives the last part its name
+// first.
+TEST_F(PartFilesTest, PartsOfAnotherRecordingAreNotRead) {
+  using Texts = std::vector<std::string>;
+  const Texts keys = {"parquet_part", "parquet_next_part", "parquet_parts_id"};
+  write("x.parquet", {keys[1], keys[2]}, {"2", "old"});
+  write("x.part2.parquet", keys, {"2", "3", "new"});
+  write("x.part3.parquet", {keys[0], keys[2]}, {"3", "new"});
+  const PartFiles torn = PartFinder().find(first_);
+  EXPECT_EQ(torn.files, Texts{first_});
+  EXPECT_EQ(torn.foreign, (Texts{part_name(first_, 2), part_name(first_, 3)}));
+  EXPECT_TRUE(torn.left_over.empty());
+  const auto opened = open_recording(first_);
+  ASSERT_TRUE(opened) << opened.error().message;
+  EXPECT_NE(opened->facts.find("2 rows"), std::string::npos) << opened->facts;
+  ASSERT_EQ(opened->remarks.size(), 3u);
+  EXPECT_NE(opened->remarks[0].find("x.part2.parquet is not read: it is part of another recording"),
+            std::string::npos)
+      << opened->remarks[0];
+  EXPECT_NE(opened->remarks[2].find("its end is missing"), std::string::npos);
+
+  // In a store the first parts are replaced first.
+  write("x.part3.parquet", {keys[0], keys[2]}, {"3", "old"});
+  const PartFiles hole = PartFinder().find(first_);
+  EXPECT_EQ(hole.files, (Texts{first_, part_name(first_, 3)}));
+  EXPECT_EQ(hole.foreign, Texts{part_name(first_, 2)});
+  ASSERT_EQ(hole.holes.size(), 1u);
+
+  // Over one of before parts had such a key.
+  write("x.parquet", {keys[1]}, {"2"});
+  EXPECT_EQ(PartFinder().find(first_).files, Texts{first_});
+}
+
 // Before parts had their number in the footer, none said that it goes on.
 TEST_F(PartFilesTest, PartsOfOldFilesAreRead) {
   for (const char* name : {"x.parquet", "x.part2.parquet"}) write(name, {}, {});

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 #include "recording/parquet/parts.h"
 
+#include <random>
 #include <utility>
 
+#include <fmt/core.h>
 #include <parquet/arrow/schema.h>
 #include <parquet/schema.h>
 
@@ -31,6 +33,11 @@ class BorrowedStream final : public arrow::io::OutputStream {
 };
 
 }  // namespace
+
+Parts::Parts(Output output) : output_(std::move(output)) {
+  std::random_device random;
+  id_ = fmt::format("{:08x}{:08x}", random(), random());
+}
 
 Result<Parts> Parts::open(const std::string& output, std::shared_ptr<arrow::Schema> schema,
                           std::shared_ptr<parquet::WriterProperties> properties, Footer footer,
@@ -75,6 +82,7 @@ Result<void> Parts::end_part(bool last) {
   const std::uint64_t part = output_.part_count();
   if (part > 1) pairs->Append(std::string(kMetaPart), std::to_string(part));
   if (!last) pairs->Append(std::string(kMetaNextPart), std::to_string(part + 1));
+  if (part > 1 || !last) pairs->Append(std::string(kMetaPartsId), id_);
   if (array_writer_) {
     const auto added = array_writer_->AddKeyValueMetadata(pairs);
     if (!added.ok()) return arrow_error("write metadata", added);

@@ -53,13 +53,14 @@ class Parts {
   [[nodiscard]] std::uint64_t row_group_count() const { return row_group_count_; }
 
  private:
-  explicit Parts(Output output) : output_(std::move(output)) {}
+  explicit Parts(Output output);
   // Goes on to the next part when this one has no room for a row group.
   Result<void> make_room();
   Result<void> begin_part();
   Result<void> end_part(bool last);
 
   Output output_;
+  std::string id_;
   std::shared_ptr<arrow::Schema> schema_;
   std::shared_ptr<parquet::WriterProperties> properties_;
   Footer footer_;

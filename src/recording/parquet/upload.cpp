@@ -42,6 +42,10 @@ Result<void> make_folder(const std::string& url) {
 // The file, and the parts in which it goes on. An error: one of them is not there.
 Result<std::vector<std::string>> files_of(const std::string& path) {
   PartFiles found = PartFinder().find(path);
+  for (const std::string& file : found.foreign) {
+    fmt::print(stderr, "rezolus-recording: {} is not sent: it is part of another recording\n",
+               file);
+  }
   if (!found.holes.empty()) {
     return error("{} is missing though {} is there; put it beside the others, nothing was sent",
                  found.holes.front().missing, found.holes.front().there);

@@ -20,6 +20,7 @@
 #include "base/part_names.h"
 #include "recording/frame/frame_testing.h"
 #include "recording/log/log.h"
+#include "recording/parquet/part_files.h"
 
 namespace rezolus {
 namespace {
@@ -436,6 +437,16 @@ TEST_F(WideTest, ALongRecordingGoesOnInParts) {
     EXPECT_EQ(file->key_value_metadata()->Get("source").ValueOr("(none)"), "rezolus");
   }
   EXPECT_EQ(rows, 100);
+  const auto id_of = [&](std::uint64_t part) {
+    return read_footer_value(part_name(output_, part), "parquet_parts_id").value_or("");
+  };
+  const std::string id = id_of(1);
+  EXPECT_EQ(id.size(), 16u);
+  for (const std::uint64_t part : {2, 3, 4}) EXPECT_EQ(id_of(part), id) << part;
+  ASSERT_NE(convert(options), nullptr);
+  EXPECT_NE(id_of(1), id) << "another writing is another recording";
+  ASSERT_NE(convert({}), nullptr);
+  EXPECT_EQ(id_of(1), "") << "one file is the same each time";
   EXPECT_EQ(part_name(output_, 2), folder_ + "/test.part2.parquet");
   EXPECT_FALSE(std::filesystem::exists(part_name(output_, 5)));
 }
