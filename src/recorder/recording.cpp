@@ -3,6 +3,8 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <charconv>
+#include <csignal>
 #include <cstdio>
 #include <filesystem>
 
@@ -12,6 +14,7 @@
 
 #include "base/clock.h"
 #include "base/fd.h"
+#include "base/part_names.h"
 #include "base/ticks.h"
 #include "recorder/converter.h"
 #include "recorder/queued_log.h"
@@ -263,6 +266,38 @@ std::string folded_text(const std::string& path) {
   return path + " has not room for every series: some are summed by metric or left out";
 }
 
+// The process that began a temporary file of this name, which Parquet's writers call NAME.tmp.PID; 0:
+// it is none, or not one of this output or of what was recovered from it.
+pid_t temporary_writer(const std::filesystem::path& output, const std::string& name) {
+  constexpr std::string_view kInfix = ".tmp.";
+  const std::size_t at = name.rfind(kInfix);
+  if (at == std::string::npos) return 0;
+  const std::string own = output.filename();
+  const std::string target = name.substr(0, at);
+  if (target != own && part_number(own, target) == 0 &&
+      !target.starts_with(output.stem().string() + ".recovered-")) {
+    return 0;
+  }
+  pid_t pid = 0;
+  const char* begin = name.data() + at + kInfix.size();
+  const char* end = name.data() + name.size();
+  const auto parsed = std::from_chars(begin, end, pid);
+  return parsed.ec == std::errc() && parsed.ptr == end && pid > 0 ? pid : 0;
+}
+
+// What conversions that were killed have left. Requires: the log is locked, so that no recorder of this
+// output converts.
+void remove_abandoned(const std::filesystem::path& output) {
+  const std::filesystem::path folder = output.parent_path();
+  const auto names = folder_names(folder.empty() ? "." : folder.string());
+  if (!names) return;
+  for (const std::string& name : *names) {
+    const pid_t writer = temporary_writer(output, name);
+    if (writer == 0 || ::kill(writer, 0) == 0 || errno != ESRCH) continue;
+    ::unlink((folder / name).c_str());
+  }
+}
+
 // Nothing where another file has taken its name.
 Result<void> remove_log(const std::string& path, const Fd& log) {
   if (!leads_to(path, log) || ::unlink(path.c_str()) == 0) return {};
@@ -294,6 +329,7 @@ Result<std::optional<Leftover>> recover_leftover(const std::string& output) {
         output, log_path);
   }
   if (::fstat(fd->get(), &status) != 0) return system_error("stat " + log_path, errno);
+  remove_abandoned(output);
   Leftover leftover;
   // Nothing is in the file until the first sample.
   const auto ticks = status.st_size == 0 ? Result<std::uint64_t>(0) : count_ticks(log_path);

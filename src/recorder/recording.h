@@ -32,7 +32,8 @@ struct Leftover {
 
 // Looks for the write-ahead of output. One that nobody writes any more is converted to
 // "<stem>.recovered-<time>.parquet" or, when that fails, renamed to the same with ".rezlog";
-// nothing is overwritten. Nothing when there is none; an error when it is being written.
+// nothing is overwritten. Temporary files of the output whose writers are dead go with it. Nothing when
+// there is none; an error when it is being written.
 Result<std::optional<Leftover>> recover_leftover(const std::string& output);
 
 struct RecordingPlan {

@@ -5,6 +5,8 @@
 #include <csignal>
 #include <cstdio>
 #include <filesystem>
+#include <fstream>
+#include <set>
 #include <thread>
 
 #include <gtest/gtest.h>
@@ -199,6 +201,29 @@ TEST_F(RecordingTest, AnEmptyLeftoverGoesAway) {
   const auto leftover = recover_leftover(path("run.parquet"));
   ASSERT_TRUE(leftover.has_value()) << leftover.error().message;
   EXPECT_TRUE(std::filesystem::is_empty(folder_));
+}
+
+TEST_F(RecordingTest, WhatKilledConversionsLeftGoesAway) {
+  const pid_t dead = ::fork();
+  if (dead == 0) ::_exit(0);
+  ASSERT_EQ(::waitpid(dead, nullptr, 0), dead);
+  const auto touch = [&](const std::string& name) { std::ofstream(path(name)) << "x"; };
+  for (const char* name : {"run.parquet", "run.part2.parquet", "run.recovered-1.part3.parquet"}) {
+    touch(fmt::format("{}.tmp.{}", name, dead));
+  }
+  std::set<std::string> kept = {"run.parquet", "run.parquet.tmp.old",
+                                fmt::format("run.parquet.tmp.{}", ::getpid()),
+                                fmt::format("run.other.parquet.tmp.{}", dead)};
+  for (const std::string& name : kept) touch(name);
+  {
+    auto log = LogWriter::create(write_ahead_path(path("run.parquet")), {});
+  }
+  ASSERT_TRUE(recover_leftover(path("run.parquet")).has_value());
+  std::set<std::string> there;
+  for (const auto& entry : std::filesystem::directory_iterator(folder_)) {
+    there.insert(entry.path().filename());
+  }
+  EXPECT_EQ(there, kept);
 }
 
 TEST_F(RecordingTest, ASignalFinishesTheLog) {
