@@ -132,8 +132,14 @@ void JoinedSource::poll(Input& input, std::unique_lock<std::mutex>& lock) {
 }
 
 void JoinedSource::put(Input& input, Result<SnapshotRef> answer) {
-  input.answer = std::move(answer);
-  input.answered_ns = monotonic_ns();
+  const bool untaken = input.answer && *input.answer;
+  input.failure.reset();
+  if (input.listens && untaken && !answer) {
+    input.failure = std::move(answer.error());
+  } else {
+    input.answer = std::move(answer);
+    input.answered_ns = monotonic_ns();
+  }
   changed_.notify_all();
 }
 
@@ -153,17 +159,24 @@ void JoinedSource::ask(Input& input, std::uint64_t now_ns) const {
 }
 
 // Whether its answer is one for this tick.
-bool JoinedSource::fits(const Input& input, std::uint64_t tick_ns) const {
+bool JoinedSource::is_fresh(const Input& input, std::uint64_t tick_ns) const {
   if (!input.answer) return false;
   if (!input.listens) return input.asked_ns == tick_ns;
   // A stream whose ticks come just before ours is not waited for that long.
   return input.answered_ns >= tick_ns - std::min(tick_ns, interval_ns_ / 8);
 }
 
+// Whether there is something to take: a stream that has failed says nothing until it is back.
+bool JoinedSource::fits(const Input& input, std::uint64_t tick_ns) const {
+  return input.failure.has_value() || is_fresh(input, tick_ns);
+}
+
 // What there is of it for the tick; nothing: too late.
 std::optional<Result<SnapshotRef>> JoinedSource::take(Input& input, std::uint64_t tick_ns) {
-  if (!fits(input, tick_ns)) return std::nullopt;
-  return std::exchange(input.answer, std::nullopt);
+  if (is_fresh(input, tick_ns)) return std::exchange(input.answer, std::nullopt);
+  if (!input.failure) return std::nullopt;
+  input.answer.reset();
+  return std::unexpected(*std::exchange(input.failure, std::nullopt));
 }
 
 std::vector<std::optional<Result<SnapshotRef>>> JoinedSource::gather(std::uint64_t tick_ns) {

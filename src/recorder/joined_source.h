@@ -66,6 +66,8 @@ class JoinedSource : public SnapshotSource {
     std::uint64_t asked_ns = 0;
     std::optional<Result<SnapshotRef>> answer;  // the newest that was not taken
     std::uint64_t answered_ns = 0;
+    // Came behind a snapshot that was not taken, and is for the tick after that one's. Of a stream.
+    std::optional<Error> failure;
     bool answer_was_good = false;
     std::string notice;
     // Of the thread that samples.
@@ -82,6 +84,7 @@ class JoinedSource : public SnapshotSource {
   void poll(Input& input, std::unique_lock<std::mutex>& lock);
   void put(Input& input, Result<SnapshotRef> answer);
   void ask(Input& input, std::uint64_t now_ns) const;
+  [[nodiscard]] bool is_fresh(const Input& input, std::uint64_t tick_ns) const;
   [[nodiscard]] bool fits(const Input& input, std::uint64_t tick_ns) const;
   std::optional<Result<SnapshotRef>> take(Input& input, std::uint64_t tick_ns);
   std::vector<std::optional<Result<SnapshotRef>>> gather(std::uint64_t tick_ns);

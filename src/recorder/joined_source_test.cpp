@@ -71,6 +71,28 @@ class TickingSource : public SnapshotSource {
   SyntheticHost host_;
 };
 
+// Streams one snapshot, and ends.
+class EndingSource : public SnapshotSource {
+ public:
+  explicit EndingSource(std::atomic<int>& calls) : calls_(calls) {}
+  Result<SnapshotRef> sample() override { return host_.snapshot(); }
+  Result<bool> begin_ticks(std::uint64_t) override { return true; }
+  Result<std::optional<SourceEvent>> next(std::uint64_t deadline_ns) override {
+    const int call = calls_++;
+    if (call == 0) return SourceEvent{host_.snapshot(), {}};
+    if (call == 1) return error("the agent stopped");
+    sleep_until_monotonic(deadline_ns);
+    return std::nullopt;
+  }
+  [[nodiscard]] std::string description() const override { return "an end"; }
+  SourceMetadata facts() override { return {}; }
+  AbsentReasons absent_reasons() override { return {}; }
+
+ private:
+  std::atomic<int>& calls_;
+  SyntheticHost host_;
+};
+
 struct Fixture {
   Script a;
   Script b;
@@ -199,6 +221,20 @@ TEST(JoinedSource, StreamsAreListenedToWhateverTheirPhase) {
     EXPECT_GE(present, 7) << phase;
     EXPECT_EQ(asked, 0) << "a stream is not polled as well";
   }
+}
+
+TEST(JoinedSource, TheEndOfAStreamIsNotThatOfTheSnapshotBefore) {
+  std::atomic<int> calls = 0;
+  std::vector<JoinedInput> inputs;
+  inputs.push_back({std::make_unique<EndingSource>(calls), "a", "", {}});
+  JoinedSource joined(std::move(inputs), {}, 200 * kNsPerMs, [](auto&) {});
+  ASSERT_EQ(joined.begin_ticks(60 * kNsPerSecond).value(), false);
+  while (calls < 3) sleep_until_monotonic(monotonic_ns() + kNsPerMs);  // both are there
+  EXPECT_TRUE(joined.sample().has_value());
+  const auto after = joined.sample();
+  ASSERT_FALSE(after.has_value());
+  EXPECT_NE(after.error().message.find("the agent stopped"), std::string::npos)
+      << after.error().message;
 }
 
 TEST(JoinedSource, FactsAreKeptApart) {
