@@ -305,10 +305,11 @@ int record(const RecordOptions& options) {
     spdlog::warn("facts of the source are too long and left out of the recording: {}",
                  fmt::join(left_out, ", "));
   }
+  const std::string shown_output = shown_store_url(options.output);
   if (options.output.ends_with(".rez") && options.format == OutputFormat::kParquet) {
-    spdlog::warn("{} will be a Parquet file", shown_store_url(options.output));
+    spdlog::warn("{} will be a Parquet file", shown_output);
   }
-  fmt::print(stderr, "recording from {} to {}{}\n", (*source)->description(), options.output,
+  fmt::print(stderr, "recording from {} to {}{}\n", (*source)->description(), shown_output,
              how_it_ends(options));
 
   CommandRun command(options, interrupt);
@@ -341,8 +342,12 @@ int record(const RecordOptions& options) {
     return fail(Error{"nothing was recorded: it ended before the first sample"});
   }
   const std::string& log_path = log->path();
+  if (log->restored_count() != 0) {
+    spdlog::warn("{} was removed while it was being written, and was made anew with all in it",
+                 log_path);
+  }
   const auto finished = finish_output(log_path, options.output, options.format, options.layout);
-  print_report(options, report, reasons, finished ? options.output : log_path);
+  print_report(options, report, reasons, finished ? shown_output : log_path);
   if (!finished && report.problem) {
     return fail(Error{fmt::format("{}. {}", shortfall(*report.problem), finished.error().message)});
   }
@@ -351,7 +356,7 @@ int record(const RecordOptions& options) {
     const std::string text =
         without_log(shortfall(*report.problem), log_path, options.local_output);
     return fail(
-        Error{fmt::format("{}; what was recorded until then is in {}", text, options.output)});
+        Error{fmt::format("{}; what was recorded until then is in {}", text, shown_output)});
   }
   return command.exit_code();
 }
