@@ -20,7 +20,6 @@
 
 #include "base/clock.h"
 #include "base/fd.h"
-#include "base/store_url.h"
 #include "recording/parquet/exit_codes.h"
 
 namespace rezolus {
@@ -174,7 +173,7 @@ std::string conversion_command(const std::string& log_path, const std::string& p
   const bool named = parquet_path.ends_with(".parquet");
   return fmt::format("{} convert {}{}{} {}", kConverterName, named ? "" : "--format parquet ",
                      layout == "wide" ? "" : "--layout " + layout + " ", shell_word(log_path),
-                     shell_word(shown_store_url(parquet_path)));
+                     shell_word(parquet_path));
 }
 
 Result<Conversion> convert_log(const std::string& converter, const std::string& log_path,

@@ -138,12 +138,14 @@ Result<void> LogWriter::restore_if_removed() {
   struct stat status{};
   if (::fstat(fd_.get(), &status) != 0) return system_error("stat " + path_, errno);
   if (!S_ISREG(status.st_mode) || status.st_nlink != 0) return {};
+  if (leads_to(path_, fd_)) return {};  // some file systems do not count links
   const std::string what =
       fmt::format("log {} was removed while it was being written, and cannot be made again", path_);
   auto anew = Fd::open(path_, O_RDWR | O_CREAT | O_EXCL);
   if (!anew) return context(what, std::move(anew.error()));
   if (::flock(anew->get(), LOCK_EX | LOCK_NB) != 0) return system_error(what, errno);
   if (auto copied = copy_file(fd_.get(), anew->get()); !copied) {
+    ::unlink(path_.c_str());  // nobody is to take a part of it for the whole
     return context(what, std::move(copied.error()));
   }
   fd_ = std::move(*anew);

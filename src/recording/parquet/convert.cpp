@@ -20,6 +20,7 @@
 #include "base/fd.h"
 #include "base/version.h"
 #include "recording/frame/metadata_keys.h"
+#include "recording/log/log.h"
 #include "recording/log/log_segment.h"
 #include "recording/parquet/asked_stream.h"
 #include "recording/parquet/commands.h"
@@ -250,6 +251,9 @@ int run_recover(const RecoverOptions& options) {
   if (::flock(fd->get(), LOCK_SH | LOCK_NB) != 0) {
     return fail({fmt::format("{} is still being written; end that recording first", log_path)});
   }
+  if (!leads_to(log_path, *fd)) {
+    return fail({fmt::format("{} was just replaced by another recording", log_path)});
+  }
   ::mallopt(M_MMAP_THRESHOLD, 512 << 10);
   watch_signals();
   auto log = open_log_stream(log_path);
@@ -267,7 +271,8 @@ int run_recover(const RecoverOptions& options) {
   // which something is damaged, the output is no replacement.
   struct stat status = {};
   const bool left_behind = log_path == output + std::string(kLogSuffix) &&
-                           ::fstat(fd->get(), &status) == 0 && S_ISREG(status.st_mode);
+                           ::fstat(fd->get(), &status) == 0 && S_ISREG(status.st_mode) &&
+                           leads_to(log_path, *fd);
   if (left_behind && converted == kExitOk && loss.damage_count == 0) {
     if (::unlink(log_path.c_str()) != 0)
       return fail(system_error("remove " + log_path, errno).error());
