@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from conftest import rezolus, tool, wait_for
+from conftest import need_realtime, rezolus, tool, wait_for
 
 FROZEN_S = 5
 
@@ -38,6 +38,8 @@ CLASSES = {"auto": os.SCHED_RR, "normal": os.SCHED_OTHER, "high": os.SCHED_OTHER
 
 @pytest.mark.parametrize("priority", CLASSES)
 def test_it_is_the_sampling_threads_alone(tmp_path, start, priority):
+    if CLASSES[priority] != os.SCHED_OTHER:
+        need_realtime()
     output = tmp_path / "run.rezlog"
     process = start("record", "-i", "100ms", "--priority", priority, output)
     pid = process.popen.pid
@@ -61,6 +63,8 @@ def test_it_is_the_sampling_threads_alone(tmp_path, start, priority):
     ("fifo", os.SCHED_FIFO, "fifo 15")])
 def test_an_agents_sampling_thread_has_its_class_and_no_capability(own_agent, policy, expected,
                                                                   shown):
+    if expected != os.SCHED_OTHER:
+        need_realtime()
     agent = own_agent(settings=f'[scheduler]\npolicy = "{policy}"\n')
     pid = agent.process.popen.pid
     for task in pathlib.Path(f"/proc/{pid}/task").iterdir():
