@@ -265,7 +265,7 @@ std::vector<Key> agent_keys(AgentConfig& agent) {
 }
 
 // What only the keys together can tell.
-void note_unused_scheduler_keys(AgentConfig& agent) {
+void complete_scheduler(AgentConfig& agent) {
   const SchedulerConfig defaults;
   using Policy = SchedulerConfig::Policy;
   const Policy policy = agent.scheduler.policy;
@@ -286,7 +286,7 @@ bool same_queue(PushConfig a, PushConfig b) {
 }
 
 Result<AgentConfig> finish(AgentConfig agent) {
-  note_unused_scheduler_keys(agent);
+  complete_scheduler(agent);
   agent.push.queue_name = "agent-push";  // an exporter of the same host has one, too
   if (auto completed = complete(agent.push, agent.push_interval_ns); !completed) {
     return std::unexpected(std::move(completed.error()));

@@ -139,11 +139,10 @@ class RecordParser : public command_line::Parser {
                "(s3://bucket/run.parquet)")
         ->type_name(command_line::kFileValue);
     command_line::one_of(
-        add_option(
-            "-f,--format", given.format,
-            "Format of the output (default parquet; log where its name ends with .rezlog, raw "
-            "where "
-            "with .raw or .msgpack); raw is MessagePack snapshots as upstream's recorder has them"),
+        add_option("-f,--format", given.format,
+                   "Format of the output (default parquet; log where its name ends with .rezlog, "
+                   "raw where with .raw or .msgpack); raw is MessagePack snapshots as upstream's "
+                   "recorder has them"),
         kFormats);
     command_line::one_of(add_option("--layout", given.layout,
                                     "How Parquet is laid out: wide (default, a column for each "
