@@ -9,6 +9,7 @@
 
 #include <unistd.h>
 
+#include "base/nearest.h"
 #include "config/setters.h"
 #include "http/listen_address.h"
 
@@ -61,7 +62,7 @@ Result<void> set_sampler(AgentConfig& agent, const toml::node& value, const std:
     }
     return {};
   }
-  const std::string near = config::nearest(name, names);
+  const std::string near = nearest(name, names);
   return usage_error("there is no sampler '{}'{}", name,
                      near.empty() ? "; `rezolus check --samplers` lists them"
                                   : fmt::format("; did you mean '{}'?", near));
@@ -111,7 +112,7 @@ Result<void> set_histograms_off(CgroupLimits& limits, const toml::node& value) {
   }
   for (const std::string& name : *names) {
     if (std::ranges::find(known, name) != known.end()) continue;
-    const std::string near = config::nearest(name, known);
+    const std::string near = nearest(name, known);
     return usage_error("there is no histogram '{}' of cgroups{}", name,
                        near.empty() ? "; docs/metrics.md lists them"
                                     : fmt::format("; did you mean '{}'?", near));

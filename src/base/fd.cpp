@@ -8,6 +8,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "base/temporary_name.h"
+
 namespace rezolus {
 
 void Fd::close() {
@@ -118,7 +120,7 @@ Result<void> write_all(int fd, std::string_view data) {
 }
 
 Result<void> write_file_atomic(const std::string& path, std::string_view content) {
-  const std::string temporary = fmt::format("{}.tmp.{}", path, ::getpid());
+  const std::string temporary = temporary_name(path);
   auto fd = Fd::open(temporary, O_WRONLY | O_CREAT | O_TRUNC);
   if (!fd) return std::unexpected(fd.error());
   auto wrote = write_all(fd->get(), content);

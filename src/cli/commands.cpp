@@ -90,15 +90,12 @@ command_line::CommandDescription describe_program() {
 }
 
 std::optional<int> parse(command_line::Parser& parser, std::span<const std::string> arguments) {
-  try {
-    parser.parse(std::vector<std::string>(arguments.rbegin(), arguments.rend()));
-  } catch (const CLI::Success& help) {
-    return parser.exit(help);
-  } catch (const CLI::ParseError& wrong) {
-    fmt::print(stderr, "{0}: {1}; see {0} --help\n", parser.get_name(), wrong.what());
+  const auto read = parser.read(arguments);
+  if (!read) {
+    fmt::print(stderr, "{0}: {1}; see {0} --help\n", parser.get_name(), read.error().message);
     return kExitUsage;
   }
-  return std::nullopt;
+  return *read ? std::nullopt : std::optional(kExitOk);
 }
 
 }  // namespace rezolus::cli

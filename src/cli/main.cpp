@@ -10,9 +10,9 @@
 #include <fmt/core.h>
 
 #include "base/logging.h"
+#include "base/nearest.h"
 #include "base/version.h"
 #include "cli/subcommand.h"
-#include "config/toml_keys.h"
 
 namespace rezolus::cli {
 namespace {
@@ -32,7 +32,7 @@ void print_help() {
 int unknown_command(const std::string& text) {
   std::vector<std::string> names;
   for (const Subcommand& command : subcommands()) names.emplace_back(command.name);
-  const std::string near = config::nearest(text, names);
+  const std::string near = nearest(text, names);
   if (text.starts_with('-')) {
     fmt::print(stderr, "rezolus: unknown option '{}'; see rezolus --help\n", text);
   } else if (!near.empty()) {

@@ -8,11 +8,11 @@
 #include <string_view>
 
 #include "base/clock.h"
+#include "base/nearest.h"
 #include "base/store_url.h"
 #include "cli/access_options.h"
 #include "cli/subcommand.h"
 #include "command_line/parser.h"
-#include "config/toml_keys.h"
 #include "http/client.h"
 #include "recording/frame/metadata_keys.h"
 #include "recording/log/log.h"
@@ -85,25 +85,9 @@ class RecordParser : public command_line::Parser {
         ->option_text("[URL] [OUTPUT] [-- COMMAND...]")
         ->type_name(command_line::kFileValue);
     takes_command();
-    allow_extras();  // unknown options, which check_extras() names
   }
   static constexpr const char* kSampler = "SAMPLER";
   RecordArguments given;
-
-  // Requires: parse() is done.
-  [[nodiscard]] Result<void> check_extras() const {
-    const std::vector<std::string> extras = remaining();
-    if (extras.empty()) return {};
-    const std::string option = extras.front().substr(0, extras.front().find('='));
-    std::vector<std::string> known;
-    for (const CLI::Option* one : get_options()) {
-      for (const std::string& name : one->get_lnames()) known.push_back("--" + name);
-    }
-    const std::string near = config::nearest(option, known);
-    return usage_error("there is no option {}{}; see rezolus record --help", option,
-                       near.empty() ? "; a command and its options stand behind --"
-                                    : fmt::format("; did you mean {}?", near));
-  }
 
  private:
   // More than there can be, so that a command without -- is seen as one.
@@ -239,7 +223,7 @@ Result<void> take_filters(const RecordArguments& arguments, RecordOptions& optio
   for (const SamplerName& sampler : sampler_names()) known.emplace_back(sampler.name);
   for (const std::string& name : arguments.samplers) {
     if (std::ranges::find(known, name) != known.end()) continue;
-    const std::string near = config::nearest(name, known);
+    const std::string near = nearest(name, known);
     return usage_error("--samplers: there is no sampler '{}'{}", name,
                        near.empty() ? "; `rezolus check --samplers` lists them"
                                     : fmt::format("; did you mean '{}'?", near));
@@ -389,15 +373,9 @@ Result<std::optional<RecordOptions>> read_record_options(std::span<const std::st
   RecordParser parser;
   RecordArguments& given = parser.given;
   const auto end = std::ranges::find(arguments, "--");
-  try {
-    parser.parse(std::vector<std::string>(std::make_reverse_iterator(end), arguments.rend()));
-  } catch (const CLI::Success& help) {
-    parser.exit(help);
-    return std::nullopt;
-  } catch (const CLI::ParseError& wrong) {
-    return usage_error("{}; see rezolus record --help", wrong.what());
-  }
-  if (auto known = parser.check_extras(); !known) return std::unexpected(std::move(known.error()));
+  const auto read = parser.read({arguments.begin(), end});
+  if (!read) return usage_error("{}; see rezolus record --help", read.error().message);
+  if (!*read) return std::nullopt;
   if (auto taken = take_positionals(given); !taken) {
     return std::unexpected(std::move(taken.error()));
   }

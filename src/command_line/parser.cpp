@@ -7,6 +7,8 @@
 #include <fmt/core.h>
 #include <fmt/ranges.h>
 
+#include "base/nearest.h"
+
 namespace rezolus::command_line {
 namespace {
 
@@ -50,6 +52,45 @@ Parser::Parser(const std::string& name, const std::string& description, const Ma
   keep_lines(*format);
   formatter(format);
   footer(help_footer(manual));
+  allow_extras();  // check_extras() says more of them
+}
+
+Result<bool> Parser::read(std::span<const std::string> arguments) {
+  try {
+    parse(std::vector<std::string>(arguments.rbegin(), arguments.rend()));
+  } catch (const CLI::Success& help) {
+    exit(help);
+    return false;
+  } catch (const CLI::ParseError& wrong) {
+    // What is required may be there, and misspelt.
+    if (auto known = check_extras(); !known) return std::unexpected(std::move(known.error()));
+    return usage_error("{}", wrong.what());
+  }
+  if (auto known = check_extras(); !known) return std::unexpected(std::move(known.error()));
+  return true;
+}
+
+Result<void> Parser::check_extras() const {
+  const std::vector<std::string> extras = remaining(true);
+  if (extras.empty()) return {};
+  const std::string extra = extras.front().substr(0, extras.front().find('='));
+  const bool option = extra.starts_with('-');
+  const CLI::App* command = this;
+  while (!command->get_subcommands().empty()) command = command->get_subcommands().front();
+  std::vector<std::string> known;
+  if (option) {
+    for (const CLI::Option* one : command->get_options()) {
+      for (const std::string& name : one->get_lnames()) known.push_back("--" + name);
+    }
+  } else {
+    for (const CLI::App* one : command->get_subcommands({})) known.push_back(one->get_name());
+    if (known.empty()) return usage_error("'{}' is more than it takes", extras.front());
+  }
+  const std::string near = nearest(extra, known);
+  return usage_error("there is no {} {}{}", option ? "option" : "command", extra,
+                     !near.empty()    ? fmt::format("; did you mean {}?", near)
+                     : takes_command_ ? "; a command and its options stand behind --"
+                                      : "");
 }
 
 Parser* Parser::add_command(const std::string& name, const std::string& description,

@@ -9,6 +9,7 @@
 
 #include <CLI/CLI.hpp>
 
+#include "base/result.h"
 #include "command_line/manual.h"
 
 namespace rezolus::command_line {
@@ -29,6 +30,10 @@ class Parser : public CLI::App {
   Parser* add_command(const std::string& name, const std::string& description,
                       const Manual& manual);
 
+  // Reads a command line. False: help was asked for, and is printed. An error names what there is not,
+  // and what may have been meant.
+  Result<bool> read(std::span<const std::string> arguments);
+
   // Says that a command line of another program may stand behind --.
   void takes_command() { takes_command_ = true; }
 
@@ -36,6 +41,9 @@ class Parser : public CLI::App {
   [[nodiscard]] bool has_command() const { return takes_command_; }
 
  private:
+  // What stands in a command line and is no part of any command here; a success when there is nothing.
+  [[nodiscard]] Result<void> check_extras() const;
+
   Manual manual_;
   bool takes_command_ = false;
 };

@@ -3,10 +3,10 @@
 
 #include <algorithm>
 #include <filesystem>
-#include <numeric>
 
 #include "base/clock.h"
 #include "base/fd.h"
+#include "base/nearest.h"
 #include "base/size_text.h"
 
 namespace rezolus::config {
@@ -43,19 +43,6 @@ std::string joined(const std::vector<std::string>& path) {
   std::string text;
   for (const std::string& part : path) text += (text.empty() ? "" : ".") + part;
   return text;
-}
-
-std::size_t edit_distance(std::string_view a, std::string_view b) {
-  std::vector<std::size_t> row(b.size() + 1);
-  std::iota(row.begin(), row.end(), 0);
-  for (std::size_t i = 0; i < a.size(); ++i) {
-    std::size_t diagonal = std::exchange(row[0], i + 1);
-    for (std::size_t j = 0; j < b.size(); ++j) {
-      const std::size_t cost = diagonal + (a[i] == b[j] ? 0 : 1);
-      diagonal = std::exchange(row[j + 1], std::min({cost, row[j] + 1, row[j + 1] + 1}));
-    }
-  }
-  return row.back();
 }
 
 class Walker {
@@ -358,19 +345,6 @@ Result<std::vector<std::string>> as_strings(const toml::node& value) {
     texts.push_back(std::move(*text));
   }
   return texts;
-}
-
-std::string nearest(std::string_view text, std::span<const std::string> candidates) {
-  std::size_t best = std::max<std::size_t>(2, text.size() / 3) + 1;
-  std::string found;
-  for (const std::string& candidate : candidates) {
-    const std::size_t distance = edit_distance(text, candidate);
-    if (distance < best) {
-      best = distance;
-      found = candidate;
-    }
-  }
-  return found;
 }
 
 }  // namespace rezolus::config

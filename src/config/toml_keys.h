@@ -60,7 +60,4 @@ Result<std::uint64_t> as_size_bytes(const toml::node& value);
 // A string, or a list of strings.
 Result<std::vector<std::string>> as_strings(const toml::node& value);
 
-// The candidate that is nearest to text by edit distance; empty when none is near.
-std::string nearest(std::string_view text, std::span<const std::string> candidates);
-
 }  // namespace rezolus::config

@@ -180,11 +180,5 @@ TEST(TomlKeys, MissingFileIsAUsageError) {
   EXPECT_EQ(read.error().kind, ErrorKind::kUsage);
 }
 
-TEST(TomlKeys, NearestNeedsToBeNear) {
-  const std::vector<std::string> names = {"scheduler_runqueue", "syscall_counts"};
-  EXPECT_EQ(nearest("scheduler_runque", names), "scheduler_runqueue");
-  EXPECT_EQ(nearest("gpu", names), "");
-}
-
 }  // namespace
 }  // namespace rezolus::config

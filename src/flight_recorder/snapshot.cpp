@@ -13,6 +13,7 @@
 #include "base/fd.h"
 #include "base/part_names.h"
 #include "base/store_url.h"
+#include "base/temporary_name.h"
 #include "base/version.h"
 #include "flight_recorder/staging.h"
 #include "flight_recorder/upload_target.h"
@@ -219,9 +220,8 @@ void remove_leftovers(const FlightOptions& options) {
     return name == output.filename().string() || is_rotated(output, name);
   };
   for (const std::string& name : *names) {
-    std::size_t suffix = name.rfind(".tmp.");
-    if (suffix == name.npos && name.ends_with(".partial")) suffix = name.size() - 8;
-    const std::string whole = name.substr(0, suffix);
+    const auto temporary = parse_temporary_name(name);
+    const std::string& whole = temporary ? temporary->target : name;
     const std::string first = part_output(whole);
     if (!is_ours(first.empty() ? whole : first)) continue;
     // The first part gets its name last, and the JSON is written after it: others without both are of a
@@ -229,7 +229,7 @@ void remove_leftovers(const FlightOptions& options) {
     const bool unfinished = !first.empty() && is_absent(folder_of(output) / first) &&
                             is_absent(folder_of(output) / (first + ".json"));
     std::error_code ignored;
-    if (suffix != name.npos || unfinished) fs::remove(folder_of(output) / name, ignored);
+    if (temporary || unfinished) fs::remove(folder_of(output) / name, ignored);
   }
 }
 

@@ -149,10 +149,10 @@ TEST_F(SnapshotTest, PartsThatACrashLeftWithoutTheFirst) {
 
 TEST_F(SnapshotTest, WhatACrashLeftBesideTheOutput) {
   fs::create_directory(options_.buffer);
-  const std::vector<std::string> kept = {"flight.rezlog", "flight.rezlog.json", "other.partial",
+  const std::vector<std::string> kept = {"flight.rezlog", "flight.rezlog.json", "flight.rezlog.partial",
                                          "other.rezlog.tmp.12"};
   for (const std::string& name : kept) write(root_ + "/out/" + name);
-  for (const char* name : {"flight.rezlog.partial", "flight.rezlog.tmp.77",
+  for (const char* name : {"flight.rezlog.tmp.77",
                            "flight-20251126T132000Z-a.rezlog.tmp.77"}) {
     write(root_ + "/out/" + name);
   }

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "base/temporary_name.h"
 #include "recording/log/log_segment.h"
 
 namespace rezolus {
@@ -120,7 +121,7 @@ StagedSegments::~StagedSegments() {
 Result<void> StagedSegments::write_log(const std::string& path) const {
   auto sequences = list_segments(folder_);
   if (!sequences) return std::unexpected(std::move(sequences.error()));
-  const std::string partial = path + ".partial";
+  const std::string partial = temporary_name(path);
   auto target = Fd::open(partial, O_WRONLY | O_CREAT | O_TRUNC);
   if (!target) return std::unexpected(std::move(target.error()));
   const auto fill = [&]() -> Result<void> {

@@ -15,6 +15,7 @@
 
 #include "base/clock.h"
 #include "base/fd.h"
+#include "base/nearest.h"
 #include "config/setters.h"
 #include "config/toml_keys.h"
 
@@ -76,7 +77,7 @@ class Reader {
                         const std::vector<YamlKey>& keys) {
     std::vector<std::string> names;
     for (const YamlKey& key : keys) names.push_back(key.name);
-    const std::string near = config::nearest(name, names);
+    const std::string near = nearest(name, names);
     append(fmt::format("{}:{}: unknown key '{}{}'{}", path_, value.Mark().line + 1, prefix, name,
                        near.empty() ? "" : fmt::format("; did you mean '{}{}'?", prefix, near)));
   }
@@ -183,7 +184,7 @@ Result<void> add_cipher_suite(TlsServerConfig& tls, const std::string& name) {
     tls.cipher_suites.emplace_back(::SSL_CIPHER_get_name(cipher));
     return {};
   }
-  const std::string near = config::nearest(name, known);
+  const std::string near = nearest(name, known);
   return usage_error("'{}' is no cipher suite that is offered{}", name,
                      near.empty() ? "" : fmt::format("; did you mean '{}'?", near));
 }

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "base/temporary_name.h"
 #include "recording/log/log.h"
 #include "wire/msgpack.h"
 
@@ -53,7 +54,7 @@ Result<void> write_snapshots(LogReader& log, const Fd& fd, const std::string& pa
 Result<void> write_raw(const std::string& log_path, const std::string& path) {
   auto log = LogReader::open(log_path);
   if (!log) return std::unexpected(std::move(log.error()));
-  const std::string unfinished = path + ".partial";
+  const std::string unfinished = temporary_name(path);
   auto fd = Fd::open(unfinished, O_WRONLY | O_CREAT | O_TRUNC, 0644);
   if (!fd) return std::unexpected(std::move(fd.error()));
   auto written = write_snapshots(*log, *fd, unfinished);

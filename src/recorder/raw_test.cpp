@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "base/temporary_name.h"
 #include "recorder/recorder_testing.h"
 #include "recording/log/log.h"
 #include "wire/msgpack.h"
@@ -44,7 +45,7 @@ TEST_F(RawTest, SnapshotsFollowOneAnother) {
   const auto written = write_raw(path("log"), path("raw"));
   ASSERT_TRUE(written.has_value()) << written.error().message;
   EXPECT_EQ(read_file(path("raw"), 64u << 20).value(), expected);
-  EXPECT_FALSE(std::filesystem::exists(path("raw.partial")));
+  EXPECT_FALSE(std::filesystem::exists(temporary_name(path("raw"))));
 }
 
 TEST_F(RawTest, FractionsAreLeftOut) {

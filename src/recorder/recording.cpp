@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <charconv>
 #include <csignal>
 #include <cstdio>
 #include <filesystem>
@@ -15,6 +14,7 @@
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/part_names.h"
+#include "base/temporary_name.h"
 #include "base/ticks.h"
 #include "recorder/converter.h"
 #include "recorder/queued_log.h"
@@ -266,23 +266,11 @@ std::string folded_text(const std::string& path) {
   return path + " has not room for every series: some are summed by metric or left out";
 }
 
-// The process that began a temporary file of this name, which Parquet's writers call NAME.tmp.PID; 0:
-// it is none, or not one of this output or of what was recovered from it.
-pid_t temporary_writer(const std::filesystem::path& output, const std::string& name) {
-  constexpr std::string_view kInfix = ".tmp.";
-  const std::size_t at = name.rfind(kInfix);
-  if (at == std::string::npos) return 0;
+// Whether a file is to be this output, a part of it, or one of those that were recovered from it.
+bool belongs_to(const std::filesystem::path& output, const std::string& name) {
   const std::string own = output.filename();
-  const std::string target = name.substr(0, at);
-  if (target != own && part_number(own, target) == 0 &&
-      !target.starts_with(output.stem().string() + ".recovered-")) {
-    return 0;
-  }
-  pid_t pid = 0;
-  const char* begin = name.data() + at + kInfix.size();
-  const char* end = name.data() + name.size();
-  const auto parsed = std::from_chars(begin, end, pid);
-  return parsed.ec == std::errc() && parsed.ptr == end && pid > 0 ? pid : 0;
+  return name == own || part_number(own, name) != 0 ||
+         name.starts_with(output.stem().string() + ".recovered-");
 }
 
 // What conversions that were killed have left. Requires: the log is locked, so that no recorder of this
@@ -292,8 +280,9 @@ void remove_abandoned(const std::filesystem::path& output) {
   const auto names = folder_names(folder.empty() ? "." : folder.string());
   if (!names) return;
   for (const std::string& name : *names) {
-    const pid_t writer = temporary_writer(output, name);
-    if (writer == 0 || ::kill(writer, 0) == 0 || errno != ESRCH) continue;
+    const auto temporary = parse_temporary_name(name);
+    if (!temporary || !belongs_to(output, temporary->target)) continue;
+    if (::kill(temporary->writer, 0) == 0 || errno != ESRCH) continue;
     ::unlink((folder / name).c_str());
   }
 }

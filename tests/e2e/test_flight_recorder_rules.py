@@ -14,13 +14,12 @@ import pyarrow.parquet
 import pytest
 
 from conftest import ROOT, rezolus, wait_for
+from recordings import UPSTREAM
 from test_flight_recorder import times_of
 from test_flight_recorder_http import door  # noqa: F401 (a fixture)
 
 NS = 1_000_000_000
 CPUS = os.cpu_count()
-UPSTREAM = pathlib.Path(os.environ.get("REZOLUS_UPSTREAM_RECORDINGS",
-                                       ROOT.parent / "shared" / "testdata" / "upstream"))
 # Seconds that tasks wait for a CPU, per second: so many spinners make it fifteen times the CPUs.
 SPINNERS = 16 * CPUS
 THRESHOLD = 8 * CPUS

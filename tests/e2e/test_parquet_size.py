@@ -1,16 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0 OR MIT
 """Upstream's recordings rewritten by us: pyarrow finds the same values in a much smaller file."""
 
-import os
-import pathlib
-
 import pyarrow.parquet
 import pytest
 
-from conftest import BUILD, ROOT, rezolus
+from conftest import BUILD, rezolus
+from recordings import UPSTREAM
 
-UPSTREAM = pathlib.Path(os.environ.get("REZOLUS_UPSTREAM_RECORDINGS",
-                                       ROOT.parent / "shared" / "testdata" / "upstream"))
 RATIO_MAX = 0.60
 NOT_IDENTITY = {"metric_type", "unit", "description", "sampler", "source", "endpoint",
                 "PARQUET:field_id"}

@@ -22,14 +22,11 @@ namespace {
 
 int run(int argc, char** argv) {
   RecordingParser app;
-  try {
-    app.parse(argc, argv);
-  } catch (const CLI::Success& help) {
-    return app.exit(help);
-  } catch (const CLI::ParseError& wrong) {
-    fmt::print(stderr, "rezolus-recording: {}; see rezolus-recording --help\n", wrong.what());
-    return kExitUsage;
+  const auto read = app.read(std::vector<std::string>(argv + 1, argv + argc));
+  if (!read) {
+    return fail(usage_error("{}; see rezolus-recording --help", read.error().message).error());
   }
+  if (!*read) return kExitOk;
   const RecordingToolOptions& given = app.given;
   if (app.got_subcommand("info")) return run_info(given.info);
   if (app.got_subcommand("summary")) return run_summary(given.summary);

@@ -16,6 +16,7 @@
 #include "base/fd.h"
 #include "base/part_names.h"
 #include "base/store_url.h"
+#include "base/temporary_name.h"
 
 namespace rezolus {
 namespace {
@@ -131,7 +132,7 @@ Result<arrow::io::OutputStream*> Output::begin_part() {
     if (!sink.ok()) return arrow_error("write " + part.path, sink.status());
     part.sink = std::make_shared<BoundedSink>(std::move(*sink));
   } else {
-    part.temporary = fmt::format("{}.tmp.{}", part.path, ::getpid());
+    part.temporary = temporary_name(part.path);
     auto fd = Fd::open(part.temporary, O_WRONLY | O_CREAT | O_TRUNC);
     if (!fd) return context("write Parquet", fd.error());
     auto sink = arrow::io::FileOutputStream::Open(fd->release());

@@ -33,6 +33,31 @@ std::string to_text(const nlohmann::ordered_json& json) {
   return json.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
 }
 
+// What a recording says of each of its sources, for what was cut out of it. Its missed ticks are not
+// known there, nor are they where it has another interval.
+std::string narrow_facts(const std::string& text, const Overview& overview, bool interval_changed) {
+  auto per_source = nlohmann::ordered_json::parse(text, nullptr, false);
+  if (!per_source.is_object()) return text;
+  for (auto& facts : per_source) {
+    if (!facts.is_object()) continue;
+    bool other_ticks = interval_changed;
+    const auto narrow = [&](const char* key, auto limit) {
+      const auto found = facts.find(key);
+      if (found == facts.end() || !found->is_number_unsigned()) return;
+      const auto ns = found->template get<std::uint64_t>();
+      if (limit(ns) == ns) return;
+      *found = limit(ns);
+      other_ticks = true;
+    };
+    narrow("first_sample_ns", [&](std::uint64_t ns) { return std::max(ns, overview.first_ns); });
+    narrow("last_sample_ns", [&](std::uint64_t ns) { return std::min(ns, overview.last_ns); });
+    if (!other_ticks) continue;
+    facts.erase("missed_ticks");
+    facts.erase("lost_ticks");
+  }
+  return to_text(per_source);
+}
+
 }  // namespace
 
 std::map<std::string, std::string> read_text_map(const SourceMetadata& metadata,
@@ -112,7 +137,9 @@ std::shared_ptr<arrow::KeyValueMetadata> make_footer(const Overview& overview,
   for (const std::string& name : source_names(metadata[std::string(kMetaSource)])) {
     per_source[name] = facts;
   }
-  metadata.try_emplace(std::string(kMetaPerSource), to_text(per_source));
+  const auto [said, is_new] =
+      metadata.try_emplace(std::string(kMetaPerSource), to_text(per_source));
+  if (!is_new) said->second = narrow_facts(said->second, overview, interval.has_value());
   metadata.erase(std::string(kMetaEndpoint));
   auto pairs = std::make_shared<arrow::KeyValueMetadata>();
   for (const auto& [key, value] : metadata) pairs->Append(key, value);

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "base/temporary_name.h"
 #include "recording/log/log.h"
 #include "recording/parquet/asked_stream.h"
 #include "recording/parquet/gap_finder.h"
@@ -24,7 +25,7 @@ namespace {
 class TemporaryFile {
  public:
   explicit TemporaryFile(const std::string& output)
-      : path_(fmt::format("{}.tmp.{}", output, ::getpid())), output_(output) {}
+      : path_(temporary_name(output)), output_(output) {}
   TemporaryFile(const TemporaryFile&) = delete;
   TemporaryFile& operator=(const TemporaryFile&) = delete;
   ~TemporaryFile() { ::unlink(path_.c_str()); }

@@ -1,0 +1,15 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+#pragma once
+// What somebody may have meant who wrote a name that does not exist.
+
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace rezolus {
+
+// The candidate that is nearest to text by edit distance; empty when none is near.
+std::string nearest(std::string_view text, std::span<const std::string> candidates);
+
+}  // namespace rezolus

@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+#include "base/nearest.h"
+
+#include <gtest/gtest.h>
+
+namespace rezolus {
+namespace {
+
+TEST(Nearest, NeedsToBeNear) {
+  const std::vector<std::string> names = {"scheduler_runqueue", "syscall_counts"};
+  EXPECT_EQ(nearest("scheduler_runque", names), "scheduler_runqueue");
+  EXPECT_EQ(nearest("gpu", names), "");
+  EXPECT_EQ(nearest("gpu", {}), "");
+}
+
+}  // namespace
+}  // namespace rezolus
