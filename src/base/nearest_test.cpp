@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 #include "base/nearest.h"
 
+#include <vector>
+
 #include <gtest/gtest.h>
 
 namespace rezolus {

@@ -92,6 +92,35 @@ TEST(CommandLine, ChoicesAreCheckedAndShown) {
   EXPECT_THAT(Example().help(), HasSubstr("Examples:\n  rezolus  runs\n\nExit codes:\n  0  ok\n"));
 }
 
+std::string refusal(std::vector<std::string> arguments) {
+  const auto read = Example().read(arguments);
+  return read ? "" : read.error().message;
+}
+
+TEST(CommandLine, WhatThereIsNotIsNamed) {
+  EXPECT_EQ(refusal({"child", "here"}), "");
+  EXPECT_EQ(refusal({"child", "--", "--flag"}), "");  // a place of that name
+  EXPECT_EQ(refusal({"child", "here", "-"}), "");
+  EXPECT_EQ(refusal({"child", "here", "--fro=x"}),
+            "there is no option --fro; did you mean --free?");
+  EXPECT_EQ(refusal({"child", "--fre"}), "there is no option --fre; did you mean --free?");
+  EXPECT_EQ(refusal({"child", "here", "--password=x"}), "there is no option --password");
+  EXPECT_EQ(refusal({"--flag", "child", "here"}), "--flag stands behind child");
+  EXPECT_EQ(refusal({"chidl", "here"}), "there is no command 'chidl'; did you mean 'child'?");
+  EXPECT_EQ(refusal({"child", "a", "b", "c", "d"}), "'d' is more than it takes");
+  EXPECT_EQ(refusal({"child", "a", "b", "c", "http://me:secret@host"}),
+            "the last URL is more than it takes");
+  EXPECT_EQ(refusal({"child"}), "PLACE is required");
+}
+
+TEST(CommandLine, HelpEndsIt) {
+  testing::internal::CaptureStdout();
+  const auto read = Example().read(std::vector<std::string>{"child", "--help"});
+  EXPECT_THAT(testing::internal::GetCapturedStdout(), HasSubstr("The place"));
+  ASSERT_TRUE(read.has_value());
+  EXPECT_FALSE(*read);
+}
+
 TEST(CommandLine, TextIsWrapped) {
   EXPECT_EQ(wrap("one two three", 7), "one two\nthree");
   EXPECT_EQ(wrap("one\n\ntwo  three", 99), "one\n\ntwo three");

@@ -3,6 +3,8 @@
 
 #include <algorithm>
 #include <memory>
+#include <utility>
+#include <vector>
 
 #include <fmt/core.h>
 #include <fmt/ranges.h>
@@ -32,6 +34,30 @@ class HelpFormatter : public CLI::Formatter {
   }
   std::string make_footer(const CLI::App* app) const override { return app->get_footer() + "\n"; }
 };
+
+// What no option or positional of this very command took.
+std::vector<std::string> left_over(const CLI::App& command) {
+  std::vector<std::string> texts = command.remaining();
+  std::erase(texts, "--");
+  return texts;
+}
+
+// "-" and negative numbers are values.
+bool is_option(std::string_view text) {
+  return text.size() > 1 && text[0] == '-' && (text[1] < '0' || text[1] > '9');
+}
+
+std::string no_place_text(const CLI::App& command, const std::string& text) {
+  // A URL may have a password in it.
+  const std::string shown =
+      text.find("://") == text.npos ? fmt::format("'{}'", text) : std::string("the last URL");
+  std::vector<std::string> known;
+  for (const CLI::App* one : command.get_subcommands({})) known.push_back(one->get_name());
+  if (known.empty()) return fmt::format("{} is more than it takes", shown);
+  const std::string near = nearest(text, known);
+  return fmt::format("there is no command {}{}", shown,
+                     near.empty() ? "" : fmt::format("; did you mean '{}'?", near));
+}
 
 // CLI11 2.5 and newer break lines themselves. What they are given here is broken already, and
 // examples are not to be joined.
@@ -71,23 +97,25 @@ Result<bool> Parser::read(std::span<const std::string> arguments) {
 }
 
 Result<void> Parser::check_extras() const {
-  const std::vector<std::string> extras = remaining(true);
-  if (extras.empty()) return {};
-  const std::string extra = extras.front().substr(0, extras.front().find('='));
-  const bool option = extra.starts_with('-');
   const CLI::App* command = this;
-  while (!command->get_subcommands().empty()) command = command->get_subcommands().front();
-  std::vector<std::string> known;
-  if (option) {
-    for (const CLI::Option* one : command->get_options()) {
-      for (const std::string& name : one->get_lnames()) known.push_back("--" + name);
-    }
-  } else {
-    for (const CLI::App* one : command->get_subcommands({})) known.push_back(one->get_name());
-    if (known.empty()) return usage_error("'{}' is more than it takes", extras.front());
+  std::vector<std::string> extras = left_over(*command);
+  while (extras.empty() && !command->get_subcommands().empty()) {
+    command = command->get_subcommands().front();
+    extras = left_over(*command);
   }
-  const std::string near = nearest(extra, known);
-  return usage_error("there is no {} {}{}", option ? "option" : "command", extra,
+  if (extras.empty()) return {};
+  if (!is_option(extras.front())) return usage_error("{}", no_place_text(*command, extras.front()));
+  const std::string option = extras.front().substr(0, extras.front().find('='));
+  for (const CLI::App* below : command->get_subcommands()) {
+    if (below->get_option_no_throw(option) == nullptr) continue;
+    return usage_error("{} stands behind {}", option, below->get_name());
+  }
+  std::vector<std::string> known;
+  for (const CLI::Option* one : command->get_options()) {
+    for (const std::string& name : one->get_lnames()) known.push_back("--" + name);
+  }
+  const std::string near = nearest(option, known);
+  return usage_error("there is no option {}{}", option,
                      !near.empty()    ? fmt::format("; did you mean {}?", near)
                      : takes_command_ ? "; a command and its options stand behind --"
                                       : "");

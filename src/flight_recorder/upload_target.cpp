@@ -52,10 +52,7 @@ std::string value_of(std::string_view placeholder, const TargetNames& names) {
 
 Result<void> check_upload_target(std::string_view target) {
   const std::string_view path = target.substr(0, target.find('?'));
-  if (auto known = check_store_url(target); !known) {
-    known.error().message += ", such as s3://incidents/{host}/{time}-{reason}.parquet";
-    return known;
-  }
+  if (auto known = check_store_url(target); !known) return known;
   for (std::size_t at = 0; (at = path.find_first_of("{}", at)) != path.npos;) {
     const std::size_t end = path[at] == '{' ? path.find('}', at) : path.npos;
     if (end == path.npos) return usage_error("the output has a brace without its other half");

@@ -10,7 +10,7 @@ import pyarrow.parquet
 import pytest
 
 from conftest import BUILD, rezolus
-from recordings import columns_of, companion, metadata, ours, tool, upstream  # noqa: F401, fixtures
+from recordings import columns_of, companion, ours, tool, upstream  # noqa: F401, fixtures
 
 pytestmark = pytest.mark.usefixtures("companion")
 

@@ -53,6 +53,7 @@ class CutStream : public DerivedStream {
   }
   [[nodiscard]] bool after_gap() const override { return after_gap_; }
   [[nodiscard]] const std::vector<Gap>& gaps() const override { return gaps_; }
+  [[nodiscard]] bool is_cut() const override { return !whole() || interval_ns_ != 0; }
   [[nodiscard]] std::uint64_t missed_count() const override {
     // Gaps that are not listed have no place: all of them count where nothing is cut off.
     return whole() ? stream_->missed_count() : missed_count_;

@@ -8,6 +8,7 @@
 
 #include "recording/frame/frame_testing.h"
 #include "recording/parquet/joined_stream.h"
+#include "recording/parquet/overview.h"
 
 namespace rezolus {
 namespace {
@@ -64,6 +65,15 @@ std::vector<std::uint64_t> seconds(SnapshotStream& stream) {
     if (!snapshot || !*snapshot) return list;
     list.push_back(((*snapshot)->realtime_ns - kStart) / kSecond);
   }
+}
+
+// What per_source_metadata becomes of this in the metadata of a cut.
+std::string facts_of_cut(const std::string& facts, const Cut& what) {
+  auto stream = cut_stream(
+      std::make_unique<ListStream>(std::vector<std::uint64_t>{0, 1, 2, 3},
+                                   SourceMetadata{{std::string(kMetaPerSource), facts}}),
+      what);
+  return metadata_of(**stream).at(std::string(kMetaPerSource));
 }
 
 std::vector<std::uint64_t> cut(const std::string& from, const std::string& to,
@@ -261,6 +271,16 @@ TEST(Join, SeriesThatNameASourceAlreadyStayApart) {
                         {R"(disk{exported_source="sda",source="prom"})", 30},
                         {R"(disk{exported_source="sdb",source="prom"})", 31},
                         {R"(disk{exported_source="sda",source="prom-2"})", 40}}));
+}
+
+TEST(CutStream, FactsOfTheWholeAreLeftOut) {
+  const std::string facts =
+      R"({"a": {"first_sample_ns":1,"last_sample_ns":2,"missed_ticks":3,"lost_ticks":0,"role":"x"},"b":7})";
+  EXPECT_EQ(facts_of_cut(facts, {}), facts);
+  const std::string rest = R"({"a":{"role":"x"},"b":7})";
+  EXPECT_EQ(facts_of_cut(facts, {.from = parse_moment("+1s").value()}), rest);
+  EXPECT_EQ(facts_of_cut(facts, {.interval_ns = 2 * kSecond}), rest);
+  EXPECT_EQ(facts_of_cut("no JSON", {.interval_ns = 2 * kSecond}), "no JSON");
 }
 
 }  // namespace

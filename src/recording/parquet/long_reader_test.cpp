@@ -3,6 +3,7 @@
 #include "recording/parquet/long_reader.h"
 
 #include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
 
 #include "recording/parquet/long_reader_testing.h"
 #include "recording/parquet/tables.h"
@@ -306,6 +307,21 @@ TEST_F(LongReaderTest, AClockThatWasSetBackIsSaid) {
     EXPECT_LT(got[i - 1]->realtime_ns, got[i]->realtime_ns);
   }
   EXPECT_FALSE(opened->stream->metadata().contains("clock_set_back"));
+}
+
+// The first part is written when the last tick is not known.
+TEST_F(LongReaderTest, FactsAreOfAllParts) {
+  write_ticks(6);
+  convert({.slice_rows_max = 1, .chunks_per_part_max = 20});
+  ASSERT_GT(report_.parts, 2u);
+  auto opened = open_recording(path_);
+  ASSERT_TRUE(opened) << opened.error().message;
+  const auto got = read_all(*opened->stream);
+  const auto facts =
+      nlohmann::json::parse(opened->stream->metadata().at(std::string(kMetaPerSource)));
+  ASSERT_EQ(facts.size(), 1u);
+  EXPECT_EQ(facts.begin()->at("first_sample_ns"), got.front()->realtime_ns);
+  EXPECT_EQ(facts.begin()->at("last_sample_ns"), got.back()->realtime_ns);
 }
 
 TEST_F(LongReaderTest, OnlyTheMetricsAskedFor) {

@@ -4,6 +4,8 @@
 
 #include <exception>
 #include <new>
+#include <string>
+#include <vector>
 
 #include <fmt/core.h>
 #include <malloc.h>

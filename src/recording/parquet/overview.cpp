@@ -2,6 +2,7 @@
 #include "recording/parquet/overview.h"
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 
 #include <nlohmann/json.hpp>
@@ -33,29 +34,27 @@ std::string to_text(const nlohmann::ordered_json& json) {
   return json.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
 }
 
-// What a recording says of each of its sources, for what was cut out of it. Its missed ticks are not
-// known there, nor are they where it has another interval.
-std::string narrow_facts(const std::string& text, const Overview& overview, bool interval_changed) {
-  auto per_source = nlohmann::ordered_json::parse(text, nullptr, false);
-  if (!per_source.is_object()) return text;
-  for (auto& facts : per_source) {
-    if (!facts.is_object()) continue;
-    bool other_ticks = interval_changed;
-    const auto narrow = [&](const char* key, auto limit) {
-      const auto found = facts.find(key);
-      if (found == facts.end() || !found->is_number_unsigned()) return;
-      const auto ns = found->template get<std::uint64_t>();
-      if (limit(ns) == ns) return;
-      *found = limit(ns);
-      other_ticks = true;
-    };
-    narrow("first_sample_ns", [&](std::uint64_t ns) { return std::max(ns, overview.first_ns); });
-    narrow("last_sample_ns", [&](std::uint64_t ns) { return std::min(ns, overview.last_ns); });
-    if (!other_ticks) continue;
-    facts.erase("missed_ticks");
-    facts.erase("lost_ticks");
+// What per_source_metadata says of a source's ticks.
+constexpr std::array<const char*, 4> kTickFacts = {"first_sample_ns", "last_sample_ns",
+                                                   "missed_ticks", "lost_ticks"};
+
+// facts are of all sources together: where there is one, it may be known what some of them are of it.
+void put_facts(const nlohmann::ordered_json& facts, SourceMetadata& metadata) {
+  const std::vector<std::string> sources = source_names(metadata[std::string(kMetaSource)]);
+  nlohmann::ordered_json per_source;
+  for (const std::string& source : sources) per_source[source] = facts;
+  const auto [said, is_new] =
+      metadata.try_emplace(std::string(kMetaPerSource), to_text(per_source));
+  if (is_new || sources.size() != 1) return;
+  auto known = nlohmann::ordered_json::parse(said->second, nullptr, false);
+  if (!known.is_object()) return;
+  auto& about = known[sources.front()];
+  if (!about.is_object() && !about.is_null()) return;
+  bool added = false;
+  for (const char* key : kTickFacts) {
+    if (facts.contains(key)) added = about.emplace(key, facts.at(key)).second || added;
   }
-  return to_text(per_source);
+  if (added) said->second = to_text(known);
 }
 
 }  // namespace
@@ -81,6 +80,21 @@ std::uint64_t measured_interval_ms(const Overview& overview) {
   return std::max<std::uint64_t>(1, (*middle + kNsPerMs / 2) / kNsPerMs);
 }
 
+SourceMetadata metadata_of(const SnapshotStream& recording) {
+  SourceMetadata metadata = recording.metadata();
+  const auto said = metadata.find(std::string(kMetaPerSource));
+  if (!recording.is_cut() || said == metadata.end()) return metadata;
+  auto per_source = nlohmann::ordered_json::parse(said->second, nullptr, false);
+  if (!per_source.is_object()) return metadata;
+  for (auto& facts : per_source) {
+    for (const char* key : kTickFacts) {
+      if (facts.is_object()) facts.erase(key);
+    }
+  }
+  said->second = to_text(per_source);
+  return metadata;
+}
+
 void Overview::add(const Snapshot& snapshot) {
   if (rows == 0) {
     first_ns = snapshot.realtime_ns;
@@ -94,7 +108,7 @@ void Overview::add(const Snapshot& snapshot) {
 }
 
 void Overview::finish(const SnapshotStream& recording) {
-  metadata = recording.metadata();
+  metadata = metadata_of(recording);
   missed_ticks = recording.missed_count();
   loss = recording.loss();
   // A recorder that did not come to its end has not noted it.
@@ -127,19 +141,14 @@ std::shared_ptr<arrow::KeyValueMetadata> make_footer(const Overview& overview,
                                   {"last_sample_ns", overview.last_ns},
                                   {"missed_ticks", overview.missed_ticks},
                                   {"lost_ticks", overview.loss.ticks}};
+  if (interval) facts.erase("missed_ticks");  // as above
   const auto status = metadata.find(std::string(kMetaSamplerStatus));
   if (status != metadata.end()) {
     auto parsed = nlohmann::ordered_json::parse(status->second, nullptr, false);
     if (!parsed.is_discarded()) facts["sampler_status"] = std::move(parsed);
     metadata.erase(status);
   }
-  nlohmann::ordered_json per_source;
-  for (const std::string& name : source_names(metadata[std::string(kMetaSource)])) {
-    per_source[name] = facts;
-  }
-  const auto [said, is_new] =
-      metadata.try_emplace(std::string(kMetaPerSource), to_text(per_source));
-  if (!is_new) said->second = narrow_facts(said->second, overview, interval.has_value());
+  put_facts(facts, metadata);
   metadata.erase(std::string(kMetaEndpoint));
   auto pairs = std::make_shared<arrow::KeyValueMetadata>();
   for (const auto& [key, value] : metadata) pairs->Append(key, value);

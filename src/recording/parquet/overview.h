@@ -25,6 +25,9 @@ std::map<std::string, std::string> read_text_map(const SourceMetadata& metadata,
 // Looked at when the interval is not known.
 inline constexpr std::size_t kMeasuredIntervalsMax = 10;
 
+// A recording's metadata. Of a cut, without what it says of the times and missed ticks of the whole.
+SourceMetadata metadata_of(const SnapshotStream& recording);
+
 struct Overview {
   std::map<std::string, std::string> help;      // by metric
   std::map<std::string, std::string> samplers;  // by metric; of a wide file, they are with the fields

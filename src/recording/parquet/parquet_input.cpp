@@ -53,6 +53,14 @@ std::shared_ptr<Statistics> range_of(const parquet::RowGroupMetaData& group, int
   return range && range->HasMinMax() ? range : nullptr;
 }
 
+// Of the footer's pairs; nothing: it has none of this key.
+std::optional<std::string> value_of(const parquet::FileMetaData& file, std::string_view key) {
+  const auto& pairs = file.key_value_metadata();
+  const int at = pairs ? pairs->FindKey(std::string(key)) : -1;
+  if (at < 0) return std::nullopt;
+  return pairs->value(at);
+}
+
 }  // namespace
 
 Result<ParquetInput> ParquetInput::open_all(const std::string& name,
@@ -67,6 +75,7 @@ Result<ParquetInput> ParquetInput::open_all(const std::string& name,
   }
   try {
     std::int64_t row_count = 0;
+    std::optional<std::string> facts_of_all;
     // From the last to the first, which stays open: a part that is damaged is known at once.
     std::size_t end = input.files.size();
     for (std::size_t part = end; part-- > 0;) {
@@ -76,6 +85,7 @@ Result<ParquetInput> ParquetInput::open_all(const std::string& name,
         input.find_missing_end(part, *file);
         input.find_clock_set_back(*file);  // the last part knows of all
         input.find_missed_ticks(*file);
+        facts_of_all = value_of(*file, kMetaPerSource);
       }
       row_count += file->num_rows();
       input.note_row_groups(*file);
@@ -86,6 +96,10 @@ Result<ParquetInput> ParquetInput::open_all(const std::string& name,
     }
     if (paths.size() > 1) {
       for (const std::string_view key : kOfOneRecording) input.metadata.erase(std::string(key));
+    }
+    // A part before the last one was written when the end was not known.
+    if (paths.size() == 1 && facts_of_all) {
+      input.metadata[std::string(kMetaPerSource)] = std::move(*facts_of_all);
     }
     input.of_our_recorder = input.metadata.contains(std::string(kMetaMissedTicks));
     if (!input.of_our_recorder || input.part_missing_) input.missed_ticks.reset();
@@ -150,26 +164,23 @@ void ParquetInput::find_parts(PartFinder& finder, const std::string& first) {
 }
 
 void ParquetInput::find_clock_set_back(const parquet::FileMetaData& file) {
-  const auto& pairs = file.key_value_metadata();
-  const int at = pairs ? pairs->FindKey(std::string(kMetaClockSetBack)) : -1;
-  if (at < 0) return;
+  const auto times = value_of(file, kMetaClockSetBack);
+  if (!times) return;
   remarks.push_back(
       fmt::format("the clock was set back while it was recorded (times: {}), and the long layout "
                   "keeps no order "
                   "but time: counters may seem to start over there; take the log instead, or the "
                   "wide file, which keeps "
                   "their order",
-                  pairs->value(at)));
+                  *times));
 }
 
 void ParquetInput::find_missed_ticks(const parquet::FileMetaData& last) {
-  const auto& pairs = last.key_value_metadata();
-  const int at = pairs ? pairs->FindKey(std::string(kMetaMissedTicks)) : -1;
-  if (at < 0) return;
-  const std::string& text = pairs->value(at);
+  const auto text = value_of(last, kMetaMissedTicks);
+  if (!text) return;
   std::uint64_t count = 0;
-  const auto parsed = std::from_chars(text.data(), text.data() + text.size(), count);
-  if (parsed.ec == std::errc() && parsed.ptr == text.data() + text.size()) missed_ticks = count;
+  const auto parsed = std::from_chars(text->data(), text->data() + text->size(), count);
+  if (parsed.ec == std::errc() && parsed.ptr == text->data() + text->size()) missed_ticks = count;
 }
 
 GapFinder ParquetInput::gap_finder() const {

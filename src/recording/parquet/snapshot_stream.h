@@ -62,6 +62,9 @@ class SnapshotStream {
   [[nodiscard]] virtual std::uint64_t missed_count() const = 0;  // ticks in all gaps
   [[nodiscard]] virtual LogLoss loss() const = 0;                // what could not be read
 
+  // Ticks of the recording are left out, so that what its metadata says of all of them is not so here.
+  [[nodiscard]] virtual bool is_cut() const { return false; }
+
   // Nothing where the recording is no log.
   [[nodiscard]] virtual std::optional<LogShape> log_shape() const { return std::nullopt; }
 
@@ -84,6 +87,7 @@ class DerivedStream : public SnapshotStream {
   [[nodiscard]] const std::vector<Gap>& gaps() const override { return stream_->gaps(); }
   [[nodiscard]] std::uint64_t missed_count() const override { return stream_->missed_count(); }
   [[nodiscard]] LogLoss loss() const override { return stream_->loss(); }
+  [[nodiscard]] bool is_cut() const override { return stream_->is_cut(); }
   [[nodiscard]] std::optional<LogShape> log_shape() const override { return stream_->log_shape(); }
   [[nodiscard]] const std::string& name() const override { return stream_->name(); }
 

@@ -16,6 +16,7 @@
 #include "recording/parquet/asked_stream.h"
 #include "recording/parquet/gap_finder.h"
 #include "recording/parquet/output.h"
+#include "recording/parquet/overview.h"
 #include "wire/msgpack.h"
 
 namespace rezolus {
@@ -43,7 +44,7 @@ class TemporaryFile {
 };
 
 SourceMetadata with_metadata(const SnapshotStream& recording, const CopyOptions& options) {
-  SourceMetadata metadata = recording.metadata();
+  SourceMetadata metadata = metadata_of(recording);
   // The recorder's own count is of the whole recording, and this may be a part of it.
   const auto missed = metadata.find(std::string(kMetaMissedTicks));
   if (missed != metadata.end()) missed->second = std::to_string(recording.missed_count());
