@@ -52,7 +52,9 @@ void put_facts(const nlohmann::ordered_json& facts, SourceMetadata& metadata) {
   if (!about.is_object() && !about.is_null()) return;
   bool added = false;
   for (const char* key : kTickFacts) {
-    if (facts.contains(key)) added = about.emplace(key, facts.at(key)).second || added;
+    if (about.contains(key) || !facts.contains(key)) continue;
+    about[key] = facts.at(key);
+    added = true;
   }
   if (added) said->second = to_text(known);
 }
