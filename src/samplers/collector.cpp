@@ -335,11 +335,12 @@ Result<std::unique_ptr<Collector>> Collector::create(const Host& host,
     for (const Family* family : families()) {
       parts->families.emplace_back(*family, enabled_samplers(config, *family),
                                    parts->core ? &*parts->core : nullptr, core_error, features,
-                                   host, schema);
+                                   host);
     }
   }
   // Loading reads the kernel's BTF several times over; give that memory back.
   ::malloc_trim(0);
+  for (FamilyReader& family : parts->families) family.begin(host, schema);
 
   const Parts* own = parts.get();
   const LoadedBpf loaded = {.programs = parts->programs(),

@@ -66,32 +66,33 @@ void append_map_statuses(const std::string& family, const Object& object,
 
 FamilyReader::FamilyReader(const Family& family, const std::vector<bool>& enabled,
                            const Core* core, const std::string& core_error,
-                           const KernelFeatures& features, const Host& host,
-                           SchemaBuilder& schema)
-    : family_(family), running_(family.samplers.size(), false) {
+                           const KernelFeatures& features, const Host& host)
+    : family_(family), enabled_(enabled), core_(core), running_(family.samplers.size(), false) {
   const bool any = std::ranges::find(enabled, true) != enabled.end();
-  std::string failure;
   if (any && (family.uses_task_state || family.uses_cgroups) && core == nullptr) {
-    failure = core_error;
+    failure_ = core_error;
   } else if (any) {
     auto loaded = load(enabled, core, features, host);
-    if (!loaded) failure = loaded.error().message;
+    if (!loaded) failure_ = loaded.error().message;
   }
-  if (!failure.empty()) {
+  if (!failure_.empty()) {
     object_.reset();
     running_.assign(running_.size(), false);
   }
-  for (std::size_t i = 0; i < family.samplers.size(); ++i) {
+}
+
+void FamilyReader::begin(const Host& host, SchemaBuilder& schema) {
+  for (std::size_t i = 0; i < family_.samplers.size(); ++i) {
     if (running_[i]) {
-      auto sampler = activate(*family.samplers[i], core, host, schema);
+      auto sampler = activate(*family_.samplers[i], core_, host, schema);
       if (sampler) {
         active_.push_back(std::move(*sampler));
       } else {
         running_[i] = false;
-        failure = sampler.error().message;
+        failure_ = sampler.error().message;
       }
     }
-    describe(i, enabled[i], failure);
+    describe(i, enabled_[i], failure_);
   }
 }
 

@@ -25,12 +25,14 @@ namespace rezolus {
 
 class FamilyReader {
  public:
-  // Loads what `enabled` (in the order of family.samplers) asks for. core may be null when the
-  // family does not use task state. Never fails as a whole: what could not be had says so in
-  // statuses(). Series are added to the builder for the samplers that run.
+  // Loads what `enabled` (in the order of family.samplers) asks for. core, which outlives this, may be
+  // null when the family does not use task state. Never fails as a whole: what could not be had says so
+  // in statuses(), once begin() was called.
   FamilyReader(const Family& family, const std::vector<bool>& enabled, const Core* core,
-               const std::string& core_error, const KernelFeatures& features, const Host& host,
-               SchemaBuilder& schema);
+               const std::string& core_error, const KernelFeatures& features, const Host& host);
+  // Maps the banks of the samplers that run, and adds their series to the builder. Once, before all that
+  // follows; apart from loading, which needs the kernel's BTF in memory, so that the two do not add up.
+  void begin(const Host& host, SchemaBuilder& schema);
 
   // The devices there are now, for a family that lists them: their series are added, those of
   // devices that are gone are retired.
@@ -102,6 +104,9 @@ class FamilyReader {
   void describe(std::size_t index, bool enabled, const std::string& failure);
 
   const Family& family_;
+  const std::vector<bool> enabled_;  // by sampler
+  const Core* const core_;
+  std::string failure_;  // why none was loaded, or the last could not be mapped
   std::optional<Object> object_;  // maybe not loaded(): then its hooks say why
   std::optional<CounterBank> losses_;
   Mapping device_table_;
