@@ -6,6 +6,8 @@
 #include <bit>
 #include <charconv>
 #include <cmath>
+#include <cstdlib>
+#include <utility>
 
 #include "wire/utf8.h"
 
@@ -66,7 +68,7 @@ bool read_number(std::string_view word, PrometheusNumber& number) {
   number.whole.reset();
   const auto [end, failed] = std::from_chars(word.data(), word.data() + word.size(), value);
   if (failed == std::errc::result_out_of_range) {
-    value = HUGE_VAL;  // beyond a double: as an infinity
+    value = std::strtod(std::string(word).c_str(), nullptr);  // an infinity of its sign, or nearly 0
     return end == word.data() + word.size();
   }
   return failed == std::errc() && end == word.data() + word.size();
@@ -330,14 +332,17 @@ void PrometheusDecoder::keep(std::int64_t position, const PrometheusNumber& numb
   const double value = number.value;
   Known& known = known_[static_cast<std::size_t>(position)];
   ++sample_count_;
-  if (known.last_seen == number_) {
+  known.last_seen = number_;
+  // Its place is free for one that is, as where a series is new.
+  if (!std::isfinite(value)) {
+    ++losses_.not_finite;
+    return;
+  }
+  if (std::exchange(known.last_valued, number_) == number_) {
     ++losses_.duplicate;
     return;
   }
-  known.last_seen = number_;
-  if (!std::isfinite(value)) {
-    ++losses_.not_finite;
-  } else if (known.floating) {
+  if (known.floating) {
     values_.emplace_back(known.index, std::bit_cast<std::uint64_t>(value));
   } else if (number.whole) {
     values_.emplace_back(known.index, *number.whole);

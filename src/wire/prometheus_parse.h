@@ -90,6 +90,7 @@ class PrometheusDecoder {
     std::uint64_t last_seen = 0;  // number of the page
     bool floating = false;
     bool live = false;
+    std::uint64_t last_valued = 0;  // number of the page that had a finite value of it
   };
   struct TextHash {
     using is_transparent = void;

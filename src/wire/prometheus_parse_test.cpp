@@ -154,6 +154,29 @@ TEST(PrometheusParse, WhatIsNotFiniteIsAbsentAndCounted) {
   EXPECT_EQ(decoder.losses().not_finite, 4u);
 }
 
+TEST(PrometheusParse, NumbersThatNoDoubleHolds) {
+  PrometheusDecoder decoder;
+  for (std::uint64_t page = 1; page <= 2; ++page) {
+    const auto found = read(decoder, "tiny 1e-999\nsmall -1e-999\nhuge 1e999\nlow -1e999\n");
+    EXPECT_EQ(number(*found, "tiny"), 0);
+    EXPECT_EQ(number(*found, "small"), 0);
+    EXPECT_TRUE(absent(*found, "huge"));
+    EXPECT_TRUE(absent(*found, "low"));
+    EXPECT_EQ(decoder.losses().not_finite, 2 * page);
+  }
+  EXPECT_EQ(parse_prometheus_sample("low -1e999")->value, -HUGE_VAL);
+}
+
+TEST(PrometheusParse, OfDuplicatesTheFirstFiniteCounts) {
+  PrometheusDecoder decoder;
+  for (std::uint64_t page = 1; page <= 2; ++page) {
+    const auto found = read(decoder, "a NaN\na 2\na 3\n");
+    EXPECT_EQ(number(*found, "a"), 2);
+    EXPECT_EQ(decoder.losses().not_finite, page);
+    EXPECT_EQ(decoder.losses().duplicate, page);
+  }
+}
+
 TEST(PrometheusParse, TheFirstOfDuplicatesCounts) {
   PrometheusDecoder decoder;
   for (std::uint64_t round = 1; round <= 2; ++round) {

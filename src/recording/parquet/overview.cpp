@@ -38,7 +38,8 @@ std::string to_text(const nlohmann::ordered_json& json) {
 constexpr std::array<const char*, 4> kTickFacts = {"first_sample_ns", "last_sample_ns",
                                                    "missed_ticks", "lost_ticks"};
 
-// facts are of all sources together: where there is one, it may be known what some of them are of it.
+// What the recording says of its sources stays. facts are of all of them together: what is not said is
+// added where there is but one.
 void put_facts(const nlohmann::ordered_json& facts, SourceMetadata& metadata) {
   const std::vector<std::string> sources = source_names(metadata[std::string(kMetaSource)]);
   nlohmann::ordered_json per_source;
