@@ -176,7 +176,7 @@ class Forerunner {
 
   // In neither a string nor a comment.
   Refusal outside(std::string_view text, std::size_t& at) {
-    constexpr std::string_view kBeforeString = " \t\n=[{,.";
+    constexpr std::string_view kBeforeString = " \t\n=[{,";
     const char c = text[at];
     if (static_cast<unsigned char>(c) >= 0x80) {
       return {line_, "a character beyond ASCII is allowed only in quotes and comments"};
@@ -184,8 +184,10 @@ class Forerunner {
     follow(c);
     if (c == '#') end_ = "\n";
     if (c != '"' && c != '\'') return {};
-    // Inside of a number or a bare key a quote begins nothing.
-    if (at > 0 && kBeforeString.find(text[at - 1]) == std::string_view::npos) return {};
+    // Inside of a number or a bare key a quote begins nothing; behind the dot of a key it does.
+    const char before = at > 0 ? text[at - 1] : '\n';
+    const bool key_part = before == '.' && !value_;
+    if (!key_part && kBeforeString.find(before) == std::string_view::npos) return {};
     const std::string_view thrice = c == '"' ? "\"\"\"" : "'''";
     const bool long_string = text.substr(at).starts_with(thrice);
     if (long_string && !value_) return {line_, "a key cannot begin with three quotes"};
