@@ -131,10 +131,10 @@ TEST(TomlKeys, CharactersBeyondAsciiOnlyInQuotesAndComments) {
   for (const char* text : {"[general]\nš = 1\n", "# é\nlisten = é", "x = ''\n\u00a0y = 1"}) {
     EXPECT_EQ(target.error_of(text),
               "a.toml:2: a character beyond ASCII is allowed only in quotes and comments");
-    // A dot begins a quoted part of a key, and nothing in a value.
+  }
+  // A dot begins a quoted part of a key, and nothing in a value.
   EXPECT_TRUE(parse_text("a.\"é\" = {b.\"é\" = 1}\n", "a.toml"));
   EXPECT_FALSE(parse_text("a = +.\"é\"\nb [=gene", "a.toml"));
-}
 }
 
 TEST(TomlKeys, LongStringsAreValuesAndNoKeys) {
