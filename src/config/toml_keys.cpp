@@ -181,9 +181,16 @@ class Forerunner {
     if (static_cast<unsigned char>(c) >= 0x80) {
       return {line_, "a character beyond ASCII is allowed only in quotes and comments"};
     }
+    constexpr std::string_view kEndsBare = " \t\n\r,]}#";
+    if (kEndsBare.find(c) != std::string_view::npos) bare_ = false;
+    if (bare_) return {};
     follow(c);
     if (c == '#') end_ = "\n";
-    if (c != '"' && c != '\'') return {};
+    if (c != '"' && c != '\'') {
+      bare_ = value_ && kEndsBare.find(c) == std::string_view::npos &&
+              std::string_view("=[{").find(c) == std::string_view::npos;
+      return {};
+    }
     // Inside of a number or a bare key a quote begins nothing; behind the dot of a key it does.
     const char before = at > 0 ? text[at - 1] : '\n';
     const bool key_part = before == '.' && !value_;
@@ -226,6 +233,7 @@ class Forerunner {
   std::string_view end_;  // what ends the string or comment; empty outside
   std::string brackets_;  // those of the value that are open
   bool value_ = false;
+  bool bare_ = false;  // in a number, or what stands in its place: no quote or bracket begins anything there
 };
 
 std::string_view type_name(const toml::node& value) {

@@ -135,6 +135,8 @@ TEST(TomlKeys, CharactersBeyondAsciiOnlyInQuotesAndComments) {
   // A dot begins a quoted part of a key, and nothing in a value.
   EXPECT_TRUE(parse_text("a.\"é\" = {b.\"é\" = 1}\n", "a.toml"));
   EXPECT_FALSE(parse_text("a = +.\"é\"\nb [=gene", "a.toml"));
+  EXPECT_FALSE(parse_text("a = +w[\"é\"]", "a.toml"));
+  EXPECT_TRUE(parse_text("a = [1, \"é\", [true,{b = 1.5, c = 'é'}]] # é\nd = 1\n", "a.toml"));
 }
 
 TEST(TomlKeys, LongStringsAreValuesAndNoKeys) {
