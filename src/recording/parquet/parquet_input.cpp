@@ -53,14 +53,6 @@ std::shared_ptr<Statistics> range_of(const parquet::RowGroupMetaData& group, int
   return range && range->HasMinMax() ? range : nullptr;
 }
 
-// Of the footer's pairs; nothing: it has none of this key.
-std::optional<std::string> value_of(const parquet::FileMetaData& file, std::string_view key) {
-  const auto& pairs = file.key_value_metadata();
-  const int at = pairs ? pairs->FindKey(std::string(key)) : -1;
-  if (at < 0) return std::nullopt;
-  return pairs->value(at);
-}
-
 }  // namespace
 
 Result<ParquetInput> ParquetInput::open_all(const std::string& name,
@@ -85,7 +77,7 @@ Result<ParquetInput> ParquetInput::open_all(const std::string& name,
         input.find_missing_end(part, *file);
         input.find_clock_set_back(*file);  // the last part knows of all
         input.find_missed_ticks(*file);
-        facts_of_all = value_of(*file, kMetaPerSource);
+        facts_of_all = find_value(file->key_value_metadata().get(), kMetaPerSource);
       }
       row_count += file->num_rows();
       input.note_row_groups(*file);
@@ -164,7 +156,7 @@ void ParquetInput::find_parts(PartFinder& finder, const std::string& first) {
 }
 
 void ParquetInput::find_clock_set_back(const parquet::FileMetaData& file) {
-  const auto times = value_of(file, kMetaClockSetBack);
+  const auto times = find_value(file.key_value_metadata().get(), kMetaClockSetBack);
   if (!times) return;
   remarks.push_back(
       fmt::format("the clock was set back while it was recorded (times: {}), and the long layout "
@@ -176,7 +168,7 @@ void ParquetInput::find_clock_set_back(const parquet::FileMetaData& file) {
 }
 
 void ParquetInput::find_missed_ticks(const parquet::FileMetaData& last) {
-  const auto text = value_of(last, kMetaMissedTicks);
+  const auto text = find_value(last.key_value_metadata().get(), kMetaMissedTicks);
   if (!text) return;
   std::uint64_t count = 0;
   const auto parsed = std::from_chars(text->data(), text->data() + text->size(), count);
@@ -190,13 +182,12 @@ GapFinder ParquetInput::gap_finder() const {
 
 // Files of before this was noted do not say that they go on.
 void ParquetInput::find_missing_end(std::size_t part, const parquet::FileMetaData& last) {
-  const auto& pairs = last.key_value_metadata();
-  const int at = pairs ? pairs->FindKey(std::string(kMetaNextPart)) : -1;
-  if (at < 0) return;
+  const auto next = find_value(last.key_value_metadata().get(), kMetaNextPart);
+  if (!next) return;
   part_missing_ = true;
   remarks.push_back(
       fmt::format("its end is missing: {} says that it goes on in part {}, which is not beside it",
-                  files[part], pairs->value(at)));
+                  files[part], *next));
 }
 
 // Of the part that is open.

@@ -27,11 +27,6 @@ std::shared_ptr<const arrow::KeyValueMetadata> read_pairs(const std::string& pat
   }
 }
 
-std::optional<std::string> find_value(const arrow::KeyValueMetadata* pairs, std::string_view key) {
-  const int at = pairs != nullptr ? pairs->FindKey(std::string(key)) : -1;
-  return at < 0 ? std::nullopt : std::optional(pairs->value(at));
-}
-
 // What a file's footer says of where it stands.
 struct Standing {
   bool numbered = false;  // files of before parts had their number in the footer are not
@@ -47,6 +42,11 @@ Standing read_standing(const std::string& path) {
 }
 
 }  // namespace
+
+std::optional<std::string> find_value(const arrow::KeyValueMetadata* pairs, std::string_view key) {
+  const int at = pairs != nullptr ? pairs->FindKey(std::string(key)) : -1;
+  return at < 0 ? std::nullopt : std::optional(pairs->value(at));
+}
 
 std::optional<std::string> read_footer_value(const std::string& path, const std::string& key) {
   return find_value(read_pairs(path).get(), key);

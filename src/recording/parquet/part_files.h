@@ -5,7 +5,10 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
+
+#include <arrow/util/key_value_metadata.h>
 
 namespace rezolus {
 
@@ -23,6 +26,9 @@ struct PartFiles {
   // Parts of another recording, whose writer died while it gave them their names.
   std::vector<std::string> foreign;
 };
+
+// Of a footer's pairs, which may be null. Nothing: not that key.
+std::optional<std::string> find_value(const arrow::KeyValueMetadata* pairs, std::string_view key);
 
 // What a file's footer says under this key. Nothing: not that key, or it is no whole Parquet file.
 std::optional<std::string> read_footer_value(const std::string& path, const std::string& key);
