@@ -177,19 +177,15 @@ class Forerunner {
   // In neither a string nor a comment.
   Refusal outside(std::string_view text, std::size_t& at) {
     constexpr std::string_view kBeforeString = " \t\n=[{,.";
-    constexpr std::string_view kEndsBare = " \t\n\r,]}#";
-    constexpr std::string_view kNotBare = "=[{\"'";
     const char c = text[at];
     if (static_cast<unsigned char>(c) >= 0x80) {
       return {line_, "a character beyond ASCII is allowed only in quotes and comments"};
     }
-    bare_ = !kEndsBare.contains(c) && (bare_ || (value_ && !kNotBare.contains(c)));
-    if (bare_) return {};
     follow(c);
     if (c == '#') end_ = "\n";
     if (c != '"' && c != '\'') return {};
-    // Inside of a bare key a quote begins nothing.
-    if (at > 0 && !kBeforeString.contains(text[at - 1])) return {};
+    // Inside of a number or a bare key a quote begins nothing.
+    if (at > 0 && kBeforeString.find(text[at - 1]) == std::string_view::npos) return {};
     const std::string_view thrice = c == '"' ? "\"\"\"" : "'''";
     const bool long_string = text.substr(at).starts_with(thrice);
     if (long_string && !value_) return {line_, "a key cannot begin with three quotes"};
@@ -228,7 +224,6 @@ class Forerunner {
   std::string_view end_;  // what ends the string or comment; empty outside
   std::string brackets_;  // those of the value that are open
   bool value_ = false;
-  bool bare_ = false;  // in a number, or what stands in its place: nothing begins inside of it
 };
 
 std::string_view type_name(const toml::node& value) {

@@ -132,6 +132,10 @@ TEST(TomlKeys, CharactersBeyondAsciiOnlyInQuotesAndComments) {
     EXPECT_EQ(target.error_of(text),
               "a.toml:2: a character beyond ASCII is allowed only in quotes and comments");
   }
+  // Behind the end of a line that is no line's end, the parser looks for whitespace.
+  EXPECT_EQ(target.error_of("[general]\nlisten = \"\"\"a \\\n  ä\"\"\"\n"), "");
+  EXPECT_EQ(target.listen, "a ä");
+  EXPECT_NE(target.error_of("[general]\nlisten = \"\\é\"\n").find("a.toml:2: "), std::string::npos);
   // A dot begins a quoted part of a key, and nothing in a value.
   EXPECT_TRUE(parse_text("a.\"é\" = {b.\"é\" = 1}\n", "a.toml"));
   EXPECT_FALSE(parse_text("a = +.\"é\"\nb [=gene", "a.toml"));
