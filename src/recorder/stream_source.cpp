@@ -14,7 +14,7 @@ constexpr std::string_view kSnapshotPath = "/metrics/binary";
 // The agent says something at least every 5 s.
 constexpr std::uint64_t kSilenceNsMax = 15 * kNsPerSecond;
 constexpr std::uint64_t kRetryNsMin = 200 * kNsPerMs;
-constexpr std::uint64_t kRetryNsMax = 2 * kNsPerSecond;
+constexpr std::uint64_t kRetryNsMax = kNsPerSecond;
 // An agent that is polled meanwhile must not hold up its own ticks for longer.
 constexpr std::uint64_t kAskAgainTimeoutMs = 500;
 // The agent's clock says how many ticks an outage took, unless it differs from ours by more.
