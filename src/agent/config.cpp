@@ -62,10 +62,8 @@ Result<void> set_sampler(AgentConfig& agent, const toml::node& value, const std:
     }
     return {};
   }
-  const std::string near = nearest(name, names);
   return usage_error("there is no sampler '{}'{}", name,
-                     near.empty() ? "; `rezolus check --samplers` lists them"
-                                  : fmt::format("; did you mean '{}'?", near));
+                     did_you_mean(name, names, "; `rezolus check --samplers` lists them"));
 }
 
 // Accepts a key of upstream's that has nothing to set here.
@@ -112,10 +110,8 @@ Result<void> set_histograms_off(CgroupLimits& limits, const toml::node& value) {
   }
   for (const std::string& name : *names) {
     if (std::ranges::find(known, name) != known.end()) continue;
-    const std::string near = nearest(name, known);
     return usage_error("there is no histogram '{}' of cgroups{}", name,
-                       near.empty() ? "; docs/metrics.md lists them"
-                                    : fmt::format("; did you mean '{}'?", near));
+                       did_you_mean(name, known, "; docs/metrics.md lists them"));
   }
   limits.histograms_off = std::move(*names);
   return {};

@@ -6,6 +6,8 @@
 #include <utility>
 #include <vector>
 
+#include <fmt/core.h>
+
 namespace rezolus {
 namespace {
 
@@ -35,6 +37,13 @@ std::string nearest(std::string_view text, std::span<const std::string> candidat
     }
   }
   return found;
+}
+
+std::string did_you_mean(std::string_view text, std::span<const std::string> candidates,
+                         std::string_view otherwise, std::string_view prefix) {
+  const std::string near = nearest(text, candidates);
+  return near.empty() ? std::string(otherwise)
+                      : fmt::format("; did you mean '{}{}'?", prefix, near);
 }
 
 }  // namespace rezolus

@@ -15,5 +15,13 @@ TEST(Nearest, NeedsToBeNear) {
   EXPECT_EQ(nearest("gpu", {}), "");
 }
 
+TEST(Nearest, EndsAMessage) {
+  const std::vector<std::string> names = {"listen", "interval"};
+  EXPECT_EQ(did_you_mean("lisen", names), "; did you mean 'listen'?");
+  EXPECT_EQ(did_you_mean("lisen", names, "", "web."), "; did you mean 'web.listen'?");
+  EXPECT_EQ(did_you_mean("colour", names), "");
+  EXPECT_EQ(did_you_mean("colour", names, "; see the manual"), "; see the manual");
+}
+
 }  // namespace
 }  // namespace rezolus

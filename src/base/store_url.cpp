@@ -62,6 +62,18 @@ std::string shown_store_url(std::string_view url) {
   return shown;
 }
 
+std::string typed_store_url(std::string_view url) {
+  std::string shown = shown_store_url(url);
+  const std::size_t at = url.rfind('@');
+  if (at == url.npos || shown == url) return std::string(url);
+  // An @ among the options: where a secret ends is not certain then.
+  const std::size_t options = options_at(url);
+  if (at > options) return shown;
+  const std::size_t authority = url.find(kSchemeEnd) + kSchemeEnd.size();
+  if (url.substr(authority, at - authority).find(':') == url.npos) return std::string(url);
+  return shown.append(url.substr(options));
+}
+
 std::string store_url_with_suffix(std::string_view url, std::string_view suffix) {
   std::string other(url);
   return other.insert(options_at(url), suffix);

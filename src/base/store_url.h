@@ -19,6 +19,9 @@ Result<void> check_store_url(std::string_view url);
 // As people may see it: without credentials and options. Any other text is returned as it is.
 std::string shown_store_url(std::string_view url);
 
+// To be typed again: with its options, and without credentials where there is a secret among them.
+std::string typed_store_url(std::string_view url);
+
 // Of the object whose name goes on like this: credentials and options are the same.
 std::string store_url_with_suffix(std::string_view url, std::string_view suffix);
 

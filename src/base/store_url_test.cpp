@@ -48,6 +48,17 @@ TEST(StoreUrl, IsShownWithoutSecrets) {
   EXPECT_EQ(shown_store_url("/tmp/a@b?c"), "/tmp/a@b?c");
 }
 
+TEST(StoreUrl, IsTypedAgainWithoutSecrets) {
+  EXPECT_EQ(typed_store_url("s3://KEY:SECRET@b/k.parquet?region=x&endpoint_override=y"),
+            "s3://b/k.parquet?region=x&endpoint_override=y");
+  EXPECT_EQ(typed_store_url("s3://KEY:SEC/RET@b/k"), "s3://b/k");
+  EXPECT_EQ(typed_store_url("s3://KEY:SECRET@b/k?user=me@home"), "s3://b/k");
+  EXPECT_EQ(typed_store_url("s3://b/k?region=x"), "s3://b/k?region=x");
+  EXPECT_EQ(typed_store_url("abfs://container@account.example/k?x=1"),
+            "abfs://container@account.example/k?x=1");
+  EXPECT_EQ(typed_store_url("/tmp/a:b@c?d"), "/tmp/a:b@c?d");
+}
+
 TEST(StoreUrl, GoesOnBeforeItsOptions) {
   EXPECT_EQ(store_url_with_suffix("s3://b/k?x=1", ".json"), "s3://b/k.json?x=1");
   EXPECT_EQ(store_url_with_suffix("file:///k", ".json"), "file:///k.json");

@@ -11,6 +11,7 @@
 
 #include "base/logging.h"
 #include "base/nearest.h"
+#include "base/tell.h"
 #include "base/version.h"
 #include "cli/subcommand.h"
 
@@ -32,11 +33,11 @@ void print_help() {
 int unknown_command(const std::string& text) {
   std::vector<std::string> names;
   for (const Subcommand& command : subcommands()) names.emplace_back(command.name);
-  const std::string near = nearest(text, names);
+  const std::string meant = did_you_mean(text, names);
   if (text.starts_with('-')) {
     fmt::print(stderr, "rezolus: unknown option '{}'; see rezolus --help\n", text);
-  } else if (!near.empty()) {
-    fmt::print(stderr, "rezolus: there is no command '{}'; did you mean '{}'?\n", text, near);
+  } else if (!meant.empty()) {
+    fmt::print(stderr, "rezolus: there is no command '{}'{}\n", text, meant);
   } else {
     fmt::print(stderr, "rezolus: '{}' is neither a command nor a configuration file; see rezolus "
                        "--help\n", text);
@@ -73,7 +74,7 @@ int main(int argc, char** argv) {
   try {
     return rezolus::cli::dispatch(std::vector<std::string>(argv + 1, argv + argc));
   } catch (const std::exception& unexpected) {
-    fmt::print(stderr, "rezolus: {}\n", unexpected.what());
+    rezolus::tell(stderr, "rezolus: {}\n", unexpected.what());
     return rezolus::cli::kExitRuntime;
   }
 }

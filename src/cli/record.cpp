@@ -8,6 +8,7 @@
 #include <future>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <fmt/ranges.h>
@@ -17,6 +18,7 @@
 #include "base/logging.h"
 #include "base/quantity.h"
 #include "base/store_url.h"
+#include "base/tell.h"
 #include "cli/live_source.h"
 #include "cli/record_options.h"
 #include "cli/subcommand.h"
@@ -32,7 +34,7 @@ constexpr std::uint64_t kProgressPeriodNs = 200 * kNsPerMs;
 constexpr std::uint64_t kCommandPollNs = 50 * kNsPerMs;
 
 int fail(const Error& cause) {
-  fmt::print(stderr, "rezolus record: {}\n", cause.message);
+  tell(stderr, "rezolus record: {}\n", cause.message);
   return cause.kind == ErrorKind::kUsage ? kExitUsage : kExitRuntime;
 }
 
@@ -82,15 +84,11 @@ class ProgressLine {
     };
     const std::string elapsed =
         seconds(progress.elapsed_ns) + (duration_ns_ ? " of " + seconds(*duration_ns_) : "");
-    fmt::print(stderr, "\r\033[K{} · {} samples · {} missed · {}", elapsed, progress.tick_count,
-               progress.missed_count, format_bytes(static_cast<double>(progress.size_bytes)));
-    std::fflush(stderr);
-    drawn_ = true;
+    drawn_ = tell(stderr, "\r\033[K{} · {} samples · {} missed · {}", elapsed, progress.tick_count,
+                  progress.missed_count, format_bytes(static_cast<double>(progress.size_bytes)));
   }
   void clear() {
-    if (drawn_) fmt::print(stderr, "\r\033[K");
-    std::fflush(stderr);
-    drawn_ = false;
+    if (std::exchange(drawn_, false)) tell(stderr, "\r\033[K");
   }
 
  private:
@@ -100,18 +98,18 @@ class ProgressLine {
   std::uint64_t shown_ns_ = 0;
 };
 
-void discard(const LogWriter& log) { ::unlink(log.path().c_str()); }
+void discard(const LogWriter& log) {
+  if (log.in_place()) ::unlink(log.path().c_str());
+}
 
 void print_report(const RecordOptions& options, const RecordingReport& report,
                   const AbsentReasons& reasons, const std::string& path) {
   std::error_code ignored;  // an object store says no size
   const auto size_bytes = std::filesystem::file_size(path, ignored);
-  fmt::print("\n{}: {} rows, {} missed, {}, {:.1f} s at {}\n\n", path, report.tick_count,
-             report.missed_count, ignored ? "?" : format_bytes(static_cast<double>(size_bytes)),
-             static_cast<double>(report.activity.elapsed_ns) / kNsPerSecond,
-             format_duration(options.plan.interval_ns));
-  fmt::print("{}", render_summary(report.activity, reasons));
-  std::fflush(stdout);
+  tell(stdout, "\n{}: {} rows, {} missed, {}, {:.1f} s at {}\n\n{}", path, report.tick_count,
+       report.missed_count, ignored ? "?" : format_bytes(static_cast<double>(size_bytes)),
+       static_cast<double>(report.activity.elapsed_ns) / kNsPerSecond,
+       format_duration(options.plan.interval_ns), render_summary(report.activity, reasons));
 }
 
 SourceMetadata file_metadata(const RecordOptions& options, SourceMetadata facts) {
@@ -197,7 +195,7 @@ Result<std::unique_ptr<SnapshotSource>> join_endpoints(const RecordOptions& opti
   }
   if (failure_count == inputs.size()) return std::unexpected(std::move(*first_failure));
   const auto warn = [](const std::string& sentence) {
-    if (::isatty(STDERR_FILENO) == 1) fmt::print(stderr, "\r\033[K");
+    if (::isatty(STDERR_FILENO) == 1) tell(stderr, "\r\033[K");
     spdlog::warn("{}", sentence);
   };
   return std::make_unique<JoinedSource>(std::move(inputs), options.choice, timeout_ms * kNsPerMs,
@@ -228,7 +226,11 @@ Result<std::unique_ptr<SnapshotSource>> open_chosen_source(const RecordOptions& 
 class CommandRun {
  public:
   CommandRun(const RecordOptions& options, Interrupt& interrupt)
-      : interrupt_(interrupt), patience_ns_(2 * options.plan.interval_ns + kNsPerSecond) {
+      : interrupt_(interrupt),
+        patience_ns_(2 * options.plan.interval_ns + kNsPerSecond),
+        until_ns_(options.plan.duration_ns
+                      ? monotonic_ns() + options.plan.interval_ns + *options.plan.duration_ns
+                      : ~std::uint64_t{0}) {
     if (!options.command.empty()) command_.emplace(options.command);
   }
 
@@ -255,10 +257,11 @@ class CommandRun {
   }
 
   // Once the recording has ended: so does the command, unless the recording failed, which is no
-  // reason to end somebody's work.
+  // reason to end somebody's work before its time.
   void finish(bool recording_failed) {
     if (!command_ || !command_->started()) return;
-    while (recording_failed && !command_->ended() && Interrupt::signal_number() == 0) {
+    while (recording_failed && !command_->ended() && Interrupt::signal_number() == 0 &&
+           monotonic_ns() < until_ns_) {
       sleep_until_monotonic(monotonic_ns() + kCommandPollNs);
     }
     if (command_->ended()) return;
@@ -281,6 +284,7 @@ class CommandRun {
   std::optional<Error> problem_;               // why it could not be started
   std::optional<RecordingProgress> ended_at_;  // when the command was seen to have ended
   const std::uint64_t patience_ns_;            // for the tick after that
+  const std::uint64_t until_ns_;               // CLOCK_MONOTONIC when --duration is over
   bool stopped_by_duration_ = false;
 };
 
@@ -309,8 +313,8 @@ int record(const RecordOptions& options) {
   if (options.output.ends_with(".rez") && options.format == OutputFormat::kParquet) {
     spdlog::warn("{} will be a Parquet file", shown_output);
   }
-  fmt::print(stderr, "recording from {} to {}{}\n", (*source)->description(), shown_output,
-             how_it_ends(options));
+  tell(stderr, "recording from {} to {}{}\n", (*source)->description(), shown_output,
+       how_it_ends(options));
 
   CommandRun command(options, interrupt);
   ProgressLine progress(options.plan.duration_ns);
@@ -346,6 +350,14 @@ int record(const RecordOptions& options) {
     spdlog::warn("{} was removed while it was being written, and was made anew with all in it",
                  log_path);
   }
+  if (!log->in_place()) {
+    const std::string text = fmt::format(
+        "{} was renamed or replaced while it was being written, and {} is not made of it; what was "
+        "recorded is in the file that had this name",
+        log_path, shown_output);
+    return fail(
+        Error{report.problem ? fmt::format("{}; {}", shortfall(*report.problem), text) : text});
+  }
   const auto finished = finish_output(log_path, options.output, options.format, options.layout);
   print_report(options, report, reasons, finished ? shown_output : log_path);
   if (!finished && report.problem) {
@@ -366,6 +378,8 @@ int record(const RecordOptions& options) {
 int run_record(std::span<const std::string> arguments) {
   // A parent that ignores it would take the statuses of our children.
   std::signal(SIGCHLD, SIG_DFL);
+  // Nobody has to read what is said for the recording to go on.
+  std::signal(SIGPIPE, SIG_IGN);
   const auto options = read_record_options(arguments);
   if (!options) return fail(options.error());
   if (!*options) return kExitOk;

@@ -4,6 +4,7 @@
 
 #include "base/fd.h"
 #include "cli/record_arguments.h"
+#include "cli/record_options.h"
 #include "config/toml_keys.h"
 #include "http/access_keys.h"
 
@@ -152,6 +153,10 @@ void fill_in(RecordArguments& command_line, RecordArguments file) {
   const auto take = [](auto& ours, auto& others) {
     if (ours.empty()) ours = std::move(others);
   };
+  // A layout is one of Parquet files: no word of the file's for who asks for a log.
+  if (named_format(command_line.format, command_line.output) != OutputFormat::kParquet) {
+    file.layout.clear();
+  }
   take(command_line.interval, file.interval);
   take(command_line.duration, file.duration);
   take(command_line.output, file.output);

@@ -88,6 +88,24 @@ TEST(RecordConfig, PrioritiesHaveNames) {
             std::string::npos);
 }
 
+TEST(RecordConfig, WhoAsksForALogDoesNotGetTheFilesLayout) {
+  RecordArguments file;
+  file.layout = "long";
+  for (const RecordArguments& asked :
+       {RecordArguments{.format = "log"}, RecordArguments{.output = "run.raw"}}) {
+    RecordArguments both = asked;
+    fill_in(both, file);
+    EXPECT_TRUE(understand(both)) << both.format;
+  }
+  RecordArguments both{.output = "run.parquet"};
+  fill_in(both, file);
+  EXPECT_EQ(understand(both)->layout, "long");
+  file.format = "log";  // against its own layout
+  RecordArguments none;
+  fill_in(none, file);
+  EXPECT_FALSE(understand(none));
+}
+
 TEST(RecordConfig, AnObjectStoreIsSpooled) {
   RecordArguments arguments;
   arguments.output = "s3://bucket/a/run.parquet";

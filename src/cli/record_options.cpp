@@ -223,10 +223,8 @@ Result<void> take_filters(const RecordArguments& arguments, RecordOptions& optio
   for (const SamplerName& sampler : sampler_names()) known.emplace_back(sampler.name);
   for (const std::string& name : arguments.samplers) {
     if (std::ranges::find(known, name) != known.end()) continue;
-    const std::string near = nearest(name, known);
     return usage_error("--samplers: there is no sampler '{}'{}", name,
-                       near.empty() ? "; `rezolus check --samplers` lists them"
-                                    : fmt::format("; did you mean '{}'?", near));
+                       did_you_mean(name, known, "; `rezolus check --samplers` lists them"));
   }
   options.choice.samplers = arguments.samplers;
   options.choice.metrics = arguments.metrics;
@@ -286,17 +284,14 @@ std::string spool_folder(const RecordArguments& arguments) {
 
 Result<void> take_format(const RecordArguments& arguments, RecordOptions& options) {
   const std::string& format = arguments.format;
-  const auto named = [&](std::string_view suffix) {
-    return format.empty() && options.output.ends_with(suffix);
-  };
-  if (format == "log" || named(kLogSuffix)) {
-    options.format = OutputFormat::kLog;
-    if (arguments.output.empty()) options.output = "rezolus.rezlog";
-  } else if (format == "raw" || named(".raw") || named(".msgpack")) {
-    options.format = OutputFormat::kRaw;
-    if (arguments.output.empty()) options.output = "rezolus.raw";
-  } else if (!format.empty() && format != "parquet") {
+  if (!format.empty() && std::ranges::find(kFormats, format) == kFormats.end()) {
     return usage_error("--format: {}", command_line::not_one_of(format, kFormats));
+  }
+  options.format = named_format(format, options.output);
+  if (arguments.output.empty() && options.format == OutputFormat::kLog) {
+    options.output = "rezolus.rezlog";
+  } else if (arguments.output.empty() && options.format == OutputFormat::kRaw) {
+    options.output = "rezolus.raw";
   }
   if (arguments.layout.empty()) return {};
   if (std::ranges::find(kLayouts, arguments.layout) == kLayouts.end()) {
@@ -350,6 +345,15 @@ Result<void> take_sources(const RecordArguments& arguments, RecordOptions& optio
 }
 
 }  // namespace
+
+OutputFormat named_format(std::string_view format, std::string_view output) {
+  const auto named = [&](std::string_view suffix) {
+    return format.empty() && output.ends_with(suffix);
+  };
+  if (format == "log" || named(kLogSuffix)) return OutputFormat::kLog;
+  if (format == "raw" || named(".raw") || named(".msgpack")) return OutputFormat::kRaw;
+  return OutputFormat::kParquet;
+}
 
 Result<RecordOptions> understand(RecordArguments arguments) {
   RecordOptions options;

@@ -5,6 +5,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/result.h"
@@ -37,6 +38,9 @@ struct RecordOptions {
 // Reads arguments (without the command's name) into options. Nothing: help was printed. Errors are
 // usage errors.
 Result<std::optional<RecordOptions>> read_record_options(std::span<const std::string> arguments);
+
+// Of --format, and where that is empty, of the output's name.
+OutputFormat named_format(std::string_view format, std::string_view output);
 
 // What the texts mean. Errors are usage errors.
 Result<RecordOptions> understand(RecordArguments arguments);

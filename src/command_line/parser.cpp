@@ -54,9 +54,7 @@ std::string no_place_text(const CLI::App& command, const std::string& text) {
   std::vector<std::string> known;
   for (const CLI::App* one : command.get_subcommands({})) known.push_back(one->get_name());
   if (known.empty()) return fmt::format("{} is more than it takes", shown);
-  const std::string near = nearest(text, known);
-  return fmt::format("there is no command {}{}", shown,
-                     near.empty() ? "" : fmt::format("; did you mean '{}'?", near));
+  return fmt::format("there is no command {}{}", shown, did_you_mean(text, known));
 }
 
 // CLI11 2.5 and newer break lines themselves. What they are given here is broken already, and

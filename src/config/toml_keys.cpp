@@ -96,11 +96,10 @@ class Walker {
         same = parts[i] == "*" || parts[i] == path_[i];
       }
       if (same) return;
-      names.push_back(parts.front());
+      names.push_back(fmt::format("[{}]", parts.front()));
     }
-    const std::string near = nearest(joined(path_), names);
-    complain(value, fmt::format("unknown section '[{}]'{}", joined(path_),
-                                near.empty() ? "" : fmt::format("; did you mean '[{}]'?", near)));
+    const std::string section = fmt::format("[{}]", joined(path_));
+    complain(value, fmt::format("unknown section '{}'{}", section, did_you_mean(section, names)));
   }
 
   void take(const toml::node& value) {
@@ -120,10 +119,9 @@ class Walker {
       }
       names.push_back(joined(parts));
     }
-    const std::string near = nearest(joined(path_), names);
-    complain(value,
-             fmt::format("unknown key '{}{}'{}", prefix_, joined(path_),
-                         near.empty() ? "" : fmt::format("; did you mean '{}{}'?", prefix_, near)));
+    const std::string name = joined(path_);
+    complain(value, fmt::format("unknown key '{}{}'{}", prefix_, name,
+                                did_you_mean(name, names, "", prefix_)));
   }
 
   void complain(const toml::node& value, const std::string& what) {

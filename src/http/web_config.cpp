@@ -77,9 +77,8 @@ class Reader {
                         const std::vector<YamlKey>& keys) {
     std::vector<std::string> names;
     for (const YamlKey& key : keys) names.push_back(key.name);
-    const std::string near = nearest(name, names);
     append(fmt::format("{}:{}: unknown key '{}{}'{}", path_, value.Mark().line + 1, prefix, name,
-                       near.empty() ? "" : fmt::format("; did you mean '{}{}'?", prefix, near)));
+                       did_you_mean(name, names, "", prefix)));
   }
 
   void append(const std::string& sentence) { errors_ += (errors_.empty() ? "" : "\n") + sentence; }
@@ -184,9 +183,7 @@ Result<void> add_cipher_suite(TlsServerConfig& tls, const std::string& name) {
     tls.cipher_suites.emplace_back(::SSL_CIPHER_get_name(cipher));
     return {};
   }
-  const std::string near = nearest(name, known);
-  return usage_error("'{}' is no cipher suite that is offered{}", name,
-                     near.empty() ? "" : fmt::format("; did you mean '{}'?", near));
+  return usage_error("'{}' is no cipher suite that is offered{}", name, did_you_mean(name, known));
 }
 
 Result<void> add_curve(TlsServerConfig& tls, const std::string& name) {

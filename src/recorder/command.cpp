@@ -40,7 +40,8 @@ Result<void> Command::start() {
   // A handled signal goes back to its default by itself at exec; what is ignored would stay so.
   posix_spawnattr_t attributes;
   ::posix_spawnattr_init(&attributes);
-  ::posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK);
+  ::posix_spawnattr_setflags(
+      &attributes, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
   posix_spawn_file_actions_t actions;
   ::posix_spawn_file_actions_init(&actions);
   has_terminal_ = in_foreground();
@@ -50,6 +51,10 @@ Result<void> Command::start() {
   sigset_t none;
   ::sigemptyset(&none);
   ::posix_spawnattr_setsigmask(&attributes, &none);
+  sigset_t defaults;
+  ::sigemptyset(&defaults);
+  ::sigaddset(&defaults, SIGPIPE);
+  ::posix_spawnattr_setsigdefault(&attributes, &defaults);
   const int failed =
       ::posix_spawnp(&pid_, pointers[0], &actions, &attributes, pointers.data(), ::environ);
   ::posix_spawnattr_destroy(&attributes);

@@ -20,6 +20,7 @@
 
 #include "base/clock.h"
 #include "base/fd.h"
+#include "base/store_url.h"
 #include "recording/parquet/exit_codes.h"
 
 namespace rezolus {
@@ -64,6 +65,7 @@ std::vector<char*> pointers(std::vector<std::string>& texts) {
   // `systemctl kill -s HUP` reaches every process of a service, and asks the recorder.
   ::signal(SIGHUP, SIG_IGN);
   ::signal(SIGUSR2, SIG_IGN);
+  ::signal(SIGPIPE, SIG_DFL);
   sigset_t none;
   ::sigemptyset(&none);
   ::sigprocmask(SIG_SETMASK, &none, nullptr);
@@ -171,9 +173,11 @@ Result<std::string> find_converter() {
 std::string conversion_command(const std::string& log_path, const std::string& parquet_path,
                                const std::string& layout) {
   const bool named = parquet_path.ends_with(".parquet");
-  return fmt::format("{} convert {}{}{} {}", kConverterName, named ? "" : "--format parquet ",
+  const std::string typed = typed_store_url(parquet_path);
+  return fmt::format("{} convert {}{}{} {}{}", kConverterName, named ? "" : "--format parquet ",
                      layout == "wide" ? "" : "--layout " + layout + " ", shell_word(log_path),
-                     shell_word(parquet_path));
+                     shell_word(typed),
+                     typed == parquet_path ? "" : " (and put the URL's credentials back)");
 }
 
 Result<Conversion> convert_log(const std::string& converter, const std::string& log_path,

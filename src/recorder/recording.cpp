@@ -14,6 +14,7 @@
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/part_names.h"
+#include "base/store_url.h"
 #include "base/temporary_name.h"
 #include "base/ticks.h"
 #include "recorder/converter.h"
@@ -89,8 +90,12 @@ class Recorder {
   void tell_notice();
   void show_progress();
   void count_tail(std::uint64_t until_ns);
-  [[nodiscard]] std::uint64_t expected_ticks() const {
-    return plan_.duration_ns ? *plan_.duration_ns / plan_.interval_ns + 1 : ~std::uint64_t{0};
+  bool wait_for_tick(std::uint64_t due_ns);
+  // Ticks that are due yet, by the duration that was asked for.
+  [[nodiscard]] std::uint64_t left_ticks() const {
+    if (!plan_.duration_ns) return ~std::uint64_t{0};
+    const std::uint64_t expected = *plan_.duration_ns / plan_.interval_ns + 1;
+    return expected - std::min(expected, sample_count_ + missed_count_);
   }
 
   const RecordingPlan& plan_;
@@ -121,6 +126,7 @@ bool Recorder::take(SnapshotRef snapshot) {
 }
 
 bool Recorder::miss(std::uint64_t count, std::uint64_t realtime_ns, std::string reason) {
+  count = std::min(count, left_ticks());
   if (count == 0) return true;
   if (gap_.missed_count == 0) {
     gap_.realtime_ns = realtime_ns;
@@ -142,6 +148,15 @@ void Recorder::show_progress() {
                       log_.size_bytes(), monotonic_ns() - start_ns_});
 }
 
+// False: asked to finish. Who listens hears now and then that it goes on.
+bool Recorder::wait_for_tick(std::uint64_t due_ns) {
+  while (interrupt_.wait_until(std::min(due_ns, monotonic_ns() + kListenNs))) {
+    if (monotonic_ns() >= due_ns) return true;
+    show_progress();
+  }
+  return false;
+}
+
 void Recorder::poll() {
   const std::uint64_t now_ns = monotonic_ns();
   TickSchedule ticks(realtime_ns(), now_ns, plan_.interval_ns);
@@ -152,14 +167,21 @@ void Recorder::poll() {
     miss(ticks.missed_count() - told, realtime_at(first_due_ns), reason);
     told = ticks.missed_count();
   };
-  while (ticks.due_ns() <= deadline_ns && interrupt_.wait_until(ticks.due_ns())) {
+  while (ticks.due_ns() <= deadline_ns && wait_for_tick(ticks.due_ns())) {
     const std::uint64_t first_due_ns = ticks.due_ns();
     ticks.catch_up(monotonic_ns());
     miss_late(first_due_ns, "the recorder woke up late");
     const std::uint64_t due_ns = ticks.due_ns();
+    if (due_ns > deadline_ns) return;
     auto snapshot = source_.sample();
+    if (!snapshot && interrupt_.requested()) {
+      // The signal ended the scrape; nothing is wrong but for ticks that passed in it.
+      if (monotonic_ns() < due_ns + plan_.interval_ns) return;
+      ticks.advance(monotonic_ns());
+      miss(ticks.missed_count() - told + 1, realtime_at(due_ns), "a sample took too long");
+      return;
+    }
     if (!snapshot) {
-      if (interrupt_.requested()) return;  // the signal ended the scrape; nothing is wrong
       outage_.failed(snapshot.error());
       miss(1, realtime_at(due_ns), snapshot.error().message);
     } else if (!take(std::move(*snapshot))) {
@@ -172,14 +194,13 @@ void Recorder::poll() {
 }
 
 void Recorder::listen() {
-  const std::uint64_t expected = expected_ticks();
   // Ticks come by the source's clock; ours ends the recording only when none come.
   const std::uint64_t deadline_ns = plan_.duration_ns
                                         ? monotonic_ns() + plan_.interval_ns + *plan_.duration_ns +
                                               kLastTickGraceNs
                                         : ~std::uint64_t{0};
   tick_ns_ = monotonic_ns();
-  while (sample_count_ + missed_count_ < expected && !interrupt_.requested()) {
+  while (left_ticks() > 0 && !interrupt_.requested()) {
     const std::uint64_t now_ns = monotonic_ns();
     auto event = source_.next(std::min(deadline_ns, now_ns + kListenNs));
     // What had come until then is taken, however late that is.
@@ -190,8 +211,7 @@ void Recorder::listen() {
       if (!take(std::move((*event)->snapshot))) return;
     } else if (*event) {
       const Gap& gap = (*event)->gap;
-      miss(std::min(gap.missed_count, expected - sample_count_ - missed_count_), gap.realtime_ns,
-           gap.reason);
+      miss(gap.missed_count, gap.realtime_ns, gap.reason);
     }
     show_progress();
   }
@@ -200,13 +220,12 @@ void Recorder::listen() {
 
 // Ticks that were due after the last sample, when no source is there to tell.
 void Recorder::count_tail(std::uint64_t until_ns) {
-  const std::uint64_t left = expected_ticks() - sample_count_ - missed_count_;
   const bool over = plan_.duration_ns && !interrupt_.requested();
   if (!over && !outage_.failing()) return;
   const std::uint64_t untold_ns = until_ns - tick_ns_;
   const std::uint64_t since = untold_ns / plan_.interval_ns;
   const std::uint64_t told = gap_.missed_count;
-  miss(over ? left : std::min(left, since > told ? since - told : 0),
+  miss(over ? left_ticks() : since - std::min(since, told),
        realtime_at(tick_ns_ + plan_.interval_ns),
        outage_.failing() ? outage_.last()->message : "no sample came");
 }
@@ -263,7 +282,8 @@ Result<std::uint64_t> count_ticks(const std::string& log_path) {
 }
 
 std::string folded_text(const std::string& path) {
-  return path + " has not room for every series: some are summed by metric or left out";
+  return shown_store_url(path) +
+         " has not room for every series: some are summed by metric or left out";
 }
 
 // Whether a file is to be this output, a part of it, or one of those that were recovered from it.

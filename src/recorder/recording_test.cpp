@@ -165,6 +165,41 @@ TEST_F(RecordingTest, AGapBeginsWithTheFirstTickThatWasMissed) {
   }
 }
 
+// Its last sample fails long after the recording should have ended.
+class SlowAtTheEnd : public ScriptedSource {
+ public:
+  SlowAtTheEnd() : ScriptedSource([](int call) { return call >= 8; }) {}
+  Result<SnapshotRef> sample() override {
+    if (calls_++ == 8) sleep_until_monotonic(monotonic_ns() + 300 * kNsPerMs);
+    return ScriptedSource::sample();
+  }
+
+ private:
+  int calls_ = 0;
+};
+
+TEST_F(RecordingTest, NothingBehindTheEndIsMissed) {
+  SlowAtTheEnd source;
+  const Outcome outcome = record(source, path("log"));
+  EXPECT_GE(outcome.report.missed_count, 1u);
+  EXPECT_LE(outcome.report.tick_count + outcome.report.missed_count, 11u);
+}
+
+TEST_F(RecordingTest, WhoPollsRarelyIsHeardOfMeanwhile) {
+  ScriptedSource source([](int) { return false; });
+  Interrupt interrupt;
+  auto log = LogWriter::create(path("log"), {});
+  ASSERT_TRUE(log.has_value()) << log.error().message;
+  int heard = 0;
+  RecordingListener listener;
+  listener.progress = [&](const RecordingProgress&) {
+    if (++heard == 3) interrupt.finish();
+  };
+  run_recording({.interval_ns = 3600 * kNsPerSecond, .duration_ns = {}}, source, *log, interrupt,
+                listener);
+  EXPECT_EQ(heard, 3);
+}
+
 TEST_F(RecordingTest, ASourceThatStaysAwayIsAProblemAndKeepsTheRest) {
   ScriptedSource source([](int call) { return call >= 2; });
   const Outcome outcome = record(source, path("log"));

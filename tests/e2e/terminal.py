@@ -36,8 +36,13 @@ class Terminal:
     def type(self, text):
         os.write(self.fd, text.encode())
 
+    def hang_up(self):
+        if self.fd is not None:
+            os.close(self.fd)
+        self.fd = None
+
     def close(self):
-        os.close(self.fd)  # hangs up
+        self.hang_up()
         try:
             os.kill(self.pid, signal.SIGKILL)
         except ProcessLookupError:

@@ -245,7 +245,7 @@ def test_a_full_disk_costs_the_ticks_of_that_time(flight, tmp_path):
         with open(filler, "wb", buffering=0) as file:
             while time.monotonic() < (full_until or deadline):  # what the recorder frees is taken as well
                 try:
-                    file.write(bytes(4096))
+                    file.write(bytes(1 << 20))  # as much of it as there is room for
                 except OSError:
                     full_until = full_until or time.monotonic() + 2
         assert full_until is not None, "the disk was not full in 60 s"

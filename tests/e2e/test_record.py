@@ -232,7 +232,7 @@ def test_agent_that_comes_back_is_a_gap(tmp_path, own_agent, start):
     agent.stop()
     time.sleep(0.5)
     own_agent(agent.port)
-    time.sleep(1)
+    wait_for_samples(log)
     record.signal(signal.SIGINT)
     result = record.finish()
     assert result.returncode == 0, result.stderr
@@ -240,6 +240,27 @@ def test_agent_that_comes_back_is_a_gap(tmp_path, own_agent, start):
     assert "samples are back after" in result.stderr
     times = pyarrow.parquet.read_table(output)["timestamp"].to_pylist()
     assert max(b - a for a, b in zip(times, times[1:])) > 0.4 * NS
+
+
+def test_a_log_that_is_renamed_is_no_others(tmp_path, agent, start):
+    """Another recorder takes the name: its log is neither converted nor removed."""
+    output, away = tmp_path / "run.parquet", tmp_path / "away.rezlog"
+    log = tmp_path / "run.parquet.rezlog"
+    first = start("record", "-i", "50ms", agent.url, output)
+    wait_for_samples(log)
+    log.rename(away)
+    second = start("record", "-i", "50ms", agent.url, output)
+    wait_for_samples(log)
+    first.signal(signal.SIGINT)
+    ended = first.finish()
+    assert ended.returncode == 1
+    assert "was renamed or replaced while it was being written" in ended.stderr
+    assert log.exists() and not output.exists()
+    second.signal(signal.SIGINT)
+    assert second.finish().returncode == 0
+    assert pyarrow.parquet.read_table(output).num_rows >= 3
+    rezolus("recording", "convert", away, tmp_path / "away.parquet")
+    assert pyarrow.parquet.read_table(tmp_path / "away.parquet").num_rows >= 3
 
 
 def test_without_converter_the_log_is_kept(tmp_path, agent):

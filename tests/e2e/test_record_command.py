@@ -8,6 +8,7 @@ import pyarrow.parquet
 import pytest
 
 from conftest import rezolus, wait_for
+from site_of_pages import site  # noqa: F401
 
 FAST = ("-i", "50ms")
 
@@ -92,11 +93,33 @@ def test_a_failed_recording_outranks_the_command(tmp_path, own_agent, start):
     agent = own_agent()
     output = tmp_path / "run.parquet"
     done = tmp_path / "done"
-    record = start("record", *FAST, "-d", "1s", agent.url, output, "--", "sh", "-c",
-                   f"sleep 2; touch {done}")
+    record = start("record", *FAST, agent.url, output, "--", "sh", "-c", f"sleep 2; touch {done}")
     wait_for((tmp_path / "run.parquet.rezlog").exists, "the log")
     time.sleep(0.5)
     agent.stop()
     result = record.finish()
     assert result.returncode == 1, result.stderr
     assert done.exists(), "the command was left alone"
+
+
+def test_the_duration_ends_the_command_of_a_failed_recording_too(tmp_path, own_agent, start):
+    agent = own_agent()
+    output, begun = tmp_path / "run.parquet", tmp_path / "begun"
+    record = start("record", *FAST, "-d", "2s", agent.url, output, "--", "sh", "-c",
+                   f"touch {begun}; exec sleep 300")
+    wait_for(begun.exists, "the command")
+    agent.stop()
+    result = record.finish(timeout=20)
+    assert result.returncode == 1, result.stderr
+    assert "what was recorded until then is in" in result.stderr
+    assert rows(output) >= 1
+
+
+def test_one_more_tick_behind_the_command_of_a_source_that_is_polled(tmp_path, site):
+    """Its end is seen between two ticks."""
+    output = tmp_path / "run.parquet"
+    page = ("text/plain; version=0.0.4", lambda: b"# TYPE jobs_total counter\njobs_total 1\n")
+    result = rezolus("record", "-i", "2s", site({"/metrics": page}).url + "/metrics", output, "--",
+                     "sleep", "0.2")
+    assert result.returncode == 0, result.stderr
+    assert rows(output) == 2

@@ -118,6 +118,15 @@ def test_credentials_that_are_refused(tmp_path, agent, begin_store):
     assert (tmp_path / "s3_runs_run.parquet.rezlog").stat().st_size > 0
 
 
+def test_no_message_has_the_secret(tmp_path, agent, store):
+    url = store.url("nowhere/run.parquet").replace("s3://", "s3://testing:geheim@")
+    result = record(agent, tmp_path, url)
+    assert result.returncode == 1
+    assert "geheim" not in result.stdout + result.stderr
+    assert "NO_SUCH_BUCKET" in result.stderr
+    assert "(and put the URL's credentials back)" in result.stderr
+
+
 def test_a_server_that_is_down(tmp_path, agent, begin_store):
     gone = begin_store()
     gone.create("runs")

@@ -7,7 +7,7 @@ import time
 import pyarrow.parquet
 import pytest
 
-from conftest import REZOLUS
+from conftest import REZOLUS, wait_for
 from terminal import terminal  # noqa: F401
 
 
@@ -71,3 +71,16 @@ def test_ctrl_z_stops_both_until_they_are_continued(tmp_path, agent, terminal):
     at.expect("got a word")
     at.expect("code 0")
     assert rows(output) >= 5
+
+
+@pytest.mark.parametrize("shell_says", ["", "trap '' HUP; "])
+def test_a_terminal_that_is_closed_is_no_loss(tmp_path, agent, terminal, shell_says):
+    """With the signal of it, which finishes the recording, and without."""
+    output = tmp_path / "run.parquet"
+    at = terminal(shell_says + shlex.join(["exec", str(REZOLUS), "record", "-i", "50ms", "-d", "3s",
+                                           agent.url, str(output)]))
+    at.expect("samples")  # the line of progress
+    at.hang_up()
+    wait_for(output.exists, "the recording", timeout=30)
+    assert rows(output) >= (50 if shell_says else 1)
+    assert list(tmp_path.iterdir()) == [output]

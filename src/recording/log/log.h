@@ -58,6 +58,10 @@ class LogWriter {
   // Looked at in append() once a second, and in finish(); where it cannot be made, those are an error.
   [[nodiscard]] std::uint64_t restored_count() const { return restored_count_; }
 
+  // Whether path() still is the file that is written: somebody may have renamed it, or put another in
+  // its place.
+  [[nodiscard]] bool in_place() const { return leads_to(path_, fd_); }
+
   // Takes effect with the next append() or finish(): facts that became known during the recording.
   // Returns the keys that there is no room for.
   std::vector<std::string> add_metadata(const SourceMetadata& metadata) {
