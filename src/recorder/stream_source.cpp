@@ -43,7 +43,8 @@ Result<bool> StreamSource::begin_ticks(std::uint64_t interval_ns) {
   interval_ns_ = interval_ns;
   begun_ns_ = monotonic_ns();
   auto connected = connect(timeout_ms_);
-  if (!connected || *connected) return connected;
+  if (!connected) return std::unexpected(lose(std::move(connected.error())));
+  if (*connected) return true;
   if (refused_status_ == kNotFound) return false;
   begin_polling();
   return true;
@@ -69,14 +70,13 @@ Result<bool> StreamSource::connect(std::uint64_t timeout_ms) {
   decoder_ = FrameDecoder();
   slowed_ = false;  // what the agent grants it says anew
   heard_ns_ = monotonic_ns();
-  resumed_ = tick_arrived_ns_ != 0;
   return true;
 }
 
 Error StreamSource::lose(Error cause) {
   stream_.reset();
   polling_.reset();
-  resumed_ = tick_arrived_ns_ != 0;
+  resumed_ = true;
   retry_after_ns_ = std::clamp(2 * retry_after_ns_, kRetryNsMin, kRetryNsMax);
   retry_ns_ = monotonic_ns() + retry_after_ns_;
   return cause;
@@ -225,8 +225,11 @@ SourceEvent StreamSource::pass_on(SnapshotRef snapshot, std::uint64_t arrived_ns
   SourceEvent first{snapshot, {}};
   missed_count = allow(missed_count);
   if (missed_count > 0) {
-    held_ = std::exchange(
-        first, SourceEvent{nullptr, {tick_realtime_ns_ + interval_ns_, missed_count, reason}});
+    const std::uint64_t due_ns =
+        tick_arrived_ns_ != 0
+            ? tick_realtime_ns_ + interval_ns_
+            : snapshot->realtime_ns - std::min(snapshot->realtime_ns, missed_count * interval_ns_);
+    held_ = std::exchange(first, SourceEvent{nullptr, {due_ns, missed_count, reason}});
   }
   allow(1);
   resumed_ = false;
@@ -237,9 +240,13 @@ SourceEvent StreamSource::pass_on(SnapshotRef snapshot, std::uint64_t arrived_ns
   return first;
 }
 
-// Ticks between the last snapshot and this one. The agent's clock knows them best, but not when its
-// host was started anew, or lies: ours bounds them.
+// Ticks between the last snapshot, or the beginning, and this one. The agent's clock knows them best, but
+// not when its host was started anew, or lies: ours bounds them.
 std::uint64_t StreamSource::missed_until(const Snapshot& snapshot, std::uint64_t now_ns) const {
+  if (tick_arrived_ns_ == 0) {
+    const std::uint64_t due = (now_ns - begun_ns_) / interval_ns_;
+    return due > 0 ? due - 1 : 0;
+  }
   const std::uint64_t ours_ns = now_ns - tick_arrived_ns_;
   const std::uint64_t theirs_ns = snapshot.monotonic_ns - tick_monotonic_ns_;  // may wrap: differs
   const bool agree =

@@ -55,7 +55,7 @@ class StreamSource final : public AgentSource {
   std::uint64_t retry_ns_ = 0;        // not before, after a failure
   std::uint64_t retry_after_ns_ = 0;  // the next failure waits this long
   std::optional<SourceEvent> held_;   // the snapshot that ended an outage
-  bool resumed_ = false;              // connected again, and no snapshot came since
+  bool resumed_ = false;              // after a failure, and no snapshot came since
 
   int refused_status_ = 0;  // of the last answer that was no stream
   std::string refusal_;     // in words

@@ -158,6 +158,32 @@ TEST(StreamSource, ACutStreamIsOpenedAgainAndTheGapIsCounted) {
   EXPECT_LE(heard.ticks + heard.missed, (monotonic_ns() - began_ns) / kIntervalNs + 1);
 }
 
+TEST(StreamSource, AnAgentThatComesLateHasMissedWhatWasDue) {
+  std::atomic<int> asked = 0;
+  Frames frames;
+  const std::uint64_t host_began_ns = frames.host.snapshot()->realtime_ns;
+  ScriptServer server([&](const std::string&, const auto& peer) {
+    if (++asked <= 2) return;  // hangs up
+    peer.begin_stream();
+    while (peer.send(frames.tick()) && peer.wait(kIntervalNs)) {
+    }
+  });
+  StreamSource source(server.url(), 2000, nullptr);
+  const std::uint64_t began_ns = monotonic_ns();
+  EXPECT_FALSE(source.begin_ticks(kIntervalNs));
+  while (true) {
+    auto event = source.next(monotonic_ns() + kPatienceNs);
+    if (!event) continue;
+    ASSERT_TRUE(*event);
+    ASSERT_EQ((*event)->snapshot, nullptr) << "the gap stands before the first snapshot";
+    EXPECT_GE((*event)->gap.missed_count, 5u);
+    EXPECT_LE((*event)->gap.missed_count, (monotonic_ns() - began_ns) / kIntervalNs);
+    EXPECT_LT((*event)->gap.realtime_ns, host_began_ns);
+    break;
+  }
+  EXPECT_EQ(listen_until(source, ticks(3)).missed, 0u);
+}
+
 TEST(StreamSource, GarbageIsAnErrorAndIsNotAskedForWithoutPause) {
   std::atomic<int> asked = 0;
   ScriptServer server([&](const std::string&, const auto& peer) {
