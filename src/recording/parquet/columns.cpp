@@ -6,12 +6,13 @@
 #include <functional>
 
 #include "base/result.h"
+#include "recording/frame/frame.h"
 
 namespace rezolus {
 namespace {
 
 constexpr const char* kBucketsSuffix = ":buckets";
-constexpr std::size_t kFoldedNamesMax = 1'000'000;  // 32 MiB
+constexpr std::size_t kFoldedIdentitiesMax = 1'000'000;  // 32 MiB
 
 ColumnKind kind_of(const Series& series) {
   switch (series.type) {
@@ -25,14 +26,20 @@ ColumnKind kind_of(const Series& series) {
   return ColumnKind::kHistogramBuckets;
 }
 
-std::string column_name(const Series& series) {
+std::string column_name(const Series& series, ColumnKind kind) {
+  if (kind == ColumnKind::kHistogramSum) return series_name(series.name + "_sum", series.labels);
   std::string name = series_name(series.name, series.labels);
-  if (series.type == MetricType::kHistogram) name += kBucketsSuffix;
+  if (kind == ColumnKind::kHistogramBuckets) name += kBucketsSuffix;
   return name;
 }
 
-std::string sum_name(const Series& series) {
-  return series_name(series.name + "_sum", series.labels);
+std::string identity_of(const Series& series, ColumnKind kind) {
+  std::string identity = fmt::format("{}\n{}", column_name(series, kind), static_cast<int>(kind));
+  if (series.type == MetricType::kHistogram) {
+    identity +=
+        fmt::format(" {} {}", series.histogram.grouping_power, series.histogram.max_value_power);
+  }
+  return identity;
 }
 
 bool is_gauge(ColumnKind kind) {
@@ -48,7 +55,8 @@ Column make_column(const Series& series, ColumnKind kind, const SourceMetadata& 
   Column column;
   column.kind = kind;
   column.histogram = series.histogram;
-  column.name = kind == ColumnKind::kHistogramSum ? sum_name(series) : column_name(series);
+  column.name = column_name(series, kind);
+  column.identity = identity_of(series, kind);
   std::map<std::string, std::string> metadata(common.begin(), common.end());
   for (const auto& [key, value] : series.labels) metadata[key] = value;
   metadata["metric"] = kind == ColumnKind::kHistogramSum ? series.name + "_sum" : series.name;
@@ -80,19 +88,61 @@ ColumnUnion::ColumnUnion(SourceMetadata common, std::size_t columns_max)
   own_max_ = columns_max - folded_max_ - 2;
 }
 
-void ColumnUnion::add_column(const Series& series, ColumnKind kind) {
-  if (!series.help.empty()) help_.try_emplace(series.name, series.help);
-  std::string name = kind == ColumnKind::kHistogramSum ? sum_name(series) : column_name(series);
-  const std::pair<int, std::string> key(order_of(kind), name);
-  if (columns_.contains(key)) return;
-  if (columns_.size() >= own_max_) return fold(series, kind, name);
-  columns_.emplace(key, make_column(series, kind, common_));
+bool ColumnUnion::own_endpoints() const { return !common_.contains(std::string(kMetaEndpoint)); }
+
+// A label that the recording's own series have cannot stand with every column.
+void ColumnUnion::note_labels(const Series& series) {
+  const std::string key(kMetaEndpoint);
+  if (std::ranges::find(series.labels, key, &Labels::value_type::first) == series.labels.end() ||
+      common_.erase(key) == 0) {
+    return;
+  }
+  for (Columns* columns : {&columns_, &folded_}) {
+    for (auto& [place, column] : *columns) {
+      std::erase_if(column.metadata, [&key](const auto& pair) { return pair.first == key; });
+    }
+  }
 }
 
-void ColumnUnion::fold(const Series& series, ColumnKind kind, const std::string& name) {
+// The name is that of the series alone: no other kind or powers of it came before.
+bool ColumnUnion::has_plain_name(const Series& series, ColumnKind kind) const {
+  const auto found = columns_.find({order_of(kind), column_name(series, kind)});
+  return found != columns_.end() && found->second.identity == identity_of(series, kind);
+}
+
+// Readers want every name once.
+std::string ColumnUnion::free_name(const std::string& name) {
+  std::string free = name;
+  for (int number = 2; !names_.insert(free).second; ++number) {
+    free = fmt::format("{}:{}", name, number);
+  }
+  return free;
+}
+
+void ColumnUnion::add_column(const Series& series, ColumnKind kind) {
+  if (!series.help.empty()) help_.try_emplace(series.name, series.help);
+  note_labels(series);
+  const std::string identity = identity_of(series, kind);
+  if (identities_.contains(identity)) return;
+  if (columns_.size() >= own_max_) return fold(series, kind, identity);
+  Column column = make_column(series, kind, common_);
+  const std::string name = free_name(column.name);
+  if (kind == ColumnKind::kHistogramSum &&
+      (name != column.name || !has_plain_name(series, ColumnKind::kHistogramBuckets))) {
+    // Whose sum it is.
+    column.metadata.emplace_back("grouping_power", std::to_string(series.histogram.grouping_power));
+    column.metadata.emplace_back("max_value_power",
+                                 std::to_string(series.histogram.max_value_power));
+  }
+  column.name = name;
+  identities_.insert(identity);
+  columns_.emplace(std::pair(order_of(kind), name), std::move(column));
+}
+
+void ColumnUnion::fold(const Series& series, ColumnKind kind, const std::string& identity) {
   if (kind == ColumnKind::kHistogramSum) return;  // its buckets were counted
-  if (folded_names_.size() < kFoldedNamesMax &&
-      !folded_names_.insert(std::hash<std::string>()(name)).second) {
+  if (folded_identities_.size() < kFoldedIdentitiesMax &&
+      !folded_identities_.insert(std::hash<std::string>()(identity)).second) {
     return;
   }
   if (kind == ColumnKind::kHistogramBuckets) {
@@ -100,18 +150,17 @@ void ColumnUnion::fold(const Series& series, ColumnKind kind, const std::string&
     return;
   }
   Column column = make_column(folded_series(series), kind, common_);
-  const std::pair<int, std::string> key(order_of(kind), column.name);
-  const auto found = folded_.find(key);
-  const bool fits = found != folded_.end()
-                        ? found->second.kind == kind
-                        : folded_.size() < folded_max_ && !columns_.contains(key);
-  if (!fits) {
+  const std::pair<int, std::string> key(order_of(kind), column.identity);
+  const bool known = folded_.contains(key);
+  if (!known && (folded_.size() >= folded_max_ || identities_.contains(column.identity))) {
     ++left_out_count_;
     return;
   }
   ++folded_count_;
+  if (known) return;
+  column.name = free_name(column.name);
   column.fold_index = static_cast<std::int32_t>(folded_.size());
-  folded_.try_emplace(key, std::move(column));
+  folded_.emplace(key, std::move(column));
 }
 
 void ColumnUnion::add(const Snapshot& snapshot) {
@@ -137,7 +186,11 @@ void ColumnUnion::add(const Snapshot& snapshot) {
 
 std::vector<Column> ColumnUnion::take_columns() {
   std::vector<Column> list;
-  columns_.merge(folded_);
+  for (auto& [key, column] : folded_) {
+    const std::pair<int, std::string> place(key.first, column.name);
+    columns_.emplace(place, std::move(column));
+  }
+  folded_.clear();
   list.reserve(columns_.size());
   for (auto& [key, column] : columns_) list.push_back(std::move(column));
   columns_.clear();
@@ -146,14 +199,14 @@ std::vector<Column> ColumnUnion::take_columns() {
 
 std::vector<std::int32_t> series_of_columns(const Schema& schema,
                                             const std::vector<Column>& columns) {
-  std::unordered_map<std::string, std::int32_t> by_name;
+  std::unordered_map<std::string, std::int32_t> by_identity;
   for (std::size_t i = 0; i < schema.series.size(); ++i) {
-    if (schema.series[i]) by_name[column_name(*schema.series[i])] = static_cast<std::int32_t>(i);
-  }
-  // A series of a sum's name, should there be one, goes before the sum.
-  for (std::size_t i = 0; i < schema.series.size(); ++i) {
-    if (!schema.series[i] || schema.series[i]->type != MetricType::kHistogram) continue;
-    by_name.try_emplace(sum_name(*schema.series[i]), static_cast<std::int32_t>(i));
+    if (!schema.series[i]) continue;
+    const Series& series = *schema.series[i];
+    const auto index = static_cast<std::int32_t>(i);
+    by_identity[identity_of(series, kind_of(series))] = index;
+    if (series.type != MetricType::kHistogram) continue;
+    by_identity[identity_of(series, ColumnKind::kHistogramSum)] = index;
   }
   std::vector<std::int32_t> indices;
   indices.reserve(columns.size());
@@ -162,14 +215,8 @@ std::vector<std::int32_t> series_of_columns(const Schema& schema,
       indices.push_back(-1);
       continue;
     }
-    const auto found = by_name.find(column.name);
-    std::int32_t index = found == by_name.end() ? -1 : found->second;
-    // A name may change its kind between segments; each column takes what is of its own.
-    const ColumnKind stored = column.kind == ColumnKind::kHistogramSum
-                                  ? ColumnKind::kHistogramBuckets
-                                  : column.kind;
-    if (index >= 0 && kind_of(*schema.series[static_cast<std::size_t>(index)]) != stored) index = -1;
-    indices.push_back(index);
+    const auto found = by_identity.find(column.identity);
+    indices.push_back(found == by_identity.end() ? -1 : found->second);
   }
   return indices;
 }
@@ -177,14 +224,14 @@ std::vector<std::int32_t> series_of_columns(const Schema& schema,
 FoldedSums::FoldedSums(const std::vector<Column>& columns) {
   for (const Column& column : columns) {
     if (column.fold_index < 0) continue;
-    folded_.emplace(column.name, &column);
+    folded_.emplace(column.identity, &column);
     const auto index = static_cast<std::size_t>(column.fold_index);
     if (sums_.size() <= index) sums_.resize(index + 1);
     sums_[index].kind = column.kind;
   }
   if (sums_.empty()) return;
   for (const Column& column : columns) {
-    if (column.fold_index < 0) own_.emplace(column.name, &column);
+    if (column.fold_index < 0) own_.insert(column.identity);
   }
 }
 
@@ -192,19 +239,20 @@ void FoldedSums::take_schema(const Snapshot& snapshot) {
   // A series that goes on keeps what it had counted, whatever its new index.
   std::unordered_map<std::string, std::uint64_t> last;
   for (const Member& member : members_) {
-    last.emplace(column_name(*schema_->series[member.series]), member.last);
+    const Series& series = *schema_->series[member.series];
+    last.emplace(identity_of(series, kind_of(series)), member.last);
   }
   schema_ = snapshot.schema;
   members_.clear();
   for (std::uint32_t i = 0; i < schema_->series.size(); ++i) {
     const Series* series = schema_->series[i].get();
     if (series == nullptr || series->type == MetricType::kHistogram) continue;
-    const std::string name = column_name(*series);
-    const auto own = own_.find(name);
-    if (own != own_.end() && own->second->kind == kind_of(*series)) continue;
-    const auto folded = folded_.find(column_name(folded_series(*series)));
-    if (folded == folded_.end() || folded->second->kind != kind_of(*series)) continue;
-    const auto before = last.find(name);
+    const ColumnKind kind = kind_of(*series);
+    const std::string identity = identity_of(*series, kind);
+    if (own_.contains(identity)) continue;
+    const auto folded = folded_.find(identity_of(folded_series(*series), kind));
+    if (folded == folded_.end()) continue;
+    const auto before = last.find(identity);
     members_.push_back({.series = i,
                         .fold_index = folded->second->fold_index,
                         .last = before == last.end() ? 0 : before->second});

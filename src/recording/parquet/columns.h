@@ -32,9 +32,12 @@ enum class ColumnKind : std::uint8_t {
 };
 
 struct Column {
-  std::string name;  // metric{label="value",…}, for buckets with ":buckets"
+  // metric{label="value",…}, for buckets with ":buckets". A series that changed its kind or its
+  // powers has a column for each, the later ones with ":2", ":3" and so on behind the name.
+  std::string name;
+  std::string identity;  // that name without the number, kind and powers
   ColumnKind kind = ColumnKind::kCounter;
-  HistogramConfig histogram;     // of kHistogramBuckets
+  HistogramConfig histogram;     // of kHistogramBuckets and kHistogramSum
   std::int32_t fold_index = -1;  // position in FoldedSums::Values; -1: one series' own column
   std::vector<std::pair<std::string, std::string>> metadata;  // of the field
 };
@@ -56,6 +59,9 @@ class ColumnUnion {
   [[nodiscard]] std::uint64_t folded_count() const { return folded_count_; }
   [[nodiscard]] std::uint64_t left_out_count() const { return left_out_count_; }
 
+  // No column has the recording's endpoint: a series has such a label, or it is not known.
+  [[nodiscard]] bool own_endpoints() const;
+
   // The help of each metric that has a column.
   [[nodiscard]] const std::map<std::string, std::string>& help() const { return help_; }
 
@@ -63,7 +69,10 @@ class ColumnUnion {
   using Columns = std::map<std::pair<int, std::string>, Column>;  // by class and name
 
   void add_column(const Series& series, ColumnKind kind);
-  void fold(const Series& series, ColumnKind kind, const std::string& name);
+  void fold(const Series& series, ColumnKind kind, const std::string& identity);
+  std::string free_name(const std::string& name);
+  void note_labels(const Series& series);
+  [[nodiscard]] bool has_plain_name(const Series& series, ColumnKind kind) const;
 
   SourceMetadata common_;
   std::size_t own_max_;
@@ -74,9 +83,11 @@ class ColumnUnion {
   std::vector<std::uint8_t> sum_seen_;
   std::map<std::string, std::string> help_;  // by metric
   Columns columns_;
-  Columns folded_;
-  // Of the names past the limit, so that each counts once.
-  std::unordered_set<std::size_t> folded_names_;
+  Columns folded_;                                                     // by class and identity
+  std::unordered_set<std::string> identities_;                         // of columns_
+  std::unordered_set<std::string> names_ = {"timestamp", "duration"};  // of both
+  // Hashes of the identities past the limit, so that each counts once.
+  std::unordered_set<std::size_t> folded_identities_;
   std::uint64_t folded_count_ = 0;
   std::uint64_t left_out_count_ = 0;
 };
@@ -108,7 +119,8 @@ class FoldedSums {
     std::uint64_t last = 0;
   };
 
-  std::unordered_map<std::string_view, const Column*> own_;  // views into the columns
+  // By identity; views into the columns.
+  std::unordered_set<std::string_view> own_;
   std::unordered_map<std::string_view, const Column*> folded_;
   std::vector<Sum> sums_;
   std::shared_ptr<const Schema> schema_;

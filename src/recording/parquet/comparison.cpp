@@ -26,7 +26,11 @@ std::optional<double> number(std::optional<std::uint64_t> value) {
 
 std::vector<Quantity> quantities(const DigestRow& row, std::uint64_t elapsed_ns) {
   if (row.type == MetricType::kGauge) {
-    return {{"min", row.minimum}, {"mean", row.mean}, {"max", row.maximum}};
+    const auto known = [&row](double value) -> std::optional<double> {
+      if (row.value_count == 0 || std::isnan(value)) return std::nullopt;
+      return value;
+    };
+    return {{"min", known(row.minimum)}, {"mean", known(row.mean)}, {"max", known(row.maximum)}};
   }
   const std::uint64_t count =
       row.type == MetricType::kCounter ? row.increase : row.histogram.count();
@@ -68,7 +72,9 @@ std::optional<double> Comparison::change() const {
   if (!a || !b) return std::nullopt;
   if (*a == *b) return 0;
   if (*a == 0) return std::nullopt;
-  return (*b - *a) / std::abs(*a);
+  const double change = (*b - *a) / std::abs(*a);
+  if (std::isnan(change)) return std::nullopt;  // from infinity
+  return change;
 }
 
 std::vector<Comparison> compare_digests(const DigestSide& a, const DigestSide& b, bool by_change) {
@@ -109,9 +115,9 @@ std::string render_comparison(const std::vector<Comparison>& rows, bool color) {
     const auto change = row.change();
     const bool changed = change && std::abs(*change) >= kColoredChange;
     const std::string shown =
-        fmt::format("{:>11}", change ? fmt::format("{:+.1f} %", *change * 100) : "-");
+        fmt::format("{:>10}", change ? fmt::format("{:+.1f} %", *change * 100) : "-");
     const char* begin = color && changed ? (*change > 0 ? "\033[33m" : "\033[36m") : "";
-    text += fmt::format("  {:>12}{:>12}{}{}{}  {:<6}{}\n", cell(row, row.a), cell(row, row.b),
+    text += fmt::format("  {:>12} {:>11} {}{}{}  {:<6}{}\n", cell(row, row.a), cell(row, row.b),
                         begin, shown, *begin != '\0' ? "\033[0m" : "", row.quantity, row.name);
   }
   return text;

@@ -67,6 +67,12 @@ int convert_long(SnapshotStream& recording, const std::string& output, const Lon
   auto report = write_long(recording, output, options);
   if (!report) return fail(report.error());
   say_loss(recording.name(), report->lost_bytes, report->lost_ticks);
+  if (report->same_time_ticks > 0) {
+    fmt::print(stderr,
+               "rezolus-recording: {} samples of {} are left out: they have the time of the "
+               "one before\n",
+               report->same_time_ticks, recording.name());
+  }
   fmt::print("{}: {} rows of {} samples{}\n", output, report->rows, report->ticks,
              report->parts > 1 ? fmt::format(", {} files", report->parts) : "");
   return kExitOk;
@@ -130,7 +136,8 @@ Result<ConvertPlan> make_plan(const ConvertOptions& options) {
 }
 
 // The longer of the interval that is asked for and the recorded one: a shorter one would be noted as the
-// interval of ticks that were never due. Nothing is asked for: nothing changes. Rewinds the stream.
+// interval of ticks that were never due. A multiple of the recorded one where the metadata names that:
+// else ticks would seem to be missed. Nothing is asked for: nothing changes. Rewinds the stream.
 Result<void> limit_interval(SnapshotStream& stream, ConvertPlan& plan) {
   if (!plan.interval_ms) return {};
   Overview first_ticks;
@@ -143,9 +150,19 @@ Result<void> limit_interval(SnapshotStream& stream, ConvertPlan& plan) {
     recorded_ns = metadata_interval_ns(stream.metadata());  // which comes with the first tick
     if (recorded_ns != 0) break;
   }
+  const std::uint64_t due_ns = interval_multiple_ns(plan.cut.interval_ns, recorded_ns);
   if (recorded_ns == 0) recorded_ns = measured_interval_ms(first_ticks) * kNsPerMs;
   if (auto rewound = stream.rewind(); !rewound) return rewound;
-  if (recorded_ns <= plan.cut.interval_ns) return {};
+  if (recorded_ns <= plan.cut.interval_ns) {
+    if (due_ns == plan.cut.interval_ns) return {};
+    fmt::print(stderr,
+               "rezolus-recording: --interval {} is no multiple of the recorded {}; {} is taken\n",
+               format_duration(plan.cut.interval_ns), format_duration(recorded_ns),
+               format_duration(due_ns));
+    plan.cut.interval_ns = due_ns;
+    plan.interval_ms = due_ns / kNsPerMs;
+    return {};
+  }
   fmt::print(stderr,
              "rezolus-recording: --interval {} is shorter than the recorded {}, which stays\n",
              format_duration(plan.cut.interval_ns), format_duration(recorded_ns));

@@ -98,6 +98,12 @@ class CutStream : public DerivedStream {
 
 }  // namespace
 
+std::uint64_t interval_multiple_ns(std::uint64_t asked_ns, std::uint64_t recorded_ns) {
+  const std::uint64_t rest_ns = recorded_ns == 0 ? 0 : asked_ns % recorded_ns;
+  if (rest_ns == 0 || asked_ns > ~std::uint64_t{0} - recorded_ns) return asked_ns;
+  return asked_ns - rest_ns + recorded_ns;
+}
+
 Result<SnapshotStream::Span> find_span(SnapshotStream& stream) {
   if (const auto known = stream.span()) return *known;
   SnapshotStream::Span span;

@@ -30,6 +30,10 @@ struct Cut {
   std::uint64_t interval_ns = 0;  // at most one tick in each of these; 0: all
 };
 
+// An interval that is asked for, made a multiple of the recorded one by rounding up; as it is where that
+// is 0, not known.
+std::uint64_t interval_multiple_ns(std::uint64_t asked_ns, std::uint64_t recorded_ns);
+
 // From the first tick to the last; zeros when there is none. Reads the stream where that is not known, and
 // rewinds it.
 Result<SnapshotStream::Span> find_span(SnapshotStream& stream);

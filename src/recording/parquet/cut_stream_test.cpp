@@ -9,6 +9,7 @@
 #include "recording/frame/frame_testing.h"
 #include "recording/parquet/joined_stream.h"
 #include "recording/parquet/overview.h"
+#include "recording/parquet/parquet_testing.h"
 
 namespace rezolus {
 namespace {
@@ -281,6 +282,45 @@ TEST(CutStream, FactsOfTheWholeAreLeftOut) {
   EXPECT_EQ(facts_of_cut(facts, {.from = parse_moment("+1s").value()}), rest);
   EXPECT_EQ(facts_of_cut(facts, {.interval_ns = 2 * kSecond}), rest);
   EXPECT_EQ(facts_of_cut("no JSON", {.interval_ns = 2 * kSecond}), "no JSON");
+}
+
+TEST(Join, SeriesThatChangeTheirKind) {
+  std::vector<std::unique_ptr<SnapshotStream>> streams;
+  for (int i = 0; i < 2; ++i) {
+    std::vector<SnapshotRef> list;
+    for (std::uint64_t k = 0; k < 4; ++k) {
+      list.push_back(std::make_shared<const Snapshot>(testing::changing_tick(k)));
+    }
+    streams.push_back(std::make_unique<ListStream>(
+        std::move(list), SourceMetadata{{"source", "web"}, {"sampling_interval_ms", "1000"}}));
+  }
+  auto joined = join_streams(std::move(streams));
+  ASSERT_TRUE(joined) << joined.error().message;
+  for (std::uint64_t k = 0; k < 4; ++k) {
+    const auto row = (*joined)->next();
+    ASSERT_TRUE(row && *row);
+    std::map<std::string, std::string> wanted;
+    const Snapshot tick = testing::changing_tick(k);
+    for (const char* source : {"web", "web-2"}) {
+      Snapshot part = tick;
+      SchemaBuilder builder;
+      for (const auto& series : tick.schema->series) {
+        Series labelled = *series;
+        labelled.labels = {{"source", source}};
+        builder.add(labelled);
+      }
+      part.schema = builder.publish();
+      wanted.merge(testing::values_of(part));
+    }
+    EXPECT_EQ(testing::values_of(**row), wanted) << k;
+  }
+}
+
+TEST(CutStream, IntervalsAreMultiplesOfTheRecordedOne) {
+  EXPECT_EQ(interval_multiple_ns(250, 100), 300u);
+  EXPECT_EQ(interval_multiple_ns(300, 100), 300u);
+  EXPECT_EQ(interval_multiple_ns(250, 0), 250u);
+  EXPECT_EQ(interval_multiple_ns(~std::uint64_t{0}, 100), ~std::uint64_t{0});
 }
 
 }  // namespace

@@ -157,8 +157,8 @@ void define_convert(Parser& app, ConvertOptions& given) {
   parser
       ->add_option(
           "-i,--interval", given.interval,
-          "At most one tick in this time, as 10s (default: every tick); it is noted as the "
-          "interval, unless the recorded one is longer")
+          "At most one tick in this time, as 10s (default: every tick), or in the next multiple of "
+          "the recorded interval; it is noted as the interval, unless the recorded one is longer")
       ->type_name("DURATION");
   parser->add_option("-m,--metadata", given.metadata, "A text for the file's metadata (repeatable)")
       ->type_name("KEY=VALUE")

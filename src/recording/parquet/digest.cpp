@@ -2,6 +2,7 @@
 #include "recording/parquet/digest.h"
 
 #include <algorithm>
+#include <cmath>
 #include <tuple>
 
 #include <fmt/core.h>
@@ -121,6 +122,7 @@ void Digest::add_counter(Known& known, std::uint64_t value) {
 }
 
 void Digest::add_gauge(Known& known, double value) {
+  if (std::isnan(value)) return;  // of no order
   known.minimum = known.value_count == 0 ? value : std::min(known.minimum, value);
   known.maximum = known.value_count == 0 ? value : std::max(known.maximum, value);
   known.sum += value;

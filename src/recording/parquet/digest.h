@@ -27,7 +27,7 @@ struct DigestRow {
   std::uint64_t series_count = 0;
   std::uint64_t reset_count = 0;
   std::uint64_t increase = 0;  // counters
-  // Gauges: of all values of all series.
+  // Gauges: of all values of all series that are numbers, which value_count may say are none.
   double minimum = 0;
   double mean = 0;
   double maximum = 0;

@@ -60,21 +60,23 @@ std::string render_digest(const std::vector<DigestRow>& rows, std::uint64_t elap
     if (row.type == MetricType::kCounter) {
       counters += fmt::format("  {:>14}  {}{}\n", counter_rate(row, elapsed_ns), name, noted(row));
     } else if (row.type == MetricType::kGauge) {
-      gauges += fmt::format("  {:>12}{:>12}{:>12}  {}\n", format_value(row.minimum, row.unit),
-                            format_value(row.mean, row.unit), format_value(row.maximum, row.unit),
-                            name);
+      const auto cell = [&row](double value) {
+        return row.value_count > 0 ? format_value(value, row.unit) : std::string("-");
+      };
+      gauges += fmt::format("  {:>12} {:>11} {:>11}  {}\n", cell(row.minimum), cell(row.mean),
+                            cell(row.maximum), name);
     } else {
       histograms += fmt::format("  {:>12}", format_rate(rate(row.histogram.count(), elapsed_ns)));
       const auto cell = [&row](std::optional<std::uint64_t> value) {
         return value ? format_value(static_cast<double>(*value), row.unit) : std::string("-");
       };
       for (const double q : kQuantiles) {
-        histograms += fmt::format(
-            "{:>11}", cell(histogram_quantile(row.config, row.histogram.buckets, q)));
+        histograms +=
+            fmt::format(" {:>10}", cell(histogram_quantile(row.config, row.histogram.buckets, q)));
       }
-      histograms += fmt::format("{:>11}  {}{}\n",
-                                cell(histogram_max(row.config, row.histogram.buckets)), name,
-                                noted(row));
+      histograms +=
+          fmt::format(" {:>10}  {}{}\n", cell(histogram_max(row.config, row.histogram.buckets)),
+                      name, noted(row));
     }
   }
   std::string text;
@@ -101,9 +103,13 @@ nlohmann::ordered_json digest_json(const std::vector<DigestRow>& rows, std::uint
                                    {"series", row.series_count}};
     for (const auto& [key, value] : row.labels) item["labels"][key] = value;
     if (row.type == MetricType::kGauge) {
-      item["min"] = row.minimum;
-      item["mean"] = row.mean;
-      item["max"] = row.maximum;
+      const auto number = [&row](double value) {
+        const bool known = row.value_count > 0 && !std::isnan(value);
+        return known ? nlohmann::ordered_json(value) : nlohmann::ordered_json(nullptr);
+      };
+      item["min"] = number(row.minimum);
+      item["mean"] = number(row.mean);
+      item["max"] = number(row.maximum);
     } else {
       const bool counter = row.type == MetricType::kCounter;
       const std::uint64_t count = counter ? row.increase : row.histogram.count();

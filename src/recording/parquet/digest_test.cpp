@@ -2,7 +2,7 @@
 #include "recording/parquet/digest.h"
 
 #include <bit>
-
+#include <limits>
 #include <map>
 
 #include <gtest/gtest.h>
@@ -194,6 +194,38 @@ TEST(Digest, ByContainerWhateverItsLabelIsCalled) {
                  {R"(cgroup_syscall{cgroup="/a",op="write"})", 20},
                  {R"x(cgroup_syscall{cgroup="(no name, id 0)",op="read"})x", 40},
                  {R"(task_cpu_usage{cgroup="/a"})", 50}}));
+}
+
+TEST(Digest, WhatIsNoNumberIsNoValue) {
+  constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
+  SchemaBuilder builder;
+  for (const char* name : {"first", "last", "never"}) {
+    Series gauge = test_series(name, MetricType::kGauge);
+    gauge.floating = true;
+    builder.add(gauge);
+  }
+  Digest digest;
+  for (const auto& [first, last] :
+       {std::pair(kNan, 1.0), std::pair(1.0, 3.0), std::pair(3.0, kNan)}) {
+    auto snapshot = std::make_shared<Snapshot>();
+    snapshot->schema = builder.publish();
+    resize_to_schema(*snapshot);
+    snapshot->present.assign(3, 1);
+    snapshot->scalars = {std::bit_cast<std::uint64_t>(first), std::bit_cast<std::uint64_t>(last),
+                         std::bit_cast<std::uint64_t>(kNan)};
+    digest.add(snapshot);
+  }
+  const auto rows = digest.rows();
+  for (const char* name : {"first", "last"}) {
+    const DigestRow* row = find_row(rows, name);
+    ASSERT_NE(row, nullptr);
+    EXPECT_EQ(row->minimum, 1) << name;
+    EXPECT_EQ(row->mean, 2) << name;
+    EXPECT_EQ(row->maximum, 3) << name;
+    EXPECT_EQ(row->value_count, 2u) << name;
+  }
+  ASSERT_NE(find_row(rows, "never"), nullptr);
+  EXPECT_EQ(find_row(rows, "never")->value_count, 0u);
 }
 
 }  // namespace

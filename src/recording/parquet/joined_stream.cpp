@@ -141,9 +141,9 @@ class JoinedStream : public SnapshotStream {
   }
 
   static std::string key_of(const Series& series) {
-    return fmt::format("{} {}/{}/{}", series_name(series.name, series.labels),
-                       metric_type_name(series.type), series.histogram.grouping_power,
-                       series.histogram.max_value_power);
+    return fmt::format("{} {}{}/{}/{}", series_name(series.name, series.labels),
+                       series.floating ? "floating " : "", metric_type_name(series.type),
+                       series.histogram.grouping_power, series.histogram.max_value_power);
   }
 
   // A series of its own in the whole, whatever the others are called.

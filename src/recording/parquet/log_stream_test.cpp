@@ -6,7 +6,10 @@
 
 #include "base/fd.h"
 #include "recording/frame/frame_testing.h"
+#include "recording/parquet/cut_stream.h"
+#include "recording/parquet/open_recording.h"
 #include "recording/parquet/snapshot_stream.h"
+#include "recording/parquet/wide.h"
 #include "recording/parquet/write_log.h"
 
 namespace rezolus {
@@ -141,6 +144,42 @@ TEST_F(LogStreamTest, AMissingFileIsSaid) {
   const auto stream = open_log_stream(path_);
   ASSERT_FALSE(stream);
   EXPECT_NE(stream.error().message.find("No such file"), std::string::npos);
+}
+
+// Those of a Parquet file of the same ticks.
+TEST_F(LogStreamTest, ACopyOfAnotherIntervalHasGapsOfThat) {
+  auto log = LogWriter::create(path_, {{"source", "rezolus"}, {"sampling_interval_ms", "1000"}});
+  ASSERT_TRUE(log);
+  for (const std::uint64_t k : {0u, 1u, 2u, 4u, 5u, 6u, 7u, 8u, 9u, 10u, 18u, 19u}) {
+    if (k == 4 || k == 18) {
+      ASSERT_TRUE(log->append_gap({.realtime_ns = source_.tick(k - 1).realtime_ns,
+                                   .missed_count = k == 4 ? 1u : 7u,
+                                   .reason = "late"}));
+    }
+    ASSERT_TRUE(log->append(source_.tick(k)));
+  }
+  ASSERT_TRUE(log->append_gap({.realtime_ns = 9, .missed_count = 1, .reason = "down"}));
+  log->add_metadata({{"missed_ticks", "9"}});
+  ASSERT_TRUE(log->finish());
+  const auto pairs = [this] {
+    auto cut = cut_stream(open_log_stream(path_).value(), {.interval_ns = 2'000'000'000});
+    EXPECT_TRUE(cut);
+    return std::move(*cut);
+  };
+  const std::string copy_path = folder_ + "/copy.rezlog";
+  const std::string parquet_path = folder_ + "/copy.parquet";
+  ASSERT_TRUE(write_log(*pairs(), copy_path, {.interval_ms = 2000}));
+  ASSERT_TRUE(write_wide(*pairs(), parquet_path, {.interval_ms = 2000}));
+  for (const std::string& path : {copy_path, parquet_path}) {
+    auto copy = open_recording(path);
+    ASSERT_TRUE(copy) << copy.error().message;
+    EXPECT_EQ(marks(*copy->stream), "++++++!") << path;
+    EXPECT_EQ(copy->stream->missed_count(), 3u) << path;
+    ASSERT_EQ(copy->stream->gaps().size(), 1u) << path;
+    EXPECT_EQ(copy->stream->gaps()[0].realtime_ns, source_.tick(12).realtime_ns) << path;
+    EXPECT_FALSE(copy->stream->metadata().contains("missed_ticks")) << path;
+    EXPECT_EQ(copy->stream->metadata().at("sampling_interval_ms"), "2000") << path;
+  }
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 
 #include <memory>
 #include <new>
+#include <utility>
 #include <vector>
 
 #include <arrow/api.h>
@@ -244,7 +245,7 @@ class LongWriter {
             footer->Append(std::string(kMetaClockSetBack),
                            std::to_string(overview_.clock_set_back_count));
           }
-          // In a wide file it stands with the columns.
+          // In a wide file it stands with the columns, unless series have such a label.
           const auto endpoint = recording_.metadata().find(std::string(kMetaEndpoint));
           if (endpoint != recording_.metadata().end()) {
             footer->Append(endpoint->first, endpoint->second);
@@ -267,12 +268,19 @@ class LongWriter {
 
  private:
   Result<void> write_slices() {
+    bool gap = false;
     while (true) {
       auto snapshot = recording_.next();
       if (!snapshot) return std::unexpected(snapshot.error());
       if (!*snapshot) break;
       if (options_.stopped && options_.stopped()) return error("it was interrupted");
       if (!columns_) columns_ = std::make_unique<LongColumns>(source_of(recording_, options_));
+      gap = gap || recording_.after_gap();
+      // Its rows could not be told from those of the tick before.
+      if (overview_.rows > 0 && (*snapshot)->realtime_ns == overview_.last_ns) {
+        ++report_.same_time_ticks;
+        continue;
+      }
       overview_.add(**snapshot);
       note_texts(**snapshot);
       if (slice_.row_count() >= options_.slice_rows_max ||
@@ -280,7 +288,7 @@ class LongWriter {
           slice_.span_ns((*snapshot)->realtime_ns) >= options_.slice_span_ns_max) {
         if (auto written = write_slice(); !written) return written;
       }
-      slice_.add(std::move(*snapshot), recording_.after_gap());
+      slice_.add(std::move(*snapshot), std::exchange(gap, false));
     }
     if (overview_.rows == 0) {
       return error("{}: {}", recording_.name(), no_sample_text(recording_.loss()));

@@ -34,6 +34,7 @@ struct LongOptions {
 
 struct LongReport {
   std::uint64_t ticks = 0;
+  std::uint64_t same_time_ticks = 0;  // left out: they have the time of the tick before
   std::uint64_t rows = 0;
   std::uint64_t row_groups = 0;
   std::uint64_t parts = 0;

@@ -388,8 +388,8 @@ class LongStream : public SnapshotStream {
     if (a.histogram ? held_.equal_histograms(a.value, b.value) : a.value == b.value) return {};
     const Series& series = series_.at(b.series).series;
     return error(
-        "{} has two values at {} ns; rows of several recordings need a `source` each to be told "
-        "apart",
+        "{} has two values at {} ns: two ticks have the same time, or rows of several recordings "
+        "are in one file, which need a `source` each to be told apart",
         series_name(series.name, series.labels), b.time_ns);
   }
 

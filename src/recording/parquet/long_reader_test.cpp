@@ -391,5 +391,36 @@ TEST_F(LongReaderTest, SourcesAreTold) {
   EXPECT_GE(find_series(schema, "ratio", {{"source", "vllm"}}), 0);
 }
 
+TEST_F(LongReaderTest, OfTicksWithTheSameTimeTheFirstIsKept) {
+  LogWriter log = create_log();
+  std::vector<SnapshotRef> wanted;
+  for (std::uint64_t k = 0; k < 6; ++k) {
+    Snapshot snapshot = tick(k);
+    if (k == 2 || k == 3) snapshot.realtime_ns = tick(1).realtime_ns;
+    if (k == 3) {
+      ASSERT_TRUE(log.append_gap({.realtime_ns = 1, .missed_count = 1, .reason = "late"}));
+    }
+    ASSERT_TRUE(log.append(snapshot));
+    if (k != 2 && k != 3) wanted.push_back(std::make_shared<const Snapshot>(snapshot));
+  }
+  ASSERT_TRUE(log.finish());
+  convert();
+  EXPECT_EQ(report_.ticks, 4u);
+  EXPECT_EQ(report_.same_time_ticks, 2u);
+  auto opened = open_recording(path_);
+  ASSERT_TRUE(opened) << opened.error().message;
+  testing::expect_equal_ticks(wanted, read_all(*opened->stream));
+  EXPECT_FALSE(opened->stream->metadata().contains("clock_set_back"));
+  // The gap before what is left out is before what follows.
+  const auto table = testing::read_parquet(path_);
+  const auto metrics = testing::column<arrow::StringArray>(*table, "metric");
+  const auto deltas = testing::column<arrow::UInt64Array>(*table, "delta");
+  std::string known;
+  for (std::int64_t i = 0; i < table->num_rows(); ++i) {
+    if (metrics->GetView(i) == "switches") known += deltas->IsNull(i) ? '-' : '+';
+  }
+  EXPECT_EQ(known, "-+-+-+-+");
+}
+
 }  // namespace
 }  // namespace rezolus

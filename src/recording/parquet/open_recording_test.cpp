@@ -435,5 +435,136 @@ TEST_F(OpenRecordingTest, InfoOfAFolder) {
   EXPECT_NE(text.find("a folder of segments"), std::string::npos) << text;
 }
 
+// Series that change their kind or powers keep all values, under names of their own.
+TEST_F(OpenRecordingTest, SeriesThatChangeTheirKind) {
+  const auto write = [this](std::vector<std::uint64_t> ticks) {
+    auto log = LogWriter::create(log_path_, {{"source", "rezolus"}}, {.replace = true});
+    ASSERT_TRUE(log);
+    for (const std::uint64_t k : ticks) {
+      ASSERT_TRUE(log->append(testing::changing_tick(k)));
+    }
+    ASSERT_TRUE(log->finish());
+  };
+  const std::vector<std::string> names = {"timestamp", "duration",  "h_sum",
+                                          "queue",     "load",      "load:2",
+                                          "queue:2",   "h:buckets", "h:buckets:2"};
+  for (const std::vector<std::uint64_t>& ticks :
+       {std::vector<std::uint64_t>{0, 1, 2, 3}, {0, 2, 1, 3}}) {
+    ASSERT_NO_FATAL_FAILURE(write(ticks));
+    auto log = open_log_stream(log_path_);
+    ASSERT_TRUE(log);
+    const auto report = write_wide(**log, parquet_path_);
+    ASSERT_TRUE(report) << report.error().message;
+    EXPECT_EQ(testing::read_parquet(parquet_path_)->schema()->field_names(), names);
+    auto opened = open_recording(parquet_path_);
+    ASSERT_TRUE(opened) << opened.error().message;
+    EXPECT_TRUE(opened->remarks.empty());
+    ASSERT_TRUE((*log)->rewind());
+    testing::expect_equal_ticks(read_all(**log), read_all(*opened->stream));
+  }
+}
+
+// Both have a sum, which go with their histograms; and a counter has the name of the sum.
+TEST_F(OpenRecordingTest, SumsOfHistogramsThatChangeTheirPowers) {
+  std::vector<SnapshotRef> wanted;
+  auto log = LogWriter::create(log_path_, {{"source", "rezolus"}});
+  ASSERT_TRUE(log);
+  for (std::uint64_t k = 0; k < 4; ++k) {
+    Snapshot snapshot = testing::changing_tick(k);
+    auto histogram = std::make_shared<HistogramValue>(*snapshot.histograms[0]);
+    histogram->sum = 100 + k;
+    histogram->sum_known = true;
+    snapshot.histograms[0] = histogram;
+    Series counter = *snapshot.schema->series[2];
+    counter.name = "h_sum";
+    counter.type = MetricType::kCounter;
+    auto schema = std::make_shared<Schema>(*snapshot.schema);
+    schema->series[2] = std::make_shared<const Series>(counter);
+    snapshot.schema = schema;
+    wanted.push_back(std::make_shared<const Snapshot>(snapshot));
+    ASSERT_TRUE(log->append(snapshot));
+  }
+  ASSERT_TRUE(log->finish());
+  auto stream = open_log_stream(log_path_);
+  ASSERT_TRUE(stream);
+  ASSERT_TRUE(write_wide(**stream, parquet_path_));
+  auto opened = open_recording(parquet_path_);
+  ASSERT_TRUE(opened) << opened.error().message;
+  testing::expect_equal_ticks(wanted, read_all(*opened->stream));
+}
+
+TEST_F(OpenRecordingTest, AMissingTimeOrBucketIsNoZero) {
+  const auto none = std::optional<std::uint64_t>();
+  auto items = std::make_shared<arrow::UInt64Builder>();
+  arrow::ListBuilder builder(arrow::default_memory_pool(), items);
+  for (std::uint64_t row = 0; row < 3; ++row) {
+    ASSERT_TRUE(builder.Append().ok());
+    for (std::uint64_t i = 0; i < 8; ++i) {
+      ASSERT_TRUE((row == 1 && i == 5 ? items->AppendNull() : items->Append(i)).ok());
+    }
+  }
+  const auto buckets = builder.Finish().ValueOrDie();
+  const auto schema = arrow::schema(
+      {field("timestamp", arrow::uint64()),
+       field("h:buckets", buckets->type(), {{"grouping_power", "1"}, {"max_value_power", "4"}})});
+  for (const bool in_groups : {true, false}) {
+    const auto write = [&](const std::shared_ptr<arrow::Array>& times) {
+      const auto table = arrow::Table::Make(schema, {times, buckets});
+      if (in_groups) return write_table(*table);
+      testing::write_parquet(parquet_path_, *table, 100);
+    };
+    write(counts({kStart, kStart + 1, kStart + 2}));
+    auto opened = open_recording(parquet_path_);
+    ASSERT_TRUE(opened) << opened.error().message;
+    const auto rows = read_all(*opened->stream);
+    ASSERT_EQ(rows.size(), 3u);
+    EXPECT_EQ(rows[0]->present[0], 1);
+    EXPECT_EQ(rows[1]->present[0], 0);
+    EXPECT_EQ(rows[2]->histograms[0]->buckets[5], 5u);
+    write(counts({kStart, none, kStart + 2}));
+    opened = open_recording(parquet_path_);
+    ASSERT_TRUE(opened) << opened.error().message;
+    for (int pass = 0; pass < 2; ++pass) {
+      ASSERT_TRUE(opened->stream->next());
+      const auto second = opened->stream->next();
+      ASSERT_FALSE(second);
+      EXPECT_NE(second.error().message.find(parquet_path_ + " has no `timestamp` in its row 2"),
+                std::string::npos)
+          << second.error().message;
+      ASSERT_TRUE(opened->stream->rewind());
+    }
+  }
+}
+
+// Labels `endpoint` of a page of Prometheus stay apart from the URL that it was recorded from.
+TEST_F(OpenRecordingTest, EndpointsOfTheSeries) {
+  for (const bool all : {true, false}) {
+    auto log = LogWriter::create(log_path_, {{"source", "app"}, {"endpoint", "http://h:4241/"}},
+                                 {.replace = true});
+    ASSERT_TRUE(log);
+    SchemaBuilder builder;
+    builder.add(testing::test_series("a", MetricType::kCounter,
+                                     all ? Labels{{"endpoint", "/x"}} : Labels{}));
+    builder.add(testing::test_series("b", MetricType::kCounter, {{"endpoint", "/x"}}));
+    builder.add(
+        testing::test_series("c", MetricType::kGauge, all ? Labels{{"endpoint", "/x"}} : Labels{}));
+    Snapshot snapshot;
+    snapshot.schema = builder.publish();
+    resize_to_schema(snapshot);
+    snapshot.realtime_ns = kStart;
+    snapshot.present.assign(3, 1);
+    ASSERT_TRUE(log->append(snapshot));
+    ASSERT_TRUE(log->finish());
+    auto stream = open_log_stream(log_path_);
+    ASSERT_TRUE(stream);
+    ASSERT_TRUE(write_wide(**stream, parquet_path_));
+    auto opened = open_recording(parquet_path_);
+    ASSERT_TRUE(opened) << opened.error().message;
+    ASSERT_TRUE((*stream)->rewind());
+    testing::expect_equal_ticks(read_all(**stream), read_all(*opened->stream));
+    EXPECT_EQ(opened->stream->metadata().at("endpoint"), "http://h:4241/");
+  }
+}
+
 }  // namespace
 }  // namespace rezolus

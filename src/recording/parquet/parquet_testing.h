@@ -4,6 +4,7 @@
 // reading of what was written.
 
 #include <algorithm>
+#include <bit>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -105,6 +106,40 @@ inline std::map<std::string, std::string> values_of(const Snapshot& snapshot) {
                                                 series.sampler)).second) << name;
   }
   return texts;
+}
+
+// Tick k of series that change before the third: a histogram its powers, with a sum only then, a gauge
+// to fractions, a counter to a gauge.
+inline Snapshot changing_tick(std::uint64_t k) {
+  const bool late = k >= 2;
+  const auto series = [](const char* name, MetricType type) {
+    Series item;
+    item.name = name;
+    item.type = type;
+    return item;
+  };
+  Series h = series("h", MetricType::kHistogram);
+  h.histogram = late ? HistogramConfig{2, 4} : HistogramConfig{1, 3};
+  Series load = series("load", MetricType::kGauge);
+  load.floating = late;
+  SchemaBuilder builder;
+  builder.add(h);
+  builder.add(load);
+  builder.add(series("queue", late ? MetricType::kGauge : MetricType::kCounter));
+  Snapshot snapshot;
+  snapshot.schema = builder.publish();
+  resize_to_schema(snapshot);
+  snapshot.realtime_ns = 1'700'000'000'000'000'000 + k * 1'000'000'000;
+  snapshot.present.assign(3, 1);
+  auto value = std::make_shared<HistogramValue>();
+  value->buckets.resize(h.histogram.bucket_count());
+  value->buckets[1] = k + 1;
+  value->sum = late ? 100 + k : 0;
+  value->sum_known = late;
+  snapshot.histograms[0] = std::move(value);
+  snapshot.scalars[1] = late ? std::bit_cast<std::uint64_t>(0.5 + static_cast<double>(k)) : 10 + k;
+  snapshot.scalars[2] = 20 + k;
+  return snapshot;
 }
 
 inline std::vector<SnapshotRef> read_all(SnapshotStream& stream) {

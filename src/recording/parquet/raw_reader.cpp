@@ -3,6 +3,7 @@
 // are or compressed by zstd.
 
 #include <algorithm>
+#include <utility>
 
 #include "recording/parquet/gap_finder.h"
 #include "recording/parquet/open_recording.h"
@@ -57,7 +58,7 @@ class RawStream : public SnapshotStream {
     // Damage inside of a snapshot leaves its end in doubt: nothing behind it can be trusted.
     if (!snapshot) return lose_rest(snapshot.error().message);
     consumed_ += bytes.size();
-    any_ = true;
+    if (!std::exchange(any_, true)) gaps_ = GapFinder(metadata_interval_ns(decoder_.metadata()));
     gaps_.add((*snapshot)->realtime_ns);
     return snapshot;
   }
@@ -106,7 +107,7 @@ class RawStream : public SnapshotStream {
   bool any_ = false;  // a snapshot was read
   LogLoss loss_;
   SnapshotDecoder decoder_;
-  GapFinder gaps_{0};  // a raw recording does not say its interval
+  GapFinder gaps_{0};  // with the interval of the first snapshot's metadata, where that has one
 };
 
 }  // namespace

@@ -229,5 +229,28 @@ TEST(MsgpackSize, OfEveryType) {
   EXPECT_FALSE(msgpack_size(""s).value());
 }
 
+TEST_F(RawReaderTest, GapsWhereTheIntervalIsNamed) {
+  for (const bool named : {true, false}) {
+    std::string bytes;
+    SourceMetadata metadata = {{"source", "rezolus"}};
+    if (named) metadata["sampling_interval_ms"] = "1000";
+    for (const std::uint64_t k : {0u, 1u, 5u, 6u}) bytes += encode_v2(source_.tick(k), metadata);
+    ASSERT_TRUE(write_file_atomic(path_, bytes));
+    auto opened = open_recording(path_);
+    ASSERT_TRUE(opened) << opened.error().message;
+    for (int pass = 0; pass < 2; ++pass) {
+      std::string gaps;
+      for (int i = 0; i < 4; ++i) {
+        auto snapshot = opened->stream->next();
+        ASSERT_TRUE(snapshot && *snapshot);
+        gaps += opened->stream->after_gap() ? '!' : '+';
+      }
+      EXPECT_EQ(gaps, named ? "++!+" : "++++");
+      EXPECT_EQ(opened->stream->missed_count(), named ? 3u : 0u);
+      ASSERT_TRUE(opened->stream->rewind());
+    }
+  }
+}
+
 }  // namespace
 }  // namespace rezolus

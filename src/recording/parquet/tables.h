@@ -62,7 +62,7 @@ struct Comparison {
   std::optional<double> a;  // absent on one side
   std::optional<double> b;
 
-  // b / a - 1; nothing when either is absent or a is zero and b is not.
+  // b / a - 1; nothing when either is absent, a is zero and b is not, or a alone is infinite.
   [[nodiscard]] std::optional<double> change() const;
 };
 

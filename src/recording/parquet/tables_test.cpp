@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 #include "recording/parquet/tables.h"
 
+#include <limits>
+
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
@@ -113,6 +115,73 @@ TEST(RenderInfo, ControlCharactersAreShown) {
   EXPECT_NE(text.find("  k\\x1b: v\\x1b[31m\\x0aw\\x7f \\xc2\\x85\u00e9\n"), std::string::npos)
       << text;
   EXPECT_EQ(text.find("every"), std::string::npos) << "the interval is not known: " << text;
+}
+
+DigestRow gauge_row(std::string metric, std::uint64_t value_count, double mean) {
+  DigestRow row;
+  row.metric = std::move(metric);
+  row.type = MetricType::kGauge;
+  row.series_count = 1;
+  row.value_count = value_count;
+  row.minimum = -1;
+  row.mean = mean;
+  row.maximum = 1;
+  return row;
+}
+
+TEST(DigestTable, GaugesWithoutAValue) {
+  const std::string text = render_digest({gauge_row("load", 0, 0)}, kTenSeconds);
+  EXPECT_NE(text.find("\n             -           -           -  load\n"), std::string::npos)
+      << text;
+  const double nan = std::numeric_limits<double>::quiet_NaN();
+  const auto json = digest_json({gauge_row("load", 0, 0), gauge_row("both", 2, nan)}, kTenSeconds);
+  for (const char* key : {"min", "mean", "max"}) EXPECT_TRUE(json["rows"][0][key].is_null()) << key;
+  EXPECT_EQ(json["rows"][1]["min"], -1);
+  EXPECT_TRUE(json["rows"][1]["mean"].is_null());
+}
+
+TEST(DigestTable, CellsOfHugeValuesStayApart) {
+  DigestRow row = gauge_row("load", 1, 1e40);
+  row.minimum = -1e40;
+  row.maximum = 1e40;
+  DigestRow histogram = histogram_row();
+  histogram.unit = "";
+  histogram.histogram.buckets.assign(kAgentHistogram.bucket_count(), 0);
+  histogram.histogram.buckets.back() = 1;
+  const std::string text = render_digest({row, histogram}, kTenSeconds);
+  std::string words = text;
+  for (std::size_t at = 0; (at = words.find(" G", at)) != std::string::npos;) words.erase(at, 2);
+  const auto word_count = [&words](const char* name) {
+    const std::size_t end = words.find(name);
+    const std::size_t begin = words.rfind('\n', end) + 1;
+    std::size_t count = 0;
+    for (std::size_t i = begin; i < end; ++i) {
+      count += words[i] != ' ' && (i == begin || words[i - 1] == ' ') ? 1 : 0;
+    }
+    return count;
+  };
+  EXPECT_EQ(word_count("load\n"), 3u) << text;
+  EXPECT_EQ(word_count("latency{"), 6u) << text;
+  const auto rows = compare_digests({{row}, kTenSeconds}, {{row}, kTenSeconds}, false);
+  EXPECT_NE(render_comparison(rows, false).find(" G -"), std::string::npos);
+}
+
+TEST(Comparison, WhatIsNoNumberIsAbsent) {
+  constexpr double kInfinity = std::numeric_limits<double>::infinity();
+  const double nan = std::numeric_limits<double>::quiet_NaN();
+  DigestRow endless = gauge_row("endless", 1, kInfinity);
+  const DigestSide a{{endless, gauge_row("mixed", 2, nan), gauge_row("none", 0, 0)}, kTenSeconds};
+  endless.mean = 5;
+  const DigestSide b{{endless, gauge_row("mixed", 2, 4), gauge_row("none", 0, 0)}, kTenSeconds};
+  for (const bool by_change : {true, false}) {
+    for (const Comparison& row : compare_digests(a, b, by_change)) {
+      const bool mean = row.quantity == "mean";
+      EXPECT_EQ(row.a.has_value(), row.name != "none" && !(row.name == "mixed" && mean))
+          << row.name << row.quantity;
+      EXPECT_EQ(row.b.has_value(), row.name != "none");
+      EXPECT_TRUE(!mean || !row.change()) << row.name;
+    }
+  }
 }
 
 }  // namespace

@@ -37,6 +37,7 @@ struct Survey {
   std::vector<Column> columns;
   std::uint64_t folded_series = 0;
   std::uint64_t left_out_series = 0;
+  bool own_endpoints = false;  // as ColumnUnion has it
 };
 
 Result<Survey> survey(SnapshotStream& recording, const WideOptions& options) {
@@ -64,6 +65,7 @@ Result<Survey> survey(SnapshotStream& recording, const WideOptions& options) {
   result.columns = columns->take_columns();
   result.folded_series = columns->folded_count();
   result.left_out_series = columns->left_out_count();
+  result.own_endpoints = columns->own_endpoints();
   return result;
 }
 
@@ -354,6 +356,10 @@ Result<WideReport> write_rows(SnapshotStream& recording, const Survey& found,
         if (found.folded_series + found.left_out_series != 0) {
           footer->Append(std::string(kMetaFoldedSeries), std::to_string(found.folded_series));
           footer->Append(std::string(kMetaLeftOutSeries), std::to_string(found.left_out_series));
+        }
+        const auto endpoint = recording.metadata().find(std::string(kMetaEndpoint));
+        if (found.own_endpoints && endpoint != recording.metadata().end()) {
+          footer->Append(endpoint->first, endpoint->second);
         }
         footer->Append(std::string(kMetaArrowSchema), arrow_schema_value(*schema));
         return footer;

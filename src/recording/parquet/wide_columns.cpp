@@ -49,6 +49,13 @@ std::optional<std::uint8_t> power_of(const FieldMetadata& metadata, const char* 
   return value;
 }
 
+std::optional<HistogramConfig> powers_of(const FieldMetadata& metadata) {
+  const auto grouping = power_of(metadata, "grouping_power");
+  const auto max = power_of(metadata, "max_value_power");
+  if (!grouping || !max || !HistogramConfig{*grouping, *max}.valid()) return std::nullopt;
+  return HistogramConfig{*grouping, *max};
+}
+
 // `metric{key="value",…}`, as series_name() writes it. Leaves the name as it is when it is not so.
 void parse_series_name(std::string_view text, std::string& metric, Labels& labels) {
   metric = text;
@@ -89,6 +96,7 @@ struct Candidate {
   int column = -1;
   int sum_column = -1;
   Series series;
+  std::optional<HistogramConfig> powers;  // of a histogram, and of a sum that names its histogram's
 };
 
 class ColumnFinder {
@@ -104,15 +112,20 @@ class ColumnFinder {
     lift_common();
     join_sums();
     SchemaBuilder builder;
-    std::map<std::pair<std::string, MetricType>, int> seen;
+    std::map<std::string, int> seen;
     for (Candidate& candidate : candidates_) {
       if (candidate.column < 0 || !glob_selects(options_.metrics, candidate.series.name)) continue;
       Labels& labels = candidate.series.labels;
       std::sort(labels.begin(), labels.end());
-      const auto key = std::pair(series_name(candidate.series.name, labels), candidate.series.type);
-      if (seen[key]++ > 0) {
-        remark(fmt::format("{} stands in several columns; column {} is told apart by a label",
-                           key.first, candidate.column));
+      const Series& series = candidate.series;
+      const std::string name = series_name(series.name, labels);
+      // A series that changed its kind or its powers has a column for each.
+      const std::string identity =
+          fmt::format("{}\n{} {} {} {}", name, static_cast<int>(series.type), series.floating,
+                      series.histogram.grouping_power, series.histogram.max_value_power);
+      if (seen[identity]++ > 0) {
+        remark(fmt::format("{} stands in several columns; column {} is told apart by a label", name,
+                           candidate.column));
         labels.emplace_back("column", std::to_string(candidate.column));
       }
       const auto index = builder.add(std::move(candidate.series));
@@ -151,6 +164,7 @@ class ColumnFinder {
     Series& series = candidate.series;
     if (!set_type(series, field, metadata)) return;
     set_identity(series, field, metadata);
+    candidate.powers = powers_of(metadata);
     candidates_.push_back(std::move(candidate));
   }
 
@@ -165,15 +179,14 @@ class ColumnFinder {
       series.type = MetricType::kGauge;
       series.floating = true;
     } else if (is_histogram_type(type)) {
-      const auto grouping = power_of(metadata, "grouping_power");
-      const auto max = power_of(metadata, "max_value_power");
-      if (!grouping || !max || !HistogramConfig{*grouping, *max}.valid()) {
+      const auto powers = powers_of(metadata);
+      if (!powers) {
         remark(fmt::format("column '{}' is a histogram without valid powers and is left out",
                            field.name()));
         return false;
       }
       series.type = MetricType::kHistogram;
-      series.histogram = {*grouping, *max};
+      series.histogram = *powers;
     } else {
       remark(
           fmt::format("column '{}' is of type {} and is left out", field.name(), type.ToString()));
@@ -210,7 +223,7 @@ class ColumnFinder {
   }
 
   // The source that the footer names is the recording's and no label; so is a source or endpoint that
-  // all columns share.
+  // all columns share, but for an endpoint beside that of the footer.
   void lift_common() {
     if (const auto known = metadata_.find(std::string(kMetaSource)); known != metadata_.end()) {
       const Labels::value_type own(kMetaSource, known->second);
@@ -224,6 +237,7 @@ class ColumnFinder {
         return nullptr;
       };
       if (candidates_.empty()) return;
+      if (key == kMetaEndpoint && metadata_.contains(std::string(key))) continue;
       const std::string* first = value_of(candidates_.front());
       if (first == nullptr) continue;
       const std::string value = *first;
@@ -240,21 +254,38 @@ class ColumnFinder {
     }
   }
 
-  // A counter `x_sum` beside a histogram `x` with the same labels is its sum.
+  // A counter `x_sum` beside a histogram `x` with the same labels is its sum: of several such
+  // histograms, of that which has the powers that the sum names, else of the first.
   void join_sums() {
-    std::map<std::string, Candidate*> histograms;
+    std::map<std::string, std::vector<Candidate*>> histograms;
     for (Candidate& candidate : candidates_) {
-      if (candidate.series.type == MetricType::kHistogram) {
-        histograms[series_name(candidate.series.name, candidate.series.labels)] = &candidate;
+      if (candidate.series.type != MetricType::kHistogram) continue;
+      histograms[series_name(candidate.series.name, candidate.series.labels)].push_back(&candidate);
+    }
+    for (const bool named : {true, false}) {
+      for (Candidate& candidate : candidates_) {
+        if (is_sum(candidate) && candidate.powers.has_value() == named) {
+          join_sum(candidate, histograms);
+        }
       }
     }
-    for (Candidate& candidate : candidates_) {
-      const std::string& name = candidate.series.name;
-      if (candidate.series.type != MetricType::kCounter || !name.ends_with(kSumSuffix)) continue;
-      const auto found = histograms.find(
-          series_name(name.substr(0, name.size() - kSumSuffix.size()), candidate.series.labels));
-      if (found == histograms.end() || found->second->sum_column >= 0) continue;
-      found->second->sum_column = std::exchange(candidate.column, -1);
+  }
+
+  static bool is_sum(const Candidate& candidate) {
+    return candidate.series.type == MetricType::kCounter &&
+           candidate.series.name.ends_with(kSumSuffix);
+  }
+
+  static void join_sum(Candidate& sum,
+                       const std::map<std::string, std::vector<Candidate*>>& histograms) {
+    std::string name = sum.series.name;
+    name.resize(name.size() - kSumSuffix.size());
+    const auto found = histograms.find(series_name(name, sum.series.labels));
+    if (found == histograms.end()) return;
+    for (Candidate* histogram : found->second) {
+      if (sum.powers && *sum.powers != *histogram->powers) continue;
+      if (histogram->sum_column < 0) histogram->sum_column = std::exchange(sum.column, -1);
+      return;
     }
   }
 

@@ -36,7 +36,7 @@ std::int64_t rows_per_batch(const WideColumns& columns) {
                                   kBatchRowsMax);
 }
 
-// A row's list, as a view of the batch's values; empty where there is none.
+// A row's list, as a view of the batch's values; empty where there is none or a value in it is null.
 struct Buckets {
   const std::uint64_t* values = nullptr;
   std::int64_t size = 0;
@@ -46,6 +46,9 @@ template <typename ListType>
 Buckets list_at(const arrow::Array& array, std::int64_t row) {
   const auto& list = static_cast<const ListType&>(array);
   const auto& items = *list.values();
+  for (std::int64_t i = 0; items.null_count() != 0 && i < list.value_length(row); ++i) {
+    if (items.IsNull(list.value_offset(row) + i)) return {};
+  }
   const auto* values = items.data()->template GetValues<std::uint64_t>(1);
   return {values + list.value_offset(row), list.value_length(row)};
 }
@@ -125,6 +128,7 @@ class WideStream : public SnapshotStream {
   Result<void> rewind() override {
     batch_.reset();
     row_ = 0;
+    row_count_ = 0;
     gaps_.rewind();
     std::ranges::fill(last_, nullptr);
     return input_.rewind();
@@ -138,11 +142,15 @@ class WideStream : public SnapshotStream {
   [[nodiscard]] const std::string& name() const override { return input_.path; }
 
  private:
-  SnapshotRef read_row(std::int64_t row) {
+  Result<SnapshotRef> read_row(std::int64_t row) {
     auto snapshot = std::make_shared<Snapshot>();
     snapshot->schema = columns_.schema;
     resize_to_schema(*snapshot);
     const arrow::Array& timestamp = *batch_->column(columns_.timestamp);
+    ++row_count_;
+    if (timestamp.IsNull(row)) {
+      return error("{} has no `timestamp` in its row {}: it is damaged", input_.path, row_count_);
+    }
     snapshot->realtime_ns = bits_at(timestamp, row) * timestamp_factor(*timestamp.type());
     if (columns_.duration >= 0) {
       const arrow::Array& duration = *batch_->column(columns_.duration);
@@ -189,6 +197,7 @@ class WideStream : public SnapshotStream {
   std::vector<HistogramRef> last_;  // by histogram index, of the row before
   std::shared_ptr<arrow::RecordBatch> batch_;
   std::int64_t row_ = 0;
+  std::uint64_t row_count_ = 0;  // of all batches, up to the last that was read
 };
 
 }  // namespace

@@ -10,6 +10,7 @@
 #include <fmt/ranges.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/fd.h"
 #include "base/temporary_name.h"
 #include "recording/log/log.h"
@@ -47,7 +48,10 @@ SourceMetadata with_metadata(const SnapshotStream& recording, const CopyOptions&
   SourceMetadata metadata = metadata_of(recording);
   // The recorder's own count is of the whole recording, and this may be a part of it.
   const auto missed = metadata.find(std::string(kMetaMissedTicks));
-  if (missed != metadata.end()) missed->second = std::to_string(recording.missed_count());
+  if (missed != metadata.end()) {
+    missed->second = std::to_string(recording.missed_count());
+    if (options.interval_ms) metadata.erase(missed);  // there are other ticks
+  }
   for (const auto& [key, value] : options.metadata) metadata[key] = value;
   if (options.interval_ms) {
     metadata[std::string(kMetaSamplingIntervalMs)] = std::to_string(*options.interval_ms);
@@ -104,6 +108,28 @@ class GapCopier {
   std::uint64_t lost_ticks_ = 0;
 };
 
+// The gaps between ticks of another interval than they were recorded at: those that a reader of the
+// same rows in Parquet finds.
+class NewGaps {
+ public:
+  NewGaps(std::uint64_t interval_ns, LogWriter& log)
+      : interval_ns_(interval_ns), log_(log), finder_(interval_ns) {}
+
+  // As GapCopier::copy(), before a tick.
+  Result<void> add(std::uint64_t last_ns, std::uint64_t realtime_ns) {
+    const std::uint64_t before = finder_.missed_count();
+    finder_.add(realtime_ns);
+    if (!finder_.after_gap()) return {};
+    return log_.append_gap(
+        {last_ns + interval_ns_, finder_.missed_count() - before, "no tick in the recording"});
+  }
+
+ private:
+  std::uint64_t interval_ns_;
+  LogWriter& log_;
+  GapFinder finder_;
+};
+
 }  // namespace
 
 Result<std::uint64_t> write_log(SnapshotStream& recording, const std::string& output,
@@ -115,13 +141,18 @@ Result<std::uint64_t> write_log(SnapshotStream& recording, const std::string& ou
   if (!log) return std::unexpected(log.error());
   if (auto added = add_metadata(*log, *metadata); !added) return std::unexpected(added.error());
   GapCopier gaps(recording, *log);
+  NewGaps new_gaps(options.interval_ms.value_or(0) * kNsPerMs, *log);
   std::uint64_t last_ns = 0;
   while (true) {
     auto snapshot = recording.next();
     if (!snapshot) return std::unexpected(snapshot.error());
-    if (auto copied = gaps.copy(last_ns, !*snapshot); !copied) {
-      return std::unexpected(copied.error());
+    Result<void> noted;
+    if (!options.interval_ms) {
+      noted = gaps.copy(last_ns, !*snapshot);
+    } else if (*snapshot) {
+      noted = new_gaps.add(last_ns, (*snapshot)->realtime_ns);
     }
+    if (!noted) return std::unexpected(noted.error());
     if (!*snapshot) break;
     if (options.stopped()) return error("write {}: it was interrupted", output);
     if (auto added = log->append(**snapshot); !added) return std::unexpected(added.error());

@@ -14,7 +14,7 @@ namespace rezolus {
 
 struct CopyOptions {
   SourceMetadata metadata;                   // added to the recording's own, and stronger than it
-  std::optional<std::uint64_t> interval_ms;  // noted in the metadata
+  std::optional<std::uint64_t> interval_ms;  // of the ticks that are given; noted in the metadata
   std::function<bool()> stopped = [] { return false; };  // asked for each tick
 };
 
@@ -22,8 +22,9 @@ struct CopyOptions {
 // ticks there were. The file appears when it is complete, and not at all after an error.
 //
 // In a log, gaps stand where they were; where only the loss of ticks is known (damage, or gaps that are
-// no longer listed) a gap with their number is put. What the recording says of itself behind its first
-// tick ends up at the end.
+// no longer listed) a gap with their number is put. With an interval, gaps are where ticks stand
+// further apart than that, as in a Parquet file of the same ticks, and no count of missed ticks is
+// kept. What the recording says of itself behind its first tick ends up at the end.
 Result<std::uint64_t> write_log(SnapshotStream& recording, const std::string& output,
                                 const CopyOptions& options);
 
