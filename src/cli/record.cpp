@@ -351,6 +351,8 @@ int record(const RecordOptions& options) {
                  log_path);
   }
   if (!log->in_place()) {
+    // One that was removed: the problem says it.
+    if (report.problem && !log->has_name()) return fail(Error{shortfall(*report.problem)});
     const std::string text = fmt::format(
         "{} was renamed or replaced while it was being written, and {} is not made of it; what was "
         "recorded is in the file that had this name",

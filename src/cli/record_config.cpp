@@ -154,7 +154,9 @@ void fill_in(RecordArguments& command_line, RecordArguments file) {
     if (ours.empty()) ours = std::move(others);
   };
   // A layout is one of Parquet files: no word of the file's for who asks for a log.
-  if (named_format(command_line.format, command_line.output) != OutputFormat::kParquet) {
+  const std::string& format = command_line.format.empty() ? file.format : command_line.format;
+  const bool asked = !command_line.format.empty() || !command_line.output.empty();
+  if (asked && named_format(format, command_line.output) != OutputFormat::kParquet) {
     file.layout.clear();
   }
   take(command_line.interval, file.interval);

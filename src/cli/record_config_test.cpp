@@ -100,6 +100,10 @@ TEST(RecordConfig, WhoAsksForALogDoesNotGetTheFilesLayout) {
   RecordArguments both{.output = "run.parquet"};
   fill_in(both, file);
   EXPECT_EQ(understand(both)->layout, "long");
+  file.format = "parquet";  // whatever the name
+  RecordArguments named{.output = "run.raw"};
+  fill_in(named, file);
+  EXPECT_EQ(understand(named)->layout, "long");
   file.format = "log";  // against its own layout
   RecordArguments none;
   fill_in(none, file);

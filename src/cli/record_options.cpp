@@ -53,8 +53,9 @@ command_line::Manual record_manual() {
            {"2", "wrong usage, or a second signal"},
            {"124", "--duration ended the command"},
            {"126, 127", "the command could not be started, or was not found"}},
-      .signals = {{"SIGINT, SIGTERM, SIGHUP",
-                   "finish the file; a second signal ends it at once, and leaves the log"}},
+      .signals =
+          {{"SIGINT, SIGTERM, SIGHUP",
+            "finish the file; a second SIGINT or SIGTERM ends it at once, and leaves the log"}},
       .files = {{"rezolus.parquet", "The output, where none is named."},
                 {"OUTPUT.rezlog", "The log beside it, until the output is complete."}},
       .environment =

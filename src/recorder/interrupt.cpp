@@ -27,7 +27,12 @@ void wake() {
 }
 
 void handle_signal(int number) {
-  if (g_requested.exchange(true)) ::_exit(kExitSecondSignal);
+  if (g_requested.exchange(true)) {
+    // Of a terminal that is closed there may be two, from its shell and from the kernel, and it may be
+    // closed while what is left is finished.
+    if (number == SIGHUP) return;
+    ::_exit(kExitSecondSignal);
+  }
   g_signal_number = number;
   const int saved_errno = errno;
   wake();

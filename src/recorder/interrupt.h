@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 #pragma once
 // Ctrl-C and its kin, for the commands that run until they are told to stop: the first SIGINT,
-// SIGTERM or SIGHUP asks to finish, the second ends the process at once with exit code 2.
+// SIGTERM or SIGHUP asks to finish, a SIGINT or SIGTERM after it ends the process at once with exit
+// code 2.
 
 #include <atomic>
 #include <cstdint>

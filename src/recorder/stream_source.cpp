@@ -173,7 +173,9 @@ Result<std::optional<SourceEvent>> StreamSource::poll(std::uint64_t deadline_ns)
   if (!snapshot) return std::unexpected(lose(std::move(snapshot.error())));
   // These are our own ticks, so our own clock counts them.
   std::uint64_t missed = 0;
-  if (tick_arrived_ns_ != 0 && due_ns > tick_arrived_ns_) {
+  if (tick_arrived_ns_ == 0 && resumed_) {
+    missed = missed_until(**snapshot, due_ns);
+  } else if (tick_arrived_ns_ != 0 && due_ns > tick_arrived_ns_) {
     missed = (due_ns - tick_arrived_ns_ + interval_ns_ / 2) / interval_ns_;
     missed -= missed > 0 ? 1 : 0;
   }

@@ -89,23 +89,25 @@ def test_no_command_is_wrong_usage(tmp_path):
     assert "name the command behind --" in result.stderr
 
 
-def test_a_failed_recording_outranks_the_command(tmp_path, own_agent, start):
-    agent = own_agent()
-    output = tmp_path / "run.parquet"
-    done = tmp_path / "done"
-    record = start("record", *FAST, agent.url, output, "--", "sh", "-c", f"sleep 2; touch {done}")
-    wait_for((tmp_path / "run.parquet.rezlog").exists, "the log")
-    time.sleep(0.5)
-    agent.stop()
+def test_a_failed_recording_outranks_the_command(tmp_path, agent, start):
+    output, log = tmp_path / "run.parquet", tmp_path / "run.parquet.rezlog"
+    begun, done = tmp_path / "begun", tmp_path / "done"
+    record = start("record", *FAST, agent.url, output, "--", "sh", "-c",
+                   f"touch {begun}; sleep 4; touch {done}")
+    wait_for(begun.exists, "the command")
+    log.unlink()
+    log.write_text("another's")  # so that the log cannot be made anew
     result = record.finish()
     assert result.returncode == 1, result.stderr
+    assert "cannot be made again" in result.stderr and "renamed" not in result.stderr
     assert done.exists(), "the command was left alone"
+    assert log.read_text() == "another's" and not output.exists()
 
 
 def test_the_duration_ends_the_command_of_a_failed_recording_too(tmp_path, own_agent, start):
     agent = own_agent()
     output, begun = tmp_path / "run.parquet", tmp_path / "begun"
-    record = start("record", *FAST, "-d", "2s", agent.url, output, "--", "sh", "-c",
+    record = start("record", *FAST, "-d", "5s", agent.url, output, "--", "sh", "-c",
                    f"touch {begun}; exec sleep 300")
     wait_for(begun.exists, "the command")
     agent.stop()

@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0 OR MIT
 """`rezolus record -- COMMAND` at a terminal: the command reads from it, and Ctrl-C is the command's."""
 
+import os
+import pathlib
 import shlex
+import signal
 import time
 
 import pyarrow.parquet
@@ -73,14 +76,22 @@ def test_ctrl_z_stops_both_until_they_are_continued(tmp_path, agent, terminal):
     assert rows(output) >= 5
 
 
-@pytest.mark.parametrize("shell_says", ["", "trap '' HUP; "])
+@pytest.mark.parametrize("shell_says", ["exec ", "trap '' HUP; exec ", ""])
 def test_a_terminal_that_is_closed_is_no_loss(tmp_path, agent, terminal, shell_says):
-    """With the signal of it, which finishes the recording, and without."""
+    """With the signal of it, which finishes the recording; without; and with a second one, as from an
+    interactive shell and from the kernel."""
     output = tmp_path / "run.parquet"
-    at = terminal(shell_says + shlex.join(["exec", str(REZOLUS), "record", "-i", "50ms", "-d", "3s",
-                                           agent.url, str(output)]))
+    log = tmp_path / "run.parquet.rezlog"
+    pid = tmp_path / "pid"
+    at = terminal(f"echo $$ > {pid}; " + shell_says
+                  + shlex.join([str(REZOLUS), "record", "-i", "50ms", "-d", "3s", agent.url,
+                                str(output)]))
+    wait_for(lambda: log.exists() and log.stat().st_size > 40_000, "samples in the log")
     at.expect("samples")  # the line of progress
+    if not shell_says:
+        children = f"/proc/{pid.read_text().strip()}/task/{pid.read_text().strip()}/children"
+        child = int(pathlib.Path(children).read_text().split()[0])
+        os.kill(child, signal.SIGHUP)
     at.hang_up()
-    wait_for(output.exists, "the recording", timeout=30)
-    assert rows(output) >= (50 if shell_says else 1)
-    assert list(tmp_path.iterdir()) == [output]
+    wait_for(lambda: list(tmp_path.glob("run*")) == [output], "the recording alone", timeout=30)
+    assert rows(output) >= (30 if "trap" in shell_says else 1)

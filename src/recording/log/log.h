@@ -61,6 +61,8 @@ class LogWriter {
   // Whether path() still is the file that is written: somebody may have renamed it, or put another in
   // its place.
   [[nodiscard]] bool in_place() const { return leads_to(path_, fd_); }
+  // Whether it has any name: it was not removed.
+  [[nodiscard]] bool has_name() const;
 
   // Takes effect with the next append() or finish(): facts that became known during the recording.
   // Returns the keys that there is no room for.

@@ -153,6 +153,11 @@ Result<void> LogWriter::restore_if_removed() {
   return {};
 }
 
+bool LogWriter::has_name() const {
+  struct stat status{};
+  return ::fstat(fd_.get(), &status) == 0 && status.st_nlink != 0;
+}
+
 Result<void> LogWriter::append_gap(const Gap& gap) {
   CHECK(!finished_, "a finished log takes nothing more");
   buffer_.clear();
