@@ -5,7 +5,7 @@ import pyarrow.parquet
 import pytest
 
 from conftest import BUILD, rezolus
-from test_record_endpoints import Site
+from site_of_pages import Site
 
 SERIES = 20_500
 
